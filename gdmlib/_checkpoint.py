@@ -1,0 +1,117 @@
+"""Files that keep a run or the weights of a model: never half written, never unpickled."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that is broken, or that belongs to another model or another run."""
+
+
+def write_atomically(
+    path: Path, write: Callable[[Path], object], check: Callable[[Path], object] | None = None
+) -> None:
+    """Let ``write`` make a file beside ``path``; put it in its place when it is complete.
+
+    ``check`` reads the new file and raises if it is not good: then the old file stays.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        write(temporary)
+        if check is not None:
+            check(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_plain(path: Path) -> dict[str, Any]:
+    """Read what ``torch.save`` wrote: tensors, numbers, text, and lists and dicts of them."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()  # torch itself does not look at the checksums
+        if broken is not None:
+            raise zipfile.BadZipFile(f"wrong checksum of {broken}")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{path} is no checkpoint that can be read ({reason}). "
+            "Delete it and start again, or put a copy in its place."
+        ) from error
+
+
+def save_weights(model: nn.Module, path: str | Path, metadata: Mapping[str, str]) -> None:
+    """Write the parameters and buffers of ``model`` to a safetensors file, atomically.
+
+    Parameters
+    ----------
+    model
+        Any module.
+    path
+        The file; its folder is made if it is missing.
+    metadata
+        What made these weights: text for text.
+    """
+    for key, value in metadata.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise TypeError(f"metadata: expected text for text, got {key!r}: {value!r}")
+    tensors = {k: v.detach().cpu().clone().contiguous() for k, v in model.state_dict().items()}
+    # In one sorted text: safetensors writes several entries in an order that changes at random,
+    # and the same weights should be the same file.
+    entry = {"record": json.dumps(dict(metadata), sort_keys=True, ensure_ascii=False)}
+    write_atomically(Path(path), lambda part: save_file(tensors, part, metadata=entry))
+
+
+def load_weights(model: nn.Module, path: str | Path) -> dict[str, str]:
+    """Read what `save_weights` wrote into ``model``, and return the metadata.
+
+    Other safetensors files can be read as well.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    CheckpointError
+        If the file is broken, or its names or shapes are not the model's. The model is unchanged.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file of weights")
+    try:
+        with safe_open(path, framework="pt") as file:
+            entry = file.metadata() or {}
+            metadata = json.loads(entry["record"]) if "record" in entry else entry
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{path} is no safetensors file that can be read ({error}). "
+            "Delete it and train again, or put a copy in its place."
+        ) from error
+    want = {k: tuple(v.shape) for k, v in model.state_dict().items()}
+    have = {k: tuple(v.shape) for k, v in tensors.items()}
+    if want != have:
+        names = sorted(k for k in want.keys() | have.keys() if want.get(k) != have.get(k))
+        raise CheckpointError(
+            f"{path} holds the weights of another model: "
+            + "; ".join(
+                f"{k}: the model has {want.get(k, 'nothing')}, the file {have.get(k, 'nothing')}"
+                for k in names[:5]
+            )
+            + (f"; and {len(names) - 5} more" if len(names) > 5 else "")
+        )
+    model.load_state_dict(tensors)
+    return dict(metadata)

@@ -1,0 +1,39 @@
+"""``import gdmlib`` is light, and each part arrives when it is used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import gdmlib
+
+
+def run(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_import_is_light() -> None:
+    heavy = run(
+        "import sys, gdmlib; "
+        "print(*[m for m in ('torch', 'numpy', 'matplotlib', 'sklearn') if m in sys.modules])"
+    )
+    assert heavy == ""
+
+
+def test_parts_arrive_when_used() -> None:
+    assert run("import gdmlib; print(gdmlib.densities.__name__)") == "gdmlib.densities"
+    assert set(gdmlib._PARTS) <= set(dir(gdmlib))
+
+
+@pytest.mark.parametrize("part", ["data", "densities", "training", "metrics"])
+def test_models_and_data_do_not_load_plotting(part: str) -> None:
+    loaded = run(f"import sys, gdmlib; gdmlib.{part}; print('gdmlib.plotting' in sys.modules)")
+    assert loaded == "False"
+
+
+def test_unknown_part_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'desnities'"):
+        _ = gdmlib.desnities
