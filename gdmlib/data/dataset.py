@@ -1,0 +1,136 @@
+"""What every loader returns, and the errors that loaders raise."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+
+class UnknownDatasetError(ValueError):
+    """No data set (or part of one) has this name."""
+
+
+class DataNotFoundError(FileNotFoundError):
+    """A data file is not on this machine and could not be fetched."""
+
+
+class ChecksumError(OSError):
+    """A file is there, but its content is not what its checksum says."""
+
+
+class CacheError(OSError):
+    """The folder for downloads and renderings cannot be written."""
+
+
+def check_name(name: str, known: Iterable[str], what: str) -> str:
+    """Return ``name`` if it is one of ``known``, or raise an error that suggests the nearest.
+
+    Raises
+    ------
+    UnknownDatasetError
+        If ``name`` is not known.
+    """
+    names = list(known)
+    if name in names:
+        return name
+    close = difflib.get_close_matches(str(name), names, n=3)
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
+    raise UnknownDatasetError(f"unknown {what} {name!r}: {hint}known are {', '.join(names)}")
+
+
+def check_count(n: int, name: str = "n") -> int:
+    """Return ``n`` if it is an integer of at least one, or raise ``ValueError``."""
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise ValueError(f"{name}: expected an integer of at least 1, got {n!r}")
+    return n
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """Examples, labels if there are any, and where they come from.
+
+    Attributes
+    ----------
+    name
+        Name of the set, with its split.
+    x : Tensor
+        The examples, ``float32``: images ``(N, C, H, W)`` in [0, 1], tables ``(N, d)``.
+    y : Tensor or None
+        Labels ``(N,)``, ``int64``, which index ``classes``; None where there are none.
+    classes : tuple of str
+        What the labels mean.
+    source, licence : str
+        Who made the data, and on what terms they may be used.
+    attributes : dict of str to Tensor
+        More that is known, mostly with one row an example.
+    columns : tuple of str
+        What the columns of a table mean, with units.
+    shared : tuple of str
+        Names of those attributes that describe the set as a whole, not one row an example.
+    """
+
+    name: str
+    x: Tensor
+    y: Tensor | None = None
+    classes: tuple[str, ...] = ()
+    source: str = ""
+    licence: str = ""
+    attributes: dict[str, Tensor] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __repr__(self) -> str:
+        parts = [f"x {tuple(self.x.shape)}"]
+        if self.y is not None:
+            count = len(self.classes)
+            parts.append(f"y {tuple(self.y.shape)}" + (f" in {count} classes" if count else ""))
+        if self.attributes:
+            parts.append("attributes " + ", ".join(self.attributes))
+        return f"Dataset {self.name}: " + ", ".join(parts)
+
+    def take(self, index: Tensor | Sequence[int]) -> Dataset:
+        """Return the examples at ``index`` (integers, or one Boolean an example) as a data set."""
+        chosen = torch.as_tensor(index)
+        if chosen.numel() == 0:
+            chosen = chosen.long()
+        return replace(
+            self,
+            x=self.x[chosen],
+            y=None if self.y is None else self.y[chosen],
+            attributes={
+                key: value if key in self.shared else value[chosen]
+                for key, value in self.attributes.items()
+            },
+        )
+
+
+class Pictures(dict[str, Tensor]):
+    """Pictures of different sizes: from name to a tensor ``(C, H, W)``, mostly in [0, 1].
+
+    Attributes
+    ----------
+    name
+        Name of the set, with its split.
+    source, licence : str
+        Who made the pictures, and on what terms they may be used.
+    """
+
+    def __init__(
+        self, pictures: Mapping[str, Tensor], *, name: str, source: str, licence: str
+    ) -> None:
+        super().__init__(pictures)
+        self.name = name
+        self.source = source
+        self.licence = licence
+
+    def __repr__(self) -> str:
+        sizes = [f"{key} {tuple(value.shape)}" for key, value in self.items()]
+        shown = ", ".join(sizes[:8]) + (f", ... ({len(sizes)} in all)" if len(sizes) > 8 else "")
+        return f"Pictures {self.name}: {shown}"

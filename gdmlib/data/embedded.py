@@ -1,0 +1,311 @@
+"""Data that come with scikit-learn and scikit-image, so they are there with the network off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from gdmlib.data.dataset import Dataset, Pictures, check_count, check_name
+
+PHOTOGRAPHS: dict[str, str] = {
+    "chelsea": "a cat, by Stéfan van der Walt (CC0), scikit-image",
+    "china": "a temple in Beijing, by 'danielbuechele' (CC BY 2.0), scikit-learn",
+    "coffee": "a cup of coffee, by Rachel Michetti (CC0), scikit-image",
+    "flower": "a dahlia, by 'vultilion' (CC BY 2.0), scikit-learn",
+    "hubble": "the Hubble extreme deep field, by NASA (public domain), scikit-image",
+    "motorcycle": "left view of a stereo pair, by D. Scharstein et al. (Middlebury stereo data, "
+    "free to use with citation), scikit-image",
+    "rocket": "the launch of a Falcon 9, by SpaceX (public domain), scikit-image",
+}
+"""Names of :func:`photographs` and who made them."""
+
+PATCH_SPLITS: dict[str, tuple[str, ...]] = {
+    "train": ("china", "flower", "motorcycle", "rocket"),
+    "test": ("chelsea", "coffee"),
+}
+"""Which photographs :func:`photo_patches` takes a split's patches from."""
+
+
+def _image_tensor(image: np.ndarray) -> Tensor:
+    """Turn a uint8 image ``(H, W)`` or ``(H, W, C)`` into a tensor ``(C, H, W)`` in [0, 1]."""
+    pixels = torch.from_numpy(np.atleast_3d(image)[..., :3].copy())
+    return pixels.permute(2, 0, 1).contiguous().float() / 255
+
+
+def iris(classes: Sequence[str] | None = None) -> Dataset:
+    """Load Fisher's irises: 150 flowers, four lengths in centimetres, three species.
+
+    Parameters
+    ----------
+    classes
+        Species to keep, of ``setosa``, ``versicolor`` and ``virginica``; labels count in the
+        order given. None keeps all three.
+
+    Returns
+    -------
+    Dataset
+        ``x`` ``(N, 4)`` in centimetres, ``y`` ``(N,)``; 50 flowers a species.
+
+    Raises
+    ------
+    UnknownDatasetError
+        If a species is not known.
+    ValueError
+        If ``classes`` is empty or names a species twice.
+    """
+    from sklearn.datasets import load_iris
+
+    raw = load_iris()
+    names = [str(name) for name in raw.target_names]
+    kept = tuple(names if classes is None else classes)
+    if isinstance(classes, str) or not kept or len(set(kept)) < len(kept):
+        raise ValueError(f"classes: expected different names out of {names}, got {classes!r}")
+    ids = [names.index(check_name(name, names, "iris species")) for name in kept]
+    target = torch.from_numpy(raw.target).long()
+    x = torch.from_numpy(raw.data).float()
+    rows = torch.cat([(target == i).nonzero()[:, 0] for i in sorted(ids)])
+    y = torch.tensor([ids.index(int(label)) for label in target[rows]])
+    return Dataset(
+        name="iris",
+        x=x[rows],
+        y=y,
+        classes=kept,
+        source="R. A. Fisher, 'The use of multiple measurements in taxonomic problems', 1936; "
+        "measured by E. Anderson; from scikit-learn",
+        licence="CC BY 4.0 (UCI Machine Learning Repository)",
+        columns=tuple(raw.feature_names),
+    )
+
+
+def _stratified_test_rows(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
+    """Return a Boolean mask with ``size`` test rows, each class in proportion."""
+    counts = np.bincount(labels)
+    shares = counts * size / len(labels)
+    quota = np.floor(shares).astype(int)
+    # The rows that rounding left over go to the classes with the largest remainders.
+    left_over = size - quota.sum()
+    quota[np.argsort(quota - shares, kind="stable")[:left_over]] += 1
+    # RandomState, unlike default_rng, promises the same stream in every numpy.
+    rng = np.random.RandomState(seed)
+    mask = np.zeros(len(labels), dtype=bool)
+    for label, count in enumerate(quota):
+        rows = np.flatnonzero(labels == label)
+        mask[rng.permutation(rows)[:count]] = True
+    return mask
+
+
+def digits(split: str = "all") -> Dataset:
+    """Load 1797 handwritten digits of 8×8 pixels.
+
+    Parameters
+    ----------
+    split
+        ``"train"`` (1297 images), ``"test"`` (500, every class in proportion) or ``"all"``.
+        The split is fixed. The set does not say who wrote which digit, so one hand may have
+        written digits in both parts.
+
+    Returns
+    -------
+    Dataset
+        ``x`` ``(N, 1, 8, 8)`` with ink 1 on ground 0, in steps of 1/16; ``y`` ``(N,)``.
+
+    Raises
+    ------
+    UnknownDatasetError
+        If the split is not known.
+    """
+    from sklearn.datasets import load_digits
+
+    check_name(split, ("train", "test", "all"), "split of digits")
+    raw = load_digits()
+    x = torch.from_numpy(raw.images).float()[:, None] / 16
+    y = torch.from_numpy(raw.target).long()
+    test = torch.from_numpy(_stratified_test_rows(raw.target, size=500, seed=0))
+    rows = {"train": ~test, "test": test, "all": torch.ones_like(test)}[split]
+    return Dataset(
+        name=f"digits ({split})",
+        x=x[rows],
+        y=y[rows],
+        classes=tuple("0123456789"),
+        source="E. Alpaydin and C. Kaynak, 'Optical recognition of handwritten digits', 1998; "
+        "from scikit-learn",
+        licence="CC BY 4.0 (UCI Machine Learning Repository)",
+    )
+
+
+def _photograph(name: str) -> np.ndarray:
+    if name in ("china", "flower"):
+        from sklearn.datasets import load_sample_image
+
+        return load_sample_image(f"{name}.jpg")
+    from skimage import data
+
+    if name == "motorcycle":
+        return data.stereo_motorcycle()[0]
+    if name == "hubble":
+        return data.hubble_deep_field()
+    return getattr(data, name)()
+
+
+def photographs() -> Pictures:
+    """Load seven colour photographs.
+
+    Returns
+    -------
+    Pictures
+        From a name in :data:`PHOTOGRAPHS` (which says who made it) to a tensor ``(3, H, W)``
+        in [0, 1]. Sizes differ.
+    """
+    return Pictures(
+        {name: _image_tensor(_photograph(name)) for name in PHOTOGRAPHS},
+        name="photographs",
+        source="; ".join(f"{name}: {credit}" for name, credit in PHOTOGRAPHS.items()),
+        licence="each photograph has its own (see source)",
+    )
+
+
+def photo_patches(
+    n: int,
+    size: int = 8,
+    split: str = "train",
+    grey: bool = True,
+    generator: Generator | None = None,
+) -> Dataset:
+    """Cut ``n`` patches at random places out of photographs.
+
+    Training and test patches come from *different photographs* (:data:`PATCH_SPLITS`): patches
+    of one photograph are alike, and overlap, so a split of patches would flatter every model.
+
+    Parameters
+    ----------
+    n
+        Number of patches.
+    size
+        Height and width in pixels, 1 to 300.
+    split
+        ``"train"`` or ``"test"``.
+    grey
+        Turn colour into luminance (weights 0.2125, 0.7154, 0.0721).
+    generator
+        Source of randomness; None draws afresh from torch's global generator.
+
+    Returns
+    -------
+    Dataset
+        ``x`` ``(n, 1, size, size)``, or ``(n, 3, size, size)`` for ``grey=False``, in [0, 1];
+        ``y`` ``(n,)`` says which photograph of ``classes`` the patch is from, and the attributes
+        ``row`` and ``column`` where its upper left corner lies.
+
+    Raises
+    ------
+    UnknownDatasetError
+        If the split is not known.
+    ValueError
+        If ``n`` or ``size`` is out of range.
+    """
+    check_name(split, PATCH_SPLITS, "split of photo_patches")
+    check_count(n)
+    check_count(size, "size")
+    names = PATCH_SPLITS[split]
+    images = [_image_tensor(_photograph(name)) for name in names]
+    smallest = min(min(image.shape[1:]) for image in images)
+    if size > smallest:
+        raise ValueError(f"size: the smallest photograph has {smallest} pixels a side, got {size}")
+    if grey:
+        weights = torch.tensor([0.2125, 0.7154, 0.0721])[:, None, None]
+        images = [(image * weights).sum(0, keepdim=True) for image in images]
+
+    places = torch.tensor(
+        [(image.shape[1] - size + 1, image.shape[2] - size + 1) for image in images]
+    )
+    # Every place in every photograph is equally probable.
+    y = torch.multinomial(places.prod(1).float(), n, replacement=True, generator=generator)
+    corner = (torch.rand(n, 2, generator=generator, dtype=torch.float64) * places[y]).long()
+    x = torch.empty(n, images[0].shape[0], size, size)
+    for label, image in enumerate(images):
+        windows = image.unfold(1, size, 1).unfold(2, size, 1)
+        chosen = y == label
+        rows, columns = corner[chosen].unbind(1)
+        x[chosen] = windows[:, rows, columns].transpose(0, 1)
+    return Dataset(
+        name=f"photo_patches ({split})",
+        x=x,
+        y=y,
+        classes=names,
+        source="; ".join(f"{name}: {PHOTOGRAPHS[name]}" for name in names),
+        licence="each photograph has its own (see source)",
+        attributes={"row": corner[:, 0], "column": corner[:, 1]},
+    )
+
+
+def textures() -> Pictures:
+    """Load three grey textures, ``brick``, ``grass`` and ``gravel``.
+
+    Returns
+    -------
+    Pictures
+        From name to a tensor ``(1, 512, 512)`` in [0, 1]. From scikit-image, all CC0: brick and
+        gravel by CC0 Textures, grass by Linolafett.
+    """
+    from skimage import data
+
+    return Pictures(
+        {name: _image_tensor(getattr(data, name)()) for name in ("brick", "grass", "gravel")},
+        name="textures",
+        source="CC0 Textures (brick, gravel) and Linolafett (grass); from scikit-image",
+        licence="CC0 1.0",
+    )
+
+
+def faces() -> Dataset:
+    """Load 100 faces and 100 patches that are no faces, 25×25 pixels, grey.
+
+    Returns
+    -------
+    Dataset
+        ``x`` ``(200, 1, 25, 25)`` in [0, 1]; ``y`` ``(200,)``, 1 for a face and 0 otherwise.
+    """
+    from skimage import data
+
+    images = torch.from_numpy(np.asarray(data.lfw_subset(), dtype=np.float32))[:, None]
+    y = torch.zeros(len(images), dtype=torch.int64)
+    y[:100] = 1
+    return Dataset(
+        name="faces",
+        x=images.clamp(0, 1),
+        y=y,
+        classes=("not a face", "face"),
+        source="crops of 'Labeled Faces in the Wild' (Huang et al., 2007); from scikit-image",
+        licence="not stated; published for research on face recognition",
+    )
+
+
+def stereo() -> Pictures:
+    """Load a stereo pair, a motorcycle in a garage, with its true disparity.
+
+    Returns
+    -------
+    Pictures
+        ``left`` and ``right`` ``(3, 500, 741)`` in [0, 1] and ``disparity`` ``(1, 500, 741)``
+        in pixels, NaN where it is not known. A point at column ``c`` of the left view is at
+        column ``c - disparity`` of the right one. From the Middlebury stereo benchmark
+        (Scharstein et al., 2014, doi 10.1007/978-3-319-11752-2_3), in scikit-image.
+    """
+    from skimage import data
+
+    left, right, disparity = data.stereo_motorcycle()
+    known = np.where(np.isfinite(disparity), disparity, np.nan).astype(np.float32)
+    return Pictures(
+        {
+            "left": _image_tensor(left),
+            "right": _image_tensor(right),
+            "disparity": torch.from_numpy(known)[None],
+        },
+        name="stereo",
+        source="D. Scharstein et al., 'High-resolution stereo datasets with subpixel-accurate "
+        "ground truth', 2014 (Middlebury); from scikit-image",
+        licence="free to use, with citation (Middlebury stereo benchmark)",
+    )
