@@ -1,0 +1,26 @@
+"""The Sphinx extension of this book; one module a concern.
+
+``mathjax``    MathJax from the book itself, so that formulas need no network.
+``equations``  Several-line displayed equations that carry a ``\\tag``.
+``links``      Links in notebook outputs, in docstrings, and to the repository.
+``docstrings`` Repairs that let plain docstrings pass through reStructuredText.
+``cells``      Marks for solutions and tests of exercises.
+``tables``     Tables made from records and from the notebooks' metadata.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sphinx.application import Sphinx
+
+from . import cells, docstrings, equations, links, mathjax, tables
+
+__version__ = "1.0"
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register every part of the extension."""
+    for part in (mathjax, equations, links, docstrings, cells, tables):
+        part.setup(app)
+    return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}

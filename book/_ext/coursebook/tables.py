@@ -1,0 +1,139 @@
+"""Tables made from what was measured: no number of theirs is typed by hand.
+
+``{execution-times}``  seconds and peak memory of every lesson, from the notebooks' metadata.
+``{results-table}``    full-size results beside published ones, from the records in ``results/``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What running one lesson took: seconds of wall time and megabytes, None where not recorded."""
+
+    stem: str
+    title: str
+    seconds: float | None
+    peak_memory_mb: float | None
+
+
+def read_execution(path: Path) -> Execution:
+    """Read the title and the measurements that `make execute` left in a notebook."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    measured = notebook.get("metadata", {}).get("gdm", {})
+    return Execution(
+        stem=path.stem,
+        title=notebook_title(notebook) or path.stem,
+        seconds=measured.get("seconds"),
+        peak_memory_mb=measured.get("peak_memory_mb"),
+    )
+
+
+def notebook_title(notebook: Mapping[str, Any]) -> str | None:
+    """Return the first level-one heading of a notebook."""
+    for cell in notebook.get("cells", []):
+        if cell.get("cell_type") == "markdown":
+            for line in "".join(cell["source"]).splitlines():
+                if line.startswith("# "):
+                    return line[2:].strip()
+    return None
+
+
+def execution_markdown(executions: Sequence[Execution]) -> str:
+    """Return the table of execution times, its total last, as Markdown."""
+    if not executions:
+        return "No lesson has been executed yet."
+    rows = [
+        (
+            f"[{run.title}](../notebooks/{run.stem}.ipynb)",
+            _number(run.seconds, 1),
+            _number(run.peak_memory_mb, 0),
+        )
+        for run in executions
+    ]
+    seconds = [run.seconds for run in executions if run.seconds is not None]
+    memory = [run.peak_memory_mb for run in executions if run.peak_memory_mb is not None]
+    total = ("**All**", _number(sum(seconds), 1), f"{_number(max(memory, default=None), 0)} (most)")
+    return markdown_table(("Lesson", "Run time (s)", "Peak memory (MB)"), [*rows, total], "lrr")
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
+    """Return a pipe table; `align` holds one of l, c, r for every column."""
+    rules = {"l": ":---", "c": ":---:", "r": "---:"}
+    lines = [header, [rules[letter] for letter in align], *rows]
+    return "\n".join("| " + " | ".join(_cell(text) for text in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", r"\|").replace("\n", " ")
+
+
+def _number(value: float | None, digits: int) -> str:
+    return MISSING if value is None else f"{value:,.{digits}f}"
+
+
+class _MarkdownDirective(SphinxDirective):
+    """A directive whose content is Markdown made from files; it is made anew at every build."""
+
+    has_content = False
+
+    def root(self) -> Path:
+        return Path(self.env.srcdir)
+
+    def markdown(self) -> str:
+        raise AssertionError("a subclass makes the text")
+
+    def run(self) -> list[nodes.Node]:
+        self.env.note_reread()
+        return self.parse_text_to_nodes(self.markdown())
+
+
+class ExecutionTimes(_MarkdownDirective):
+    """The ``execution-times`` directive."""
+
+    def markdown(self) -> str:
+        """Return the table of every lesson in the notebooks' folder."""
+        paths = sorted((self.root() / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+        return execution_markdown([read_execution(path) for path in paths])
+
+
+class ResultsTable(_MarkdownDirective):
+    """The ``results-table`` directive."""
+
+    def markdown(self) -> str:
+        """Return the table of every experiment, those without a record shown as missing."""
+        reproduce = import_module("gdmlib.reproduce")
+        return results_markdown(reproduce.results_table(self.root() / "results"))
+
+
+def results_markdown(rows: Sequence[Any]) -> str:
+    """Return the rows of ``gdmlib.reproduce.results_table`` and, below them, their notes."""
+    if not rows:
+        return "No experiment is registered yet."
+    header = ("Experiment", "Data", "Ours", "Published", "Difference", "Source")
+    body = [
+        (row.experiment, row.data, f"**{row.ours}**", row.published, row.gap, row.source)
+        for row in rows
+    ]
+    table = markdown_table(header, [[text or MISSING for text in line] for line in body], "llrrrl")
+    notes = [f"- **{row.experiment}.** {row.note}" for row in rows if row.note]
+    return "\n\n".join([table, "\n".join(notes)]) if notes else table
+
+
+def setup(app: Sphinx) -> None:
+    """Register the directives."""
+    app.add_directive("execution-times", ExecutionTimes)
+    app.add_directive("results-table", ResultsTable)
