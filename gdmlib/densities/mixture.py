@@ -1,0 +1,235 @@
+r"""A mixture of Gaussians, fitted by expectation–maximisation.
+
+.. math:: p(x) = \sum_k w_k\, \mathcal{N}(x \mid \mu_k, \Sigma_k)
+
+If we knew which component each point came from, the fit would be K Gaussian fits. We do not, so EM
+goes back and forth (Dempster, Laird and Rubin 1977): given the model, how probable is each
+component for each point (E step); given those, K Gaussian fits with weighted points (M step). No
+step makes the likelihood smaller.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor, nn
+
+from gdmlib._checks import check_tensor
+from gdmlib.densities._common import (
+    check_count,
+    check_dtype,
+    check_events,
+    check_not_negative,
+    check_probabilities,
+    standard_normal,
+)
+from gdmlib.densities.categorical import Categorical
+from gdmlib.densities.gaussian import LOG_2PI, cholesky
+
+
+class GaussianMixture(nn.Module):
+    """A mixture of K Gaussians in d dimensions.
+
+    Parameters
+    ----------
+    weights
+        The probability of each component, shape (K,).
+    means
+        Shape (K, d).
+    covariances
+        Shape (K, d, d), each symmetric and positive definite.
+
+    Attributes
+    ----------
+    history
+        After ``fit``: the mean log-likelihood of the data in nats, before the first step and after
+        each one.
+    converged
+        After ``fit``: whether the last step gained less than the tolerance.
+
+    Raises
+    ------
+    ValueError
+        If shapes or dtypes do not agree, the weights are no probabilities, or a covariance is
+        singular.
+    """
+
+    weights: Tensor
+    means: Tensor
+    scale_trils: Tensor
+
+    def __init__(self, weights: Tensor, means: Tensor, covariances: Tensor) -> None:
+        super().__init__()
+        check_probabilities(weights, "weights")
+        k = len(weights)
+        check_tensor(means, "means", shape=(k, "d"), floating=True)
+        d = means.shape[1]
+        check_tensor(covariances, "covariances", shape=(k, d, d), floating=True)
+        check_dtype(means, "means", weights)
+        check_dtype(covariances, "covariances", weights)
+        self.event_shape = torch.Size((d,))
+        self.history: list[float] = []
+        self.converged = False
+        self.register_buffer("weights", weights / weights.sum())
+        self.register_buffer("means", means.clone())
+        self.register_buffer("scale_trils", _factors(covariances))
+
+    @classmethod
+    def fit(
+        cls,
+        x: Tensor,
+        n_components: int,
+        *,
+        n_iter: int = 200,
+        tol: float = 1e-6,
+        ridge: float = 1e-6,
+        generator: Generator | None = None,
+        init: str = "kmeans",
+    ) -> GaussianMixture:
+        """Fit by EM from one start; the result is a local maximum of the likelihood.
+
+        Parameters
+        ----------
+        x
+            Points, shape (N, d), at least as many as components.
+        n_components
+            The number K of components.
+        n_iter
+            The most EM steps to take.
+        tol
+            Stop when a step raises the mean log-likelihood by less than this, in nats.
+        ridge
+            Added to the diagonal of each covariance, in squared units of x. It keeps a component
+            from collapsing onto a point, where the likelihood is unbounded.
+        generator
+            Chooses the start.
+        init
+            "kmeans": the clusters that k-means finds. "random": K of the points as means, and the
+            covariance of all points for each.
+
+        Raises
+        ------
+        ValueError
+            If x holds NaN or too few points, an option is out of range, or a component collapses.
+        """
+        check_tensor(x, "x", ndim=2, floating=True)
+        check_count(n_components, "n_components")
+        check_count(n_iter, "n_iter")
+        check_not_negative(tol, "tol")
+        check_not_negative(ridge, "ridge")
+        if len(x) < max(n_components, 2):
+            raise ValueError(
+                f"x: expected at least {max(n_components, 2)} points for {n_components} "
+                f"component{'s' * (n_components != 1)}, got {len(x)}"
+            )
+        wide = x.double()
+        model = cls(*_start(wide, n_components, ridge, generator, init))
+        for _ in range(n_iter):
+            model.history.append(model.em_step(wide, ridge))
+            model.converged = len(model.history) > 1 and (
+                model.history[-1] - model.history[-2] < tol
+            )
+            if model.converged:
+                break
+        model.history.append(float(model.log_prob(wide).mean()))
+        return model.to(x.dtype)
+
+    @property
+    def covariances(self) -> Tensor:
+        """The covariance matrices, shape (K, d, d)."""
+        return self.scale_trils @ self.scale_trils.mT
+
+    def extra_repr(self) -> str:
+        """Return what the printed model says of itself."""
+        return f"components={len(self.weights)}, dimensions={self.means.shape[1]}"
+
+    def log_joint(self, x: Tensor) -> Tensor:
+        """Return log w_k + log N(x | k) for each component, shape (B, d) -> (B, K), in nats."""
+        check_events(x, "x", self.event_shape, self.means)
+        centred = x - self.means[:, None]
+        z = torch.linalg.solve_triangular(self.scale_trils, centred.mT, upper=False)
+        half_log_dets = self.scale_trils.diagonal(dim1=1, dim2=2).log().sum(dim=1)
+        log_normaliser = 0.5 * x.shape[1] * LOG_2PI + half_log_dets
+        return self.weights.log() - log_normaliser - 0.5 * (z**2).sum(dim=1).T
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Return the log-density of each x, shape (B, d) -> (B,), in nats."""
+        return torch.logsumexp(self.log_joint(x), dim=1)
+
+    def responsibilities(self, x: Tensor) -> Tensor:
+        """Return the probability of each component given x, shape (B, d) -> (B, K)."""
+        return torch.softmax(self.log_joint(x), dim=1)
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        """Draw n points, shape (n, d)."""
+        component = Categorical(self.weights).sample(check_count(n), generator)
+        z = standard_normal((n, *self.event_shape), self.means, generator)
+        return self.means[component] + (self.scale_trils[component] @ z[:, :, None])[:, :, 0]
+
+    def em_step(self, x: Tensor, ridge: float = 0.0) -> float:
+        """Take one step of EM, in place.
+
+        Parameters
+        ----------
+        x
+            Points, shape (N, d).
+        ridge
+            Added to the diagonal of each covariance. With 0 the likelihood cannot fall.
+
+        Returns
+        -------
+        float
+            The mean log-likelihood of x in nats *before* the step: the E step has it for free.
+
+        Raises
+        ------
+        ValueError
+            If a component collapses: its points no longer span all d dimensions.
+        """
+        log_joint = self.log_joint(x)
+        log_prob = torch.logsumexp(log_joint, dim=1, keepdim=True)
+        weights, means, covariances = _maximise(x, (log_joint - log_prob).exp(), ridge)
+        self.scale_trils.copy_(_factors(covariances))
+        self.weights.copy_(weights)
+        self.means.copy_(means)
+        return float(log_prob.mean())
+
+
+def _maximise(x: Tensor, share: Tensor, ridge: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Fit K Gaussians to points that belong to each by a share, (N, K): the M step."""
+    total = share.sum(dim=0)
+    empty = (total <= torch.finfo(x.dtype).tiny).nonzero().flatten().tolist()
+    if empty:
+        raise ValueError(
+            f"x: component {empty[0]} has lost all its points; use fewer, or another start"
+        )
+    means = share.T @ x / total[:, None]
+    centred = x - means[:, None]
+    covariances = (share.T[:, :, None] * centred).mT @ centred / total[:, None, None]
+    eye = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    return total / len(x), means, covariances + ridge * eye
+
+
+def _factors(covariances: Tensor) -> Tensor:
+    """Return the Cholesky factor of each covariance, shape (K, d, d)."""
+    named = [(f"covariance of component {k}", c) for k, c in enumerate(covariances)]
+    return torch.stack([cholesky(c, name) for name, c in named])
+
+
+def _start(
+    x: Tensor, k: int, ridge: float, generator: Generator | None, init: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return weights, means and covariances to start from."""
+    if init == "kmeans":
+        from sklearn.cluster import KMeans
+
+        seed = int(torch.randint(2**31 - 1, (), generator=generator))
+        kmeans = KMeans(k, n_init=1, random_state=seed).fit(x.cpu().numpy())
+        cluster = torch.as_tensor(kmeans.labels_, dtype=torch.int64, device=x.device)
+        return _maximise(x, nn.functional.one_hot(cluster, k).to(x), ridge)
+    if init == "random":
+        everything = torch.ones(len(x), 1, dtype=x.dtype, device=x.device)
+        _, _, covariance = _maximise(x, everything, ridge)
+        chosen = torch.randperm(len(x), generator=generator)[:k]
+        weights = torch.full((k,), 1 / k, dtype=x.dtype, device=x.device)
+        return weights, x[chosen.to(x.device)], covariance.expand(k, -1, -1)
+    raise ValueError(f'init: expected "kmeans" or "random", got {init!r}')
