@@ -8,6 +8,9 @@ TORCH_INDEX ?=
 # Test processes: two by default, for every test process holds torch.
 WORKERS ?= 2
 
+# Threads that wait sleep: on a busy machine, spinning costs several times the work.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 BIN := $(VENV)/bin
 ENV_STAMP := $(VENV)/.installed
 HTML := _build/html

@@ -71,6 +71,8 @@ def kernel_environment(scratch: str) -> dict[str, str]:
         | {
             "GDMLIB_BUDGET": "cpu",
             "GDMLIB_PROGRESS": "0",
+            # Threads that wait sleep: on a busy machine, spinning costs several times the work.
+            "OMP_WAIT_POLICY": "PASSIVE",
             "IPYTHONDIR": scratch,
             "JUPYTER_PREFER_ENV_PATH": "1",
             "PYTHONHASHSEED": "0",
