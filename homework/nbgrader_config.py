@@ -12,6 +12,8 @@ HERE = Path(__file__).resolve().parent
 # A lesson is graded on its small budget: no training, weights from checkpoints/, no progress bars.
 os.environ["GDMLIB_BUDGET"] = "grade"
 os.environ["GDMLIB_PROGRESS"] = "0"
+# Threads that wait sleep: on a busy machine, spinning costs several times the work.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GDMLIB_CHECKPOINTS", str(HERE / "checkpoints"))
 
 
