@@ -44,7 +44,7 @@ STUB = "# Your answer here, in place of the next line.\nraise RuntimeError('this
 c.ClearSolutions.code_stub = {"python": STUB}
 
 # Seconds a cell may take. A cell that runs longer is interrupted and loses its points.
-c.Execute.timeout = 30
+c.Execute.timeout = 60
 # What a cell prints is cut here, so that an endless print fills no disk.
 c.LimitOutput.max_lines = 500
 c.LimitOutput.max_traceback = 50
