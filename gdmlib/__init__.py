@@ -10,7 +10,16 @@ from types import ModuleType
 
 __version__ = "0.1.0"
 
-_PARTS = ("data", "densities", "lesson", "metrics", "plotting", "reproduce", "training")
+_PARTS = (
+    "autoregressive",
+    "data",
+    "densities",
+    "lesson",
+    "metrics",
+    "plotting",
+    "reproduce",
+    "training",
+)
 
 __all__ = ["__version__", *_PARTS]
 

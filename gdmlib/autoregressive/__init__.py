@@ -1,0 +1,62 @@
+"""Densities by the chain rule: each pixel given those before it.
+
+Besides ``log_prob``, ``sample`` and ``event_shape``, as every density has, these models offer
+
+- what each factor of the chain rule says about its pixel: ``logits(x) -> (B, d)`` of the binary
+  models, ``pixel_log_prob(x)`` of MCGSM and RIDE, ``pixel_distribution(x)`` of the PixelCNN family;
+- ``complete(x, known, generator=None)``, which draws the pixels that are not known.
+
+The mixture of Bernoullis, which is not built on the chain rule, is the baseline to beat.
+
+``FVSBN.fit``, ``BernoulliMixture.fit`` and ``MCGSM.fit`` find their models by themselves; all
+others are trained by gradient steps, for which :func:`fit_likelihood` and :func:`train_pixels` are
+recipes.
+"""
+
+from gdmlib.autoregressive.bernoulli import BernoulliMixture
+from gdmlib.autoregressive.fitting import fit_likelihood, mean_nll
+from gdmlib.autoregressive.fvsbn import FVSBN, Strength, distances
+from gdmlib.autoregressive.made import MADE
+from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMImage, MCGSMPatch
+from gdmlib.autoregressive.nade import NADE
+from gdmlib.autoregressive.neighbourhood import Neighbourhood
+from gdmlib.autoregressive.pixel_model import dependence_map, past, plain_sample, quantise
+from gdmlib.autoregressive.pixel_training import mean_nats, train_pixels
+from gdmlib.autoregressive.pixelcnn import GatedPixelCNN, PixelCNN
+from gdmlib.autoregressive.ride import (
+    RIDE,
+    FlipEnsemble,
+    SpatialLSTM,
+    lstm_step,
+    spatial_lstm_step,
+)
+from gdmlib.autoregressive.row_lstm import RowLSTM
+
+__all__ = [
+    "FVSBN",
+    "MADE",
+    "MCGSM",
+    "NADE",
+    "RIDE",
+    "BernoulliMixture",
+    "FlipEnsemble",
+    "GatedPixelCNN",
+    "MCGSMImage",
+    "MCGSMPatch",
+    "Neighbourhood",
+    "PixelCNN",
+    "RowLSTM",
+    "SpatialLSTM",
+    "Strength",
+    "dependence_map",
+    "distances",
+    "fit_likelihood",
+    "lstm_step",
+    "mean_nats",
+    "mean_nll",
+    "past",
+    "plain_sample",
+    "quantise",
+    "spatial_lstm_step",
+    "train_pixels",
+]

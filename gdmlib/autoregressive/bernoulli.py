@@ -1,0 +1,283 @@
+r"""A mixture of Bernoullis, fitted by expectation–maximisation: the baseline without a chain rule.
+
+.. math:: p(x) = \sum_k w_k \prod_i q_{ki}^{x_i} (1 - q_{ki})^{1 - x_i}
+
+Within a component the pixels are independent; what they have to do with each other, they have by
+the component. With K = 1 they are independent altogether. See Bishop (2006), Pattern Recognition
+and Machine Learning, section 9.3.3: its equations 9.56 to 9.60 are the two steps of the fit.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.functional import logsigmoid, softplus
+
+from gdmlib._checks import check_tensor
+from gdmlib.autoregressive._binary import (
+    check_binary,
+    check_known,
+    check_zeros_and_ones,
+    uniforms,
+)
+from gdmlib.densities._common import (
+    check_count,
+    check_dtype,
+    check_not_negative,
+    check_probabilities,
+)
+from gdmlib.densities.categorical import Categorical
+
+CHUNK = 10_000  # examples whose components are weighed at a time
+
+
+class BernoulliMixture(nn.Module):
+    """A mixture of K components, each with independent pixels.
+
+    Parameters
+    ----------
+    weights
+        The probability of each component, shape (K,).
+    probs
+        The probability of a 1 for each component and pixel, shape (K, *event_shape), more than 0
+        and less than 1.
+
+    Attributes
+    ----------
+    log_odds
+        The log-odds of a 1, shape (K, d).
+    history
+        After ``fit``: the mean log-likelihood of the data in nats, before each step.
+    valid_history
+        After ``fit`` with validation data: theirs, after each step.
+
+    Raises
+    ------
+    ValueError
+        If shapes or dtypes do not agree, or numbers are not the probabilities they should be.
+    """
+
+    weights: Tensor
+    log_odds: Tensor
+
+    def __init__(self, weights: Tensor, probs: Tensor) -> None:
+        super().__init__()
+        check_probabilities(weights, "weights")
+        check_tensor(probs, "probs", floating=True)
+        check_dtype(probs, "probs", weights)
+        if probs.ndim < 2 or len(probs) != len(weights):
+            raise ValueError(
+                f"probs: expected shape ({len(weights)}, *event_shape), one row a component, got "
+                f"{tuple(probs.shape)}"
+            )
+        low, high = float(probs.min()), float(probs.max())
+        if not 0 < low <= high < 1:
+            raise ValueError(
+                f"probs: expected more than 0 and less than 1, got values from {low:.6g} to "
+                f"{high:.6g}; clamp them, or fit with smoothing"
+            )
+        self.event_shape = probs.shape[1:]
+        self.num_pixels = math.prod(self.event_shape)
+        self.history: list[float] = []
+        self.valid_history: list[float] = []
+        self.register_buffer("weights", weights / weights.sum())
+        self.register_buffer("log_odds", torch.logit(probs.reshape(len(probs), -1)))
+
+    @classmethod
+    def fit(
+        cls,
+        x: Tensor,
+        n_components: int = 1,
+        *,
+        generator: Generator | None = None,
+        smoothing: float = 1.0,
+        n_iter: int = 100,
+        tol: float = 1e-4,
+        valid: Tensor | None = None,
+        patience: int = 5,
+    ) -> BernoulliMixture:
+        """Fit by EM from one start; the result is a local maximum.
+
+        The start is halfway between the mean of the data and one example, for each component.
+
+        Parameters
+        ----------
+        x
+            Zeros and ones, shape (N, *event_shape), at least as many as components.
+        n_components
+            The number K of components.
+        generator
+            Chooses the examples to start from.
+        smoothing
+            Imagined examples that each component has seen of a 1, and of a 0, at every pixel, and
+            that each component owns: Laplace's rule. With 0, a component with few examples is too
+            sure.
+        n_iter
+            The most EM steps to take.
+        tol
+            Stop when a step raises the mean log-likelihood by less than this, in nats.
+        valid
+            Zeros and ones, shape (M, *event_shape). Stop when their log-likelihood has not risen
+            for ``patience`` steps, and return the model that was best for them.
+        patience
+            See ``valid``.
+
+        Raises
+        ------
+        ValueError
+            If x is not binary or holds too few examples, or an option is out of range.
+        """
+        check_tensor(x, "x", floating=True)
+        check_count(n_components, "n_components")
+        check_count(n_iter, "n_iter")
+        check_count(patience, "patience")
+        check_not_negative(smoothing, "smoothing")
+        check_not_negative(tol, "tol")
+        check_zeros_and_ones(x, "x")
+        if x.ndim < 2 or len(x) < n_components:
+            raise ValueError(
+                f"x: expected shape (N, *event_shape) with at least {n_components} examples, one "
+                f"a component, got {tuple(x.shape)}"
+            )
+        if valid is not None:
+            check_binary(valid, "valid", x.shape[1:], x)
+        model = cls(*_start(x, n_components, generator))
+        best, kept = -math.inf, model.state_dict()
+        while len(model.history) < n_iter:
+            model.history.append(model.em_step(x, smoothing))
+            if valid is not None:
+                model.valid_history.append(_mean_log_prob(model, valid))
+                if model.valid_history[-1] > best:
+                    best = model.valid_history[-1]
+                    kept = {name: value.clone() for name, value in model.state_dict().items()}
+                elif best not in model.valid_history[-patience:]:
+                    break
+            if len(model.history) > 1 and model.history[-1] - model.history[-2] < tol:
+                break
+        if valid is not None:
+            model.load_state_dict(kept)
+        return model
+
+    @property
+    def probs(self) -> Tensor:
+        """The probability of a 1 for each component and pixel, shape (K, *event_shape)."""
+        return torch.sigmoid(self.log_odds).reshape(-1, *self.event_shape)
+
+    def log_joint(self, x: Tensor) -> Tensor:
+        """Return log w_k + log p(x | k), shape (B, *event_shape) -> (B, K), in nats."""
+        return self._log_joint(check_binary(x, "x", self.event_shape, self.weights))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Return log p(x) of each event, shape (B, *event_shape) -> (B,), in nats."""
+        return torch.logsumexp(self.log_joint(x), dim=1)
+
+    def responsibilities(self, x: Tensor) -> Tensor:
+        """Return the probability of each component given x, (B, *event_shape) -> (B, K)."""
+        return torch.softmax(self.log_joint(x), dim=1)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Return the log-odds of x_i = 1 given x_0 to x_{i-1}, (B, *event_shape) -> (B, d).
+
+        A mixture has a chain rule as any density has; its factors are mixtures whose weights are
+        the responsibilities given the pixels so far.
+        """
+        z = check_binary(x, "x", self.event_shape, self.weights)
+        belief = self.weights.log().repeat(len(z), 1)
+        columns = []
+        for i, a in enumerate(self.log_odds.T):
+            on, off = belief + logsigmoid(a), belief + logsigmoid(-a)
+            columns.append(on.logsumexp(dim=1) - off.logsumexp(dim=1))
+            belief = torch.where(z[:, i : i + 1] == 1, on, off)
+        return torch.stack(columns, dim=1)
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        """Draw n events, shape (n, *event_shape): a component for each, then its pixels."""
+        component = Categorical(self.weights).sample(check_count(n), generator)
+        return self._pixels(component, generator).reshape(n, *self.event_shape)
+
+    def complete(self, x: Tensor, known: Tensor, generator: Generator | None = None) -> Tensor:
+        """Draw the unknown pixels from p(unknown | known), exactly.
+
+        The known pixels say how probable each component is; one of them draws the others.
+
+        Parameters
+        ----------
+        x
+            Zeros and ones, shape (B, *event_shape); unknown pixels may hold either.
+        known
+            True where a pixel is known, shape (*event_shape) or (B, *event_shape).
+
+        Returns
+        -------
+        Tensor
+            Shape (B, *event_shape).
+        """
+        z = check_binary(x, "x", self.event_shape, self.weights)
+        fixed = check_known(known, x).to(z)
+        on, off = logsigmoid(self.log_odds), logsigmoid(-self.log_odds)
+        seen = (fixed * z) @ on.T + (fixed * (1 - z)) @ off.T
+        odds = torch.softmax((self.weights.log() + seen).double(), dim=1)
+        u = uniforms((len(z), 1), self.weights, generator)
+        component = (odds.cumsum(dim=1)[:, :-1] <= u).sum(dim=1)
+        drawn = self._pixels(component, generator)
+        return torch.where(fixed == 1, z, drawn).reshape(x.shape)
+
+    @torch.no_grad()
+    def em_step(self, x: Tensor, smoothing: float = 0.0) -> float:
+        """Take one step of EM, in place.
+
+        Parameters
+        ----------
+        x
+            Zeros and ones, shape (N, *event_shape).
+        smoothing
+            As for :meth:`fit`. With 0 the likelihood cannot fall, but for probabilities of exactly
+            0 or 1, which are moved inside by the rounding unit of the dtype.
+
+        Returns
+        -------
+        float
+            The mean log-likelihood of x in nats *before* the step: the E step has it for free.
+        """
+        z = check_binary(x, "x", self.event_shape, self.weights)
+        total = torch.zeros_like(self.weights, dtype=torch.float64)
+        ones = torch.zeros_like(self.log_odds, dtype=torch.float64)
+        log_prob = 0.0
+        for part in z.split(CHUNK):
+            joint = self._log_joint(part)
+            each = joint.logsumexp(dim=1, keepdim=True)
+            share = (joint - each).exp()
+            total += share.sum(dim=0, dtype=torch.float64)
+            ones += share.T @ part
+            log_prob += float(each.sum(dtype=torch.float64))
+        eps = torch.finfo(z.dtype).eps
+        probs = (ones + smoothing) / (total[:, None] + 2 * smoothing).clamp(min=1e-300)
+        self.log_odds.copy_(torch.logit(probs.clamp(eps, 1 - eps)))
+        self.weights.copy_((total + smoothing) / (total + smoothing).sum())
+        return log_prob / len(z)
+
+    def _log_joint(self, z: Tensor) -> Tensor:
+        # log q^x (1 - q)^(1 - x) = x a - log(1 + e^a), with the log-odds a: one matrix product.
+        return self.weights.log() - softplus(self.log_odds).sum(dim=1) + z @ self.log_odds.T
+
+    def _pixels(self, component: Tensor, generator: Generator | None) -> Tensor:
+        """Draw the pixels of one event from each of these components, (n,) -> (n, d)."""
+        probs = torch.sigmoid(self.log_odds[component])
+        return (uniforms(probs.shape, probs, generator) < probs).to(probs)
+
+
+def _start(x: Tensor, k: int, generator: Generator | None) -> tuple[Tensor, Tensor]:
+    """Return weights and probabilities to start from."""
+    mean = (x.sum(dim=0) + 1) / (len(x) + 2)
+    weights = torch.full((k,), 1 / k, dtype=x.dtype, device=x.device)
+    if k == 1:
+        return weights, mean[None]
+    device = torch.device("cpu") if generator is None else generator.device
+    chosen = torch.randperm(len(x), generator=generator, device=device)[:k]
+    return weights, (x[chosen.to(x.device)] + mean) / 2
+
+
+def _mean_log_prob(model: BernoulliMixture, x: Tensor) -> float:
+    return sum(float(model.log_prob(part).sum()) for part in x.split(CHUNK)) / len(x)

@@ -1,0 +1,298 @@
+r"""MADE, the masked autoencoder for distribution estimation: one network, masked to be causal.
+
+Germain, Gregor, Murray and Larochelle (2015, https://arxiv.org/abs/1502.03509). Number the pixels
+1 to d in the order of their visits, and give each hidden unit a degree from 1 to d - 1: how many
+pixels it may know. A weight is kept where it hands on no more than is allowed,
+
+.. math::
+
+    M^{W}_{kj} = [\, m(k) \ge m(j) \,] \quad\text{(equations 12, 13)}, \qquad
+    M^{V}_{ik} = [\, i > m(k) \,] \quad\text{(equation 14)},
+
+where an input pixel j has the degree j. Output i then knows the pixels before i and no others,
+and one pass through the network gives all the factors of the chain rule.
+
+Other orderings, and other degrees, are other masks on the same weights (section 4). A network that
+is trained with several of them is several models in one, and their average is better than each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.functional import linear, relu
+
+from gdmlib.autoregressive._binary import (
+    bernoulli_log_prob,
+    check_binary,
+    check_event_shape,
+    check_known,
+    check_ordering,
+    hold,
+    thresholds,
+    uniforms,
+)
+from gdmlib.densities._common import check_count
+
+
+class MADE(nn.Module):
+    r"""A masked network of any number of hidden layers, with M masks.
+
+    With several masks it is their mixture, the average of probabilities,
+    :math:`p(x) = \frac{1}{M} \sum_m p_m(x)`, which is a density again; the average of
+    log-probabilities, which training maximises, would not be one.
+
+    Parameters
+    ----------
+    event_shape
+        The shape of an event, d pixels in all: d, (d,) or that of an image, (1, H, W).
+    hidden
+        The number of units of each hidden layer; with none, and ``direct``, this is an FVSBN.
+    orderings
+        One ordering a mask: permutations of 0 to d - 1. Or their number: the first goes row by
+        row, and the others are random. The masks differ in the degrees of their units too.
+    direct
+        Whether each output also sees the pixels before it directly.
+    generator
+        Draws the orderings, the degrees, and the weights to start from.
+
+    Attributes
+    ----------
+    orderings
+        Shape (M, d): the pixels in the order of their visits, for each mask.
+    degrees
+        For each hidden layer the degrees of its units, shape (M, H): the degrees 1 to d - 1 are
+        spread evenly and then shuffled. From d - 1 units on, each of them occurs.
+    weights, biases
+        The parameters of the layers, the last one without its bias: it is ``bias``, in the order
+        of the image.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive or an ordering is no permutation.
+    """
+
+    orderings: Tensor
+    turn: Tensor
+
+    def __init__(
+        self,
+        event_shape: int | Sequence[int],
+        hidden: Sequence[int] = (500,),
+        *,
+        orderings: int | Sequence[Sequence[int] | Tensor] | Tensor = 1,
+        direct: bool = True,
+        generator: Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.event_shape = check_event_shape(event_shape)
+        self.num_pixels = d = math.prod(self.event_shape)
+        self.bias = nn.Parameter(torch.zeros(d))
+        sizes = [check_count(h, "hidden") for h in hidden]
+        if not sizes and not direct:
+            raise ValueError("hidden: expected at least one layer, or direct=True")
+        self.register_buffer("orderings", _orderings(orderings, d, generator))
+        self.num_masks = len(self.orderings)
+        for i, h in enumerate(sizes):
+            degrees = [_degrees(h, d, generator) for _ in range(self.num_masks)]
+            self.register_buffer(f"degrees_{i}", torch.stack(degrees))
+        self.register_buffer("turn", torch.tensor(0))
+        widths = [d, *sizes, d] if sizes else [d]
+        pairs = list(zip(widths[1:], widths[:-1], strict=True))
+        self.weights = nn.ParameterList([_uniform(*pair, generator) for pair in pairs])
+        self.biases = nn.ParameterList([nn.Parameter(torch.zeros(h)) for h in sizes])
+        self.direct = _uniform(d, d, generator) if direct else None
+
+    @property
+    def ordering(self) -> Tensor:
+        """The first of the orderings, shape (d,)."""
+        return self.orderings[0]
+
+    @property
+    def degrees(self) -> list[Tensor]:
+        """The degrees of the units of each hidden layer, each (M, H)."""
+        return [getattr(self, f"degrees_{i}") for i in range(len(self.biases))]
+
+    def masks(self, mask: int = 0) -> list[Tensor]:
+        """Return which weights one of the masks keeps: Boolean, for each layer (out, in).
+
+        The last one, (d, d), is that of the direct connections, whether the model has them or not.
+        """
+        place = self.orderings[mask].argsort()
+        known = [place + 1, *[degrees[mask] for degrees in self.degrees]]
+        kept = [b[:, None] >= a for a, b in pairwise(known)]
+        if self.biases:
+            kept.append(place[:, None] + 1 > known[-1])
+        return [*kept, place[:, None] > place]
+
+    def logits(self, x: Tensor, mask: int = 0) -> Tensor:
+        """Return the log-odds of x_i = 1 given the pixels that one of the orderings visits first.
+
+        Parameters
+        ----------
+        x
+            Zeros and ones, shape (B, *event_shape).
+        mask
+            Which of the M masks to use.
+
+        Returns
+        -------
+        Tensor
+            Shape (B, d), in the order of the image.
+        """
+        z = check_binary(x, "x", self.event_shape, self.bias)
+        return self._masked(z, self._check_mask(mask))
+
+    def log_prob_each(self, x: Tensor) -> Tensor:
+        """Return log p_m(x) for every mask, shape (B, *event_shape) -> (B, M), in nats."""
+        z = check_binary(x, "x", self.event_shape, self.bias)
+        each = [bernoulli_log_prob(self._masked(z, m), z).sum(1) for m in range(self.num_masks)]
+        return torch.stack(each, dim=1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Return log p(x), of the mixture, shape (B, *event_shape) -> (B,), in nats."""
+        return self.log_prob_each(x).logsumexp(dim=1) - math.log(self.num_masks)
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Return the mean negative log-likelihood under one mask, (), and pass on to the next.
+
+        To train with all the masks in turn, one a step (section 4.2 of the paper).
+        """
+        z = check_binary(x, "x", self.event_shape, self.bias)
+        mask = int(self.turn) % self.num_masks
+        self.turn += 1
+        return -bernoulli_log_prob(self._masked(z, mask), z).sum(dim=1).mean()
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        """Draw n events, shape (n, *event_shape): for each a mask, then pixel after pixel."""
+        t = thresholds(check_count(n), self.num_pixels, self.bias, generator)
+        chosen = (self.num_masks * uniforms((n,), self.bias, generator)).long()
+        x = torch.empty_like(t)
+        for mask in chosen.unique().tolist():
+            x[chosen == mask] = self._sweep(t[chosen == mask], mask)
+        return x.reshape(n, *self.event_shape)
+
+    @torch.no_grad()
+    def complete(self, x: Tensor, known: Tensor, generator: Generator | None = None) -> Tensor:
+        """Draw the unknown pixels, each given all that an ordering visits before it.
+
+        Each mask m offers a completion, and one is drawn in proportion to the probability that p_m
+        gives to the known pixels of its own. So the result is a draw from p(unknown | known) if
+        every ordering visits the known pixels first; otherwise those that come later than an
+        unknown one only help to choose among the offers.
+
+        Parameters
+        ----------
+        x
+            Zeros and ones, shape (B, *event_shape); unknown pixels may hold either.
+        known
+            True where a pixel is known, shape (*event_shape) or (B, *event_shape).
+
+        Returns
+        -------
+        Tensor
+            Shape (B, *event_shape).
+        """
+        z = check_binary(x, "x", self.event_shape, self.bias)
+        fixed = check_known(known, x)
+        offers, weights = [], []
+        for mask in range(self.num_masks):
+            t = thresholds(len(z), self.num_pixels, self.bias, generator)
+            order = self.orderings[mask]
+            t = hold(t, z[:, order], fixed[:, order])
+            offers.append(self._sweep(t, mask))
+            seen = bernoulli_log_prob(self._masked(offers[-1], mask), offers[-1]) * fixed
+            weights.append(seen.sum(dim=1))
+        odds = torch.softmax(torch.stack(weights).double(), dim=0)
+        u = uniforms((len(z),), self.bias, generator)
+        pick = (odds.cumsum(dim=0)[:-1] <= u).sum(dim=0)
+        return torch.stack(offers)[pick, torch.arange(len(z))].reshape(x.shape)
+
+    def _check_mask(self, mask: int) -> int:
+        if not 0 <= mask < self.num_masks:
+            raise ValueError(f"mask: expected 0 to {self.num_masks - 1}, got {mask}")
+        return mask
+
+    def _masked(self, z: Tensor, mask: int) -> Tensor:
+        """Return the logits under one mask, both (B, d) in the order of the image."""
+        *kept, before = self.masks(mask)
+        a = self.bias if self.direct is None else linear(z, self.direct * before, self.bias)
+        if not self.biases:
+            return a
+        h = z
+        *inner, last = self.weights
+        for weight, bias, keep in zip(inner, self.biases, kept, strict=False):
+            h = relu(linear(h, weight * keep, bias))
+        return a + linear(h, last * kept[-1])
+
+    def _sweep(self, t: Tensor, mask: int) -> Tensor:
+        """Visit the pixels one by one; each is 1 where its logit exceeds t, (n, d) -> (n, d).
+
+        The columns of t are in the order of visits, those of the result in that of the image.
+
+        When k pixels are known, the units of degree k, and no others, can be computed at last. So
+        no unit is computed twice, and all d steps cost as much as one pass. Units are sorted by
+        degree here: those that are done stand in front, and no mask is needed.
+        """
+        order = self.orderings[mask]
+        place = order.argsort()
+        sort = [degrees[mask].argsort() for degrees in self.degrees]
+        rows, columns = [*sort, order], [order, *sort]
+        weights = [w[r][:, c] for w, r, c in zip(self.weights, rows, columns, strict=len(sort) > 0)]
+        biases = [b[s] for b, s in zip(self.biases, sort, strict=True)]
+        # done[l][k]: how many units of layer l have a degree of at most k.
+        steps = torch.arange(self.num_pixels, device=order.device)
+        done = [
+            torch.searchsorted(g[mask][s].contiguous(), steps, right=True).tolist()
+            for g, s in zip(self.degrees, sort, strict=True)
+        ]
+        direct = None if self.direct is None else self.direct[order][:, order]
+        bias = self.bias[order]
+        z = torch.empty_like(t)
+        layers = [z, *[torch.empty(len(t), len(b)).to(t) for b in biases]]
+        for k in range(self.num_pixels):
+            seen = k  # how many inputs of the next layer may be used
+            for i, b in enumerate(biases):
+                new = slice(done[i][k - 1] if k else 0, done[i][k])
+                below = layers[i][:, :seen]
+                layers[i + 1][:, new] = relu(linear(below, weights[i][new, :seen], b[new]))
+                seen = done[i][k]
+            logit = bias[k].expand(len(t))
+            if biases:
+                logit = logit + layers[-1][:, :seen] @ weights[-1][k, :seen]
+            if direct is not None:
+                logit = logit + z[:, :k] @ direct[k, :k]
+            z[:, k] = logit > t[:, k]
+        return z[:, place]
+
+
+def _orderings(
+    orderings: int | Sequence[Sequence[int] | Tensor] | Tensor, d: int, generator: Generator | None
+) -> Tensor:
+    """Return one ordering a mask, (M, d)."""
+    if isinstance(orderings, int):
+        count = check_count(orderings, "orderings")
+        others = [torch.randperm(d, generator=generator).cpu() for _ in range(count - 1)]
+        return torch.stack([torch.arange(d), *others])
+    if len(orderings) == 0:
+        raise ValueError("orderings: expected at least one, got none")
+    return torch.stack([check_ordering(o, d, f"orderings[{m}]") for m, o in enumerate(orderings)])
+
+
+def _degrees(h: int, d: int, generator: Generator | None) -> Tensor:
+    """Return the degrees of h units, 1 to d - 1 spread evenly, in random order."""
+    spread = 1 + torch.arange(h) * max(d - 1, 1) // h
+    return spread[torch.randperm(h, generator=generator).cpu()]
+
+
+def _uniform(out: int, inputs: int, generator: Generator | None) -> nn.Parameter:
+    """Return weights, (out, in), uniform in ±1/√in."""
+    return nn.Parameter(
+        torch.empty(out, inputs).uniform_(-1, 1, generator=generator) * inputs**-0.5
+    )

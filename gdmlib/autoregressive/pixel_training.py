@@ -1,0 +1,138 @@
+"""Training a model of pixels: the same few lines for a minute on a laptop and for a full run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import torch
+from torch import Generator, Tensor
+from torch.optim.lr_scheduler import CosineAnnealingLR
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from gdmlib.autoregressive.pixel_model import PixelModel
+from gdmlib.training import History, fit, gradient_step
+
+Images = Tensor | tuple[Tensor, Tensor]
+
+
+@torch.no_grad()
+def mean_nats(model: PixelModel, data: Images, batch_size: int = 250) -> float:
+    """Return the mean negative log-likelihood in nats an image.
+
+    Parameters
+    ----------
+    model
+        Used as it is; call ``model.eval()`` first if it has dropout.
+    data
+        Images, shape (N, C, H, W), or a pair of images and labels.
+    batch_size
+        Images in one pass.
+    """
+    x, labels = _unpack(data)
+    parts = range(0, len(x), batch_size)
+    total = 0.0
+    for start in parts:
+        part = slice(start, start + batch_size)
+        chosen = None if labels is None else labels[part]
+        total -= float(model.log_prob(x[part], chosen).double().sum())
+    return total / len(x)
+
+
+def train_pixels(
+    model: PixelModel,
+    data: Images,
+    *,
+    epochs: int,
+    batch_size: int = 64,
+    learning_rate: float = 1e-3,
+    average: float | None = None,
+    valid: Images | None = None,
+    generator: Generator | None = None,
+    clip: float | None = None,
+    **options: Any,
+) -> History:
+    """Fit a model by maximum likelihood: Adam, with a learning rate that falls to 0 like a cosine.
+
+    Parameters
+    ----------
+    model
+        Changed in place.
+    data
+        Images, shape (N, C, H, W), or a pair of images and labels.
+    epochs, batch_size, generator
+        As for `gdmlib.training.fit`.
+    learning_rate
+        Of the first step.
+    average
+        If given, validate and end with an exponential moving average of the weights that keeps this
+        share at each step, 0.999 for instance.
+    valid
+        Images to validate with, in nats an image, or a pair of images and labels.
+    clip
+        The largest norm of the gradient.
+    options
+        Passed on to `gdmlib.training.fit`: ``keep_best``, ``checkpoint``, ``resume``, ...
+
+    Returns
+    -------
+    History
+        Its loss is in nats an image.
+
+    Raises
+    ------
+    ValueError
+        If an argument makes no sense.
+    FloatingPointError
+        If the loss became NaN or infinite.
+    """
+    if average is not None and not 0 <= average < 1:
+        raise ValueError(f"average: expected a share of at least 0 and below 1, got {average}")
+    x, _ = _unpack(data)
+    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    steps = epochs * -(-len(x) // batch_size)
+    schedule = CosineAnnealingLR(optimizer, T_max=max(steps, 1))
+    state: dict[str, Any] = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    smooth: AveragedModel | None = None
+    if average is not None:
+        smooth = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(average))
+        state["average"] = smooth
+    descend = gradient_step(model, optimizer, lambda batch: -_log_prob(model, batch), clip=clip)
+
+    def step(batch: Images) -> Mapping[str, Tensor | float]:
+        metrics = descend(batch)
+        if bool(torch.as_tensor(metrics["loss"]).isfinite()):  # else `fit` complains
+            schedule.step()
+            if smooth is not None:
+                smooth.update_parameters(model)
+        return metrics
+
+    def validate() -> float:
+        assert valid is not None
+        judged = model if smooth is None else cast(PixelModel, smooth.module)
+        return mean_nats(judged, valid)
+
+    history = fit(
+        step,
+        data,
+        epochs=epochs,
+        batch_size=batch_size,
+        generator=generator,
+        state=state,
+        validate=None if valid is None else validate,
+        **options,
+    )
+    if smooth is not None:
+        model.load_state_dict(smooth.module.state_dict())
+    model.eval()
+    return history
+
+
+def _unpack(data: Images) -> tuple[Tensor, Tensor | None]:
+    return data if isinstance(data, tuple) else (data, None)
+
+
+def _log_prob(model: PixelModel, batch: Images) -> Tensor:
+    """Return the mean log-likelihood of a batch, ()."""
+    x, labels = _unpack(batch)
+    return model.log_prob(x, labels).mean()

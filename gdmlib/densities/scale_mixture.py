@@ -1,0 +1,247 @@
+r"""A Gaussian scale mixture: a Gaussian whose size is itself random.
+
+.. math:: p(x) = \int p(\sigma)\, \mathcal{N}(x \mid \mu, \sigma^2 \Sigma)\, d\sigma
+               \approx \sum_s \pi_s\, \mathcal{N}(x \mid \mu, \sigma_s^2 \Sigma)
+
+All components share one shape, :math:`\Sigma`, and one centre; only the scale :math:`\sigma`
+differs. The marginals are then symmetric, with a sharper peak and heavier tails than a Gaussian,
+which is what differences of neighbouring pixels of a photograph look like (Wainwright and
+Simoncelli, 2000, "Scale mixtures of Gaussians and the statistics of natural images"). The integral
+of a continuous distribution of scales becomes a finite sum here, so the density is closed.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Generator, Tensor, nn
+
+from gdmlib._checks import check_tensor
+from gdmlib.densities._common import (
+    check_count,
+    check_dtype,
+    check_events,
+    check_not_negative,
+    check_probabilities,
+    standard_normal,
+)
+from gdmlib.densities.categorical import Categorical
+from gdmlib.densities.gaussian import LOG_2PI, cholesky
+
+
+class GaussianScaleMixture(nn.Module):
+    """A finite mixture of Gaussians that differ in their scale alone.
+
+    Parameters
+    ----------
+    weights
+        The probability of each scale, shape (S,).
+    scales
+        Positive factors of the standard deviation, shape (S,).
+    shape
+        The matrix Σ that all components share, shape (d, d), symmetric and positive definite.
+    mean
+        The centre, shape (d,); zero if left out.
+
+    Attributes
+    ----------
+    history
+        After ``fit``: the mean log-likelihood of the data in nats, before the first step and after
+        each one.
+    converged
+        After ``fit``: whether the last step gained less than the tolerance.
+
+    Raises
+    ------
+    ValueError
+        If shapes or dtypes do not agree, the weights are no probabilities, a scale is not positive,
+        or the matrix is singular.
+    """
+
+    weights: Tensor
+    scales: Tensor
+    scale_tril: Tensor
+    mean: Tensor
+
+    def __init__(
+        self, weights: Tensor, scales: Tensor, shape: Tensor, mean: Tensor | None = None
+    ) -> None:
+        super().__init__()
+        check_probabilities(weights, "weights")
+        check_tensor(scales, "scales", shape=weights.shape, floating=True)
+        check_dtype(scales, "scales", weights)
+        smallest = float(scales.detach().min())
+        if smallest <= 0:
+            raise ValueError(f"scales: expected positive numbers, got {smallest:.6g}")
+        check_tensor(shape, "shape", ndim=2, floating=True)
+        d = len(shape)
+        check_tensor(shape, "shape", shape=(d, d))
+        check_dtype(shape, "shape", weights)
+        if mean is None:
+            mean = torch.zeros(d, dtype=shape.dtype, device=shape.device)
+        check_tensor(mean, "mean", shape=(d,), floating=True)
+        check_dtype(mean, "mean", weights)
+        self.event_shape = torch.Size((d,))
+        self.history: list[float] = []
+        self.converged = False
+        self.register_buffer("weights", weights / weights.sum())
+        self.register_buffer("scales", scales.clone())
+        self.register_buffer("scale_tril", cholesky(shape, "shape").contiguous())
+        self.register_buffer("mean", mean.clone())
+
+    @classmethod
+    def fit(
+        cls,
+        x: Tensor,
+        n_scales: int,
+        *,
+        zero_mean: bool = False,
+        n_iter: int = 200,
+        tol: float = 1e-6,
+        ridge: float = 0.0,
+    ) -> GaussianScaleMixture:
+        """Fit by expectation-maximisation; the result is a local maximum of the likelihood.
+
+        The start is the Gaussian fit with scales from 1/4 to 4, so that no chance is involved. The
+        fitted model is scaled so that the mean of σ² is 1: Σ is then the covariance of x.
+
+        Parameters
+        ----------
+        x
+            Points, shape (N, d), N at least 2.
+        n_scales
+            The number S of scales.
+        zero_mean
+            Hold the centre at zero.
+        n_iter
+            The most EM steps to take.
+        tol
+            Stop when a step raises the mean log-likelihood by less than this, in nats.
+        ridge
+            Added in each step to the diagonal of Σ, and to the variance of each component, in
+            squared units of x. It keeps a scale from going to zero where many points coincide; with
+            0 the likelihood cannot fall.
+
+        Raises
+        ------
+        ValueError
+            If x holds NaN or too few points, an option is out of range, or Σ becomes singular.
+        """
+        check_tensor(x, "x", ndim=2, floating=True)
+        check_count(n_scales, "n_scales")
+        check_count(n_iter, "n_iter")
+        check_not_negative(tol, "tol")
+        check_not_negative(ridge, "ridge")
+        if len(x) < 2:
+            raise ValueError("x: expected at least 2 points to fit a scale mixture, got 1")
+        wide = x.double()
+        mean = wide.mean(dim=0) * (not zero_mean)
+        centred = wide - mean
+        eye = torch.eye(x.shape[1], dtype=wide.dtype, device=wide.device)
+        scales = torch.logspace(-2, 2, n_scales, base=2, dtype=wide.dtype, device=wide.device)
+        model = cls(
+            torch.full_like(scales, 1 / n_scales),
+            scales if n_scales > 1 else torch.ones_like(scales),
+            centred.T @ centred / len(x) + ridge * eye,
+            mean,
+        )
+        for _ in range(n_iter):
+            model.history.append(model.em_step(wide, ridge, zero_mean))
+            model.converged = len(model.history) > 1 and (
+                model.history[-1] - model.history[-2] < tol
+            )
+            if model.converged:
+                break
+        model.history.append(float(model.log_prob(wide).mean()))
+        model._normalise()
+        return model.to(x.dtype)
+
+    @property
+    def covariance(self) -> Tensor:
+        """The covariance of x, shape (d, d): Σ times the mean of σ²."""
+        return (self.weights * self.scales**2).sum() * self.scale_tril @ self.scale_tril.mT
+
+    @property
+    def kurtosis(self) -> Tensor:
+        """The kurtosis of every projection of x, shape (): 3 E σ⁴ / (E σ²)², a Gaussian has 3."""
+        second = (self.weights * self.scales**2).sum()
+        return 3 * (self.weights * self.scales**4).sum() / second**2
+
+    def log_joint(self, x: Tensor) -> Tensor:
+        """Return log π_s + log N(x | s) for each scale, shape (B, d) -> (B, S), in nats."""
+        square = self._mahalanobis(x)[:, None] / self.scales**2
+        d = x.shape[1]
+        half_log_det = self.scale_tril.diagonal().log().sum() + d * self.scales.log()
+        return self.weights.log() - 0.5 * (d * LOG_2PI + square) - half_log_det
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Return the log-density of each x, shape (B, d) -> (B,), in nats."""
+        return torch.logsumexp(self.log_joint(x), dim=1)
+
+    def responsibilities(self, x: Tensor) -> Tensor:
+        """Return the probability of each scale given x, shape (B, d) -> (B, S)."""
+        return torch.softmax(self.log_joint(x), dim=1)
+
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        """Draw n points, shape (n, d): a scale, then a Gaussian of that scale."""
+        scale = self.scales[Categorical(self.weights).sample(check_count(n), generator)]
+        z = standard_normal((n, *self.event_shape), self.mean, generator)
+        return self.mean + scale[:, None] * (z @ self.scale_tril.mT)
+
+    def em_step(self, x: Tensor, ridge: float = 0.0, zero_mean: bool = False) -> float:
+        """Take one step of EM, in place.
+
+        Given the probability of each scale for each point, the likelihood is maximised by the
+        centre and Σ first, then by the scales and their weights (Meng and Rubin, 1993: the
+        likelihood still cannot fall).
+
+        Parameters
+        ----------
+        x
+            Points, shape (N, d).
+        ridge
+            Added to the diagonal of Σ, and to the variance of each component.
+        zero_mean
+            Leave the centre where it is.
+
+        Returns
+        -------
+        float
+            The mean log-likelihood of x in nats *before* the step.
+
+        Raises
+        ------
+        ValueError
+            If Σ becomes singular, or a scale zero: too many points coincide.
+        """
+        log_joint = self.log_joint(x)
+        log_prob = torch.logsumexp(log_joint, dim=1, keepdim=True)
+        share = (log_joint - log_prob).exp()
+        # A point that is likely to be of a small scale says much about the centre and the shape.
+        precision = (share / self.scales**2).sum(dim=1)
+        if not zero_mean:
+            self.mean.copy_(precision @ x / precision.sum())
+        centred = x - self.mean
+        shape = (precision[:, None] * centred).T @ centred / len(x)
+        eye = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+        shape = shape + ridge * eye
+        self.scale_tril.copy_(cholesky(shape, "Σ"))
+        total = share.sum(dim=0)
+        variance = share.T @ self._mahalanobis(x) / x.shape[1] / total
+        variance += ridge / shape.diagonal().mean()
+        if not bool((variance > 0).all()):
+            raise ValueError("x: a scale has become zero: too many points coincide; use a ridge")
+        self.scales.copy_(variance.sqrt())
+        self.weights.copy_(total / len(x))
+        return float(log_prob.mean())
+
+    def _mahalanobis(self, x: Tensor) -> Tensor:
+        """Return (x - μ)ᵀ Σ⁻¹ (x - μ), shape (B, d) -> (B,)."""
+        check_events(x, "x", self.event_shape, self.mean)
+        z = torch.linalg.solve_triangular(self.scale_tril, (x - self.mean).T, upper=False)
+        return (z**2).sum(dim=0)
+
+    def _normalise(self) -> None:
+        """Move the mean of σ² into Σ: only their product matters."""
+        size = (self.weights * self.scales**2).sum().sqrt()
+        self.scales /= size
+        self.scale_tril *= size

@@ -1,0 +1,140 @@
+"""The mixture of Bernoullis: values, EM, early stopping, errors."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+
+from gdmlib.autoregressive import BernoulliMixture
+
+
+def tensor(*values):
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def two() -> BernoulliMixture:
+    return BernoulliMixture(tensor(0.25, 0.75), tensor([0.9, 0.2], [0.4, 0.6]))
+
+
+def blobs(n: int = 400, seed: int = 0) -> torch.Tensor:
+    """Draw events of 8 pixels from two clear components."""
+    probs = torch.full((2, 8), 0.1).double()
+    probs[0, :4], probs[1, 4:] = 0.9, 0.9
+    model = BernoulliMixture(tensor(0.3, 0.7), probs)
+    return model.sample(n, torch.Generator().manual_seed(seed))
+
+
+def test_by_hand():
+    x = tensor([1, 0], [1, 1])
+    joint = [[0.25 * 0.9 * 0.8, 0.75 * 0.4 * 0.4], [0.25 * 0.9 * 0.2, 0.75 * 0.4 * 0.6]]
+    model = two()
+    assert torch.allclose(model.log_joint(x).exp(), tensor(*joint))
+    assert torch.allclose(model.log_prob(x).exp(), tensor(*joint).sum(dim=1))
+    share = tensor(*joint) / tensor(*joint).sum(dim=1, keepdim=True)
+    assert torch.allclose(model.responsibilities(x), share)
+    assert torch.allclose(model.probs, tensor([0.9, 0.2], [0.4, 0.6]))
+
+
+def test_logits_by_hand():
+    model = two()
+    found = torch.sigmoid(model.logits(tensor([1, 0], [0, 0])))
+    first = 0.25 * 0.9 + 0.75 * 0.4
+    second = [
+        (0.25 * 0.9 * 0.2 + 0.75 * 0.4 * 0.6) / first,
+        (0.25 * 0.1 * 0.2 + 0.75 * 0.6 * 0.6) / (1 - first),
+    ]
+    assert torch.allclose(found, tensor([first, second[0]], [first, second[1]]))
+
+
+def test_em_finds_the_components():
+    model = BernoulliMixture.fit(blobs(), 2, generator=torch.Generator().manual_seed(1))
+    order = model.weights.argsort()
+    assert torch.allclose(model.weights[order], tensor(0.3, 0.7), atol=0.07)
+    assert bool((model.probs[order[0], :4] > 0.8).all())
+    assert bool((model.probs[order[1], :4] < 0.2).all())
+
+
+def test_history():
+    x = blobs()
+    model = BernoulliMixture.fit(x, 3, smoothing=0.0, tol=0.0, n_iter=30)
+    assert 5 < len(model.history) <= 30
+    assert all(b >= a - 1e-12 for a, b in pairwise(model.history))
+    assert float(model.log_prob(x).mean()) >= model.history[-1] - 1e-12
+    short = BernoulliMixture.fit(x, 1, tol=1e-4)
+    assert len(short.history) == 2  # one component is found at once
+
+
+def test_validation_data_stop_the_fit():
+    x, valid = blobs(12), blobs(300, seed=5)
+    model = BernoulliMixture.fit(
+        x,
+        6,
+        smoothing=0.01,
+        tol=0.0,
+        n_iter=200,
+        valid=valid,
+        patience=3,
+        generator=torch.Generator().manual_seed(0),
+    )
+    best = max(model.valid_history)
+    assert float(model.log_prob(valid).mean()) == pytest.approx(best, abs=1e-12)
+    assert model.valid_history.index(best) == len(model.valid_history) - 4
+    assert len(model.history) == len(model.valid_history) < 200
+
+
+def test_certain_pixels_without_smoothing_stay_finite():
+    x = blobs()
+    x[:, 0] = 1
+    model = BernoulliMixture.fit(x, 2, smoothing=0.0)
+    assert bool(model.log_prob(1 - x).isfinite().all())
+    assert bool((model.probs[:, 0] > 1 - 1e-12).all())
+
+
+def test_same_generator_same_fit():
+    a, b, c = (
+        BernoulliMixture.fit(blobs(), 3, n_iter=3, generator=torch.Generator().manual_seed(s))
+        for s in (0, 0, 1)
+    )
+    assert torch.equal(a.log_odds, b.log_odds)
+    assert not torch.equal(a.log_odds, c.log_odds)
+
+
+def test_completion_knows_the_component():
+    probs = torch.full((2, 4), 1e-9).double()
+    probs[1] = 1 - 1e-9
+    model = BernoulliMixture(tensor(0.5, 0.5), probs)
+    x = tensor([1, 0, 0, 0], [0, 1, 1, 1])
+    known = torch.tensor([True, False, False, False])
+    assert model.complete(x, known).tolist() == [[1, 1, 1, 1], [0, 0, 0, 0]]
+    one = BernoulliMixture(tensor(1.0), probs[1:])
+    assert one.complete(x, known).tolist() == [[1, 1, 1, 1], [0, 1, 1, 1]]
+
+
+def test_errors():
+    with pytest.raises(ValueError, match=r"probs: expected shape \(2, \*event_shape\)"):
+        BernoulliMixture(tensor(0.5, 0.5), tensor([0.5, 0.5]))
+    with pytest.raises(
+        ValueError, match=r"probs: expected more than 0 and less than 1, got .*to 1;"
+    ):
+        BernoulliMixture(tensor(1.0), tensor([0.5, 1.0]))
+    with pytest.raises(ValueError, match="probs: expected more than 0"):
+        BernoulliMixture(tensor(1.0), tensor([0.0, 0.5]))
+    with pytest.raises(ValueError, match="weights: expected a sum of 1"):
+        BernoulliMixture(tensor(0.5, 0.6), tensor([0.5], [0.5]))
+    with pytest.raises(ValueError, match=r"probs: expected torch\.float64"):
+        BernoulliMixture(tensor(1.0), torch.tensor([[0.5]]))
+    x = blobs(5)
+    with pytest.raises(ValueError, match="at least 6 examples"):
+        BernoulliMixture.fit(x, 6)
+    with pytest.raises(ValueError, match="at least 1 examples"):
+        BernoulliMixture.fit(x[:, 0], 1)
+    with pytest.raises(ValueError, match="x: expected zeros and ones"):
+        BernoulliMixture.fit(x / 2)
+    with pytest.raises(ValueError, match="valid: expected shape"):
+        BernoulliMixture.fit(x, valid=x[:, :3])
+    for option in ({"n_iter": 0}, {"smoothing": -1.0}, {"tol": math.nan}, {"patience": 0}):
+        with pytest.raises(ValueError, match=next(iter(option))):
+            BernoulliMixture.fit(x, **option)

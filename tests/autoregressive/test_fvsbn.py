@@ -1,0 +1,336 @@
+"""The fully visible sigmoid belief network: values, the exact fit, completion, errors."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from gdmlib.autoregressive import FVSBN, fit_likelihood, mean_nll
+from gdmlib.autoregressive.fvsbn import distances
+from gdmlib.densities import LogisticRegression
+
+
+def chain(n: int = 400, d: int = 6, seed: int = 0) -> torch.Tensor:
+    """Return binary chains, in which each pixel mostly repeats the one before it, float64."""
+    generator = torch.Generator().manual_seed(seed)
+    flips = (torch.rand(n, d, generator=generator) < 0.25).double()
+    return flips.cumsum(dim=1) % 2
+
+
+def with_weights(*rows: list[float], ordering=None) -> FVSBN:
+    model = FVSBN(len(rows), ordering=ordering).double()
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor(rows))
+        model.bias.copy_(torch.arange(len(rows)) / 2)
+    return model
+
+
+# --- values
+
+
+def test_two_pixels_by_hand():
+    model = with_weights([0.0, 0.0], [-2.0, 0.0])
+    x = torch.tensor([[0.0, 1.0], [1.0, 1.0], [1.0, 0.0]]).double()
+    sigma = torch.sigmoid(torch.tensor([0.5, -1.5]).double())
+    expected = [0.5 * sigma[0], 0.5 * sigma[1], 0.5 * (1 - sigma[1])]
+    assert torch.allclose(model.log_prob(x).exp(), torch.stack(expected))
+    assert torch.allclose(model.logits(x)[:, 1], torch.tensor([0.5, -1.5, -1.5]).double())
+
+
+def test_a_new_model_is_indifferent():
+    model = FVSBN((1, 2, 3))
+    assert torch.allclose(model.log_prob(torch.ones(2, 1, 2, 3)), torch.tensor(-6 * math.log(2)))
+    assert model.sample(3).shape == (3, 1, 2, 3)
+    assert model.num_parameters == 21
+    assert model.event_shape == (1, 2, 3)
+
+
+def test_only_the_part_below_the_diagonal_counts():
+    below = with_weights([0, 0, 0], [1, 0, 0], [2, 3, 0])
+    full = with_weights([9, 9, 9], [1, 9, 9], [2, 3, 9])
+    x = torch.tensor([[1.0, 1.0, 0.0]]).double()
+    assert torch.equal(below.log_prob(x), full.log_prob(x))
+    assert torch.equal(below.weights, full.weights)
+
+
+def test_weights_are_in_the_order_of_the_image():
+    # Visits 2, 0, 1: pixel 0 sees pixel 2, and pixel 1 sees both.
+    model = with_weights([0, 0, 0], [1, 0, 0], [2, 3, 0], ordering=[2, 0, 1])
+    assert model.weights.tolist() == [[0, 0, 1], [3, 0, 2], [0, 0, 0]]
+    x = torch.tensor([[1.0, 0.0, 1.0]]).double()
+    # The biases are 0, ½ and 1 in the order of visits.
+    assert model.logits(x).tolist() == [[0.5 + 1, 1 + 3 + 2, 0]]
+
+
+def test_certain_pixels_are_drawn_for_certain():
+    model = with_weights([0, 0, 0], [200, 0, 0], [0, -200, 0])
+    with torch.no_grad():
+        model.bias.copy_(torch.tensor([0.0, -100.0, 100.0]))
+    x = model.sample(200, torch.Generator().manual_seed(0))
+    assert torch.equal(x[:, 0], x[:, 1])
+    assert torch.equal(x[:, 2], 1 - x[:, 1])
+    assert 60 < x[:, 0].sum() < 140
+
+
+def test_completion_takes_one_mask_an_event():
+    model = with_weights([0, 0], [300, 0])
+    with torch.no_grad():
+        model.bias[1] = -150
+    x = torch.tensor([[1.0, 0.0], [1.0, 0.0]]).double()
+    known = torch.tensor([[True, False], [True, True]])
+    assert model.complete(x, known).tolist() == [[1, 1], [1, 0]]
+
+
+# --- the exact fit
+
+
+def test_fit_is_one_logistic_regression_a_pixel():
+    x, order = chain(), [3, 0, 5, 1, 4, 2]
+    model = FVSBN.fit(x, 0.5, ordering=order, tolerance=0.0)
+    for k in range(1, 6):
+        before, pixel = order[:k], order[k]
+        one = LogisticRegression.fit(x[:, before], x[:, pixel].long(), l2=0.5)
+        assert torch.allclose(model.weights[pixel, before], one.weight, atol=1e-6)
+        assert torch.allclose(model.bias[k], one.bias, atol=1e-6)
+    assert model.ordering.tolist() == order
+    assert model.l2.tolist() == [0.5] * 6
+
+
+def test_fit_in_float32_and_of_images():
+    x = chain()
+    wide = FVSBN.fit(x, 1.0, tolerance=0.0)
+    narrow = FVSBN.fit(x.float().reshape(-1, 1, 2, 3), 1.0)
+    assert narrow.weight.dtype == torch.float32
+    assert narrow.event_shape == (1, 2, 3)
+    assert torch.allclose(narrow.weight.double(), wide.weight, atol=2e-3)
+
+
+def test_path_goes_from_strong_to_weak():
+    x, valid = chain(100), chain(100, seed=1)
+    seen = []
+    model = FVSBN.fit(x, [1.0, 100.0, 10.0], valid=valid, on_strength=seen.append)
+    assert [point.l2 for point in model.path] == [100, 10, 1]
+    assert seen == model.path
+    assert model.path[0].train > model.path[1].train > model.path[2].train
+    for point in model.path:
+        alone = FVSBN.fit(x, point.l2, tolerance=0.0)
+        assert point.train == pytest.approx(mean_nll(alone, x), abs=1e-4)
+        assert point.valid == pytest.approx(mean_nll(alone, valid), abs=1e-4)
+        assert point.evaluations > 1
+
+
+def test_one_strength_for_all_is_the_best_of_the_path():
+    x, valid = chain(60, d=12), chain(300, d=12, seed=1)
+    model = FVSBN.fit(x, [30.0, 10.0, 3.0, 1.0, 0.1], valid=valid, per_pixel=False)
+    best = min(model.path, key=lambda point: point.valid)
+    assert mean_nll(model, valid) == pytest.approx(best.valid, abs=1e-9)
+    assert model.l2.tolist() == [best.l2] * 12
+
+
+def test_a_strength_a_pixel_is_at_least_as_good_for_the_validation_data():
+    x, valid, order = chain(60, d=12), chain(300, d=12, seed=1), list(range(11, -1, -1))
+    strengths = [30.0, 10.0, 3.0, 1.0, 0.1]
+    model = FVSBN.fit(x, strengths, valid=valid, ordering=order)
+    assert mean_nll(model, valid) < min(point.valid for point in model.path)
+    assert len(set(model.l2.tolist())) > 1
+    # Each pixel alone has the strength that says it took.
+    for strength in strengths:
+        single = FVSBN.fit(x, strength, ordering=order, tolerance=0.0)
+        rows = model.l2[model.ordering] == strength
+        assert torch.allclose(model.weight[rows], single.weight[rows], atol=1e-2)
+
+
+def test_validation_data_without_a_choice_are_only_looked_at():
+    model = FVSBN.fit(chain(50), 1.0, valid=chain(50, seed=1))
+    assert model.path[0].valid == pytest.approx(mean_nll(model, chain(50, seed=1)), abs=1e-9)
+    assert FVSBN.fit(chain(50), 1.0).path[0].valid is None
+
+
+def test_a_pixel_that_never_changes_follows_laplace():
+    x = chain(98)
+    x[:, 2], x[:, 4] = 1.0, 0.0
+    model = FVSBN.fit(x, 1.0)
+    p = torch.sigmoid(model.logits(x))
+    assert torch.allclose(p[:, 2], torch.tensor(99 / 100).double())
+    assert torch.allclose(p[:, 4], torch.tensor(1 / 100).double())
+
+
+def test_relative_strengths():
+    x, order = chain(), [5, 0, 4, 1, 3, 2]
+    relative = torch.rand(6, 6, generator=torch.Generator().manual_seed(0)).double() + 0.1
+    model = FVSBN.fit(x, 20.0, relative=relative, ordering=order, tolerance=0.0)
+    residual = (x - torch.sigmoid(model.logits(x))).detach()
+    gap = residual.T @ x - 20 * relative * model.weights.detach()
+    past = model.weights != 0
+    assert int(past.sum()) == 15
+    assert float(gap[past].abs().max()) < 1e-6
+    # A weight of which the strength is huge is none; one for all is the usual penalty.
+    relative[2, 3] = 1e9
+    stiff = FVSBN.fit(x, 1.0, relative=relative, ordering=order).weights.detach()
+    assert abs(float(stiff[2, 3])) < 1e-6
+    same = FVSBN.fit(x, 2.0, relative=torch.full((6, 6), 0.5).double(), tolerance=0.0)
+    assert torch.allclose(same.weight, FVSBN.fit(x, 1.0, tolerance=0.0).weight, atol=1e-7)
+
+
+def test_distances():
+    found = distances((1, 2, 3))
+    assert found[0].tolist() == pytest.approx([0, 1, 2, 1, 2**0.5, 5**0.5])
+    assert torch.equal(found, found.T)
+    for shape in [(3, 2, 2), (4, 4), (2, 1, 4, 4)]:
+        with pytest.raises(ValueError, match=r"event_shape: expected \(1, H, W\)"):
+            distances(shape)
+
+
+def test_n_iter_limits_the_search():
+    short, long = FVSBN.fit(chain(), 0.1, n_iter=3), FVSBN.fit(chain(), 0.1)
+    assert short.path[0].evaluations < long.path[0].evaluations
+    assert short.path[0].train > long.path[0].train
+
+
+def test_more_pixels_than_a_block():
+    generator = torch.Generator().manual_seed(0)
+    x = (torch.rand(40, 200, generator=generator) < 0.3).double()
+    x[:, 180] = x[:, 20]
+    model = FVSBN.fit(x, 3.0, tolerance=0.0, n_iter=100)
+    residual = (x - torch.sigmoid(model.logits(x))).detach()
+    slopes = (residual.T @ x - 3.0 * model.weight.detach()).tril(-1)
+    assert float(slopes.abs().max()) < 1e-5
+    assert int(model.weights[180].argmax()) == 20
+
+
+# --- by gradient
+
+
+def test_gradient_steps_come_to_the_same_place():
+    x = chain()
+    model = FVSBN(6).double()
+    history = fit_likelihood(model, x, epochs=300, batch_size=400, lr=0.1, progress=False)
+    assert len(history) == 300
+    exact = FVSBN.fit(x, 1e-3)
+    assert mean_nll(model, x) == pytest.approx(mean_nll(exact, x), abs=1e-3)
+
+
+def test_gradient_steps_keep_what_is_best_for_the_validation_data():
+    x, valid = chain(20, d=10), chain(200, d=10, seed=1)
+    model = FVSBN(10).double()
+    generator = torch.Generator().manual_seed(0)
+    epochs = []
+    history = fit_likelihood(
+        model,
+        x,
+        valid,
+        epochs=80,
+        batch_size=5,
+        lr=0.2,
+        final_lr=0.01,
+        generator=generator,
+        on_epoch=lambda epoch, history: epochs.append(epoch),
+    )
+    assert epochs == list(range(1, 81))
+    assert mean_nll(model, valid) == pytest.approx(min(history.valid["loss"]), abs=1e-9)
+    assert history.best_epoch < 80
+
+
+def test_mean_nll_weighs_uneven_batches():
+    x = chain(7)
+    model = FVSBN.fit(x, 1.0)
+    expected = -float(model.log_prob(x).detach().mean())
+    assert mean_nll(model, x, batch_size=3) == pytest.approx(expected, abs=1e-12)
+
+
+# --- errors
+
+
+@pytest.mark.parametrize(
+    ("ordering", "message"),
+    [
+        ([0, 1], "got 2 entries"),
+        ([0, 1, 1], "1 comes more than once"),
+        ([0, 1, 3], "got 3"),
+        ([0, -1, 2], "got -1"),
+        ([0.0, 1.0, 2.0], "whole numbers"),
+        ([[0, 1, 2]], "whole numbers"),
+    ],
+)
+def test_an_ordering_is_a_permutation(ordering, message):
+    with pytest.raises(ValueError, match=f"^ordering: expected .*{message}"):
+        FVSBN(3, ordering=ordering)
+
+
+def test_orderings_may_be_tensors():
+    order = torch.tensor([2, 0, 1])
+    model = FVSBN(3, ordering=order)
+    order[0] = 0
+    assert model.ordering.tolist() == [2, 0, 1]
+
+
+@pytest.mark.parametrize("shape", [0, (), (1, 0), (1, -2), 2.5, (True,)])
+def test_event_shapes_are_positive(shape):
+    with pytest.raises((ValueError, TypeError)):
+        FVSBN(shape)
+
+
+def test_pixels_are_zeros_and_ones():
+    model = FVSBN(2)
+    grey = torch.tensor([[0.0, 0.3]])
+    with pytest.raises(
+        ValueError, match=r"^x: expected zeros and ones, got values from 0 to 0\.3;"
+    ):
+        model.log_prob(grey)
+    with pytest.raises(ValueError, match=r"^x: expected zeros and ones"):
+        FVSBN.fit(grey)
+    with pytest.raises(ValueError, match=r"^x: expected zeros and ones"):
+        model.complete(grey, torch.tensor([True, True]))
+    with pytest.raises(ValueError, match=r"^valid: expected zeros and ones"):
+        FVSBN.fit(grey.round(), valid=grey)
+
+
+def test_known_is_a_mask():
+    model, x = FVSBN((1, 2, 2)), torch.zeros(3, 1, 2, 2)
+    with pytest.raises(ValueError, match=r"^known: expected a Boolean mask, got torch\.int64"):
+        model.complete(x, torch.ones(1, 2, 2).long())
+    with pytest.raises(ValueError, match=r"^known: expected shape \(1, 2, 2\), or \(3, 1, 2, 2\)"):
+        model.complete(x, torch.ones(4, dtype=torch.bool))
+    with pytest.raises(TypeError, match="known"):
+        model.complete(x, [True])
+
+
+def test_fit_options():
+    x = chain(20)
+    with pytest.raises(ValueError, match="valid: expected data to choose one of 2 strengths by"):
+        FVSBN.fit(x, [1.0, 2.0])
+    with pytest.raises(ValueError, match="l2: expected at least one strength"):
+        FVSBN.fit(x, [])
+    with pytest.raises(ValueError, match="l2: expected a finite number of at least 0, got -1"):
+        FVSBN.fit(x, -1.0)
+    with pytest.raises(ValueError, match=r"x: expected shape \(N, \*event_shape\), got \(20,\)"):
+        FVSBN.fit(x[:, 0])
+    with pytest.raises(ValueError, match="ordering: expected a permutation"):
+        FVSBN.fit(x, ordering=[0, 0, 1, 2, 3, 4])
+    with pytest.raises(ValueError, match="n_iter"):
+        FVSBN.fit(x, n_iter=0)
+    with pytest.raises(ValueError, match="chunk"):
+        FVSBN.fit(x, chunk=0)
+    with pytest.raises(ValueError, match="valid: expected shape"):
+        FVSBN.fit(x, valid=x[:, :5])
+    with pytest.raises(ValueError, match=r"relative: expected shape \(6, 6\), got \(6,\)"):
+        FVSBN.fit(x, relative=torch.ones(6))
+    with pytest.raises(ValueError, match="relative: expected at least 0, got -1"):
+        FVSBN.fit(x, relative=-torch.ones(6, 6))
+
+
+def test_without_a_penalty_the_maximum_must_exist():
+    x = chain()
+    constant = x.clone()
+    constant[:, 3] = 1
+    with pytest.raises(ValueError, match="does not exist for pixel 3: it never changes"):
+        FVSBN.fit(constant, 0.0)
+    copied = x.clone()
+    copied[:, 4] = x[:, 1]
+    with pytest.raises(ValueError, match="does not exist for pixel 4: the pixels before it"):
+        FVSBN.fit(copied, 0.0)
+    # In the other order it is the other pixel that is given away.
+    with pytest.raises(ValueError, match="does not exist for pixel 1"):
+        FVSBN.fit(copied, 0.0, ordering=[5, 4, 3, 2, 1, 0])

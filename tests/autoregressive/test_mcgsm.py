@@ -1,0 +1,586 @@
+"""Causal neighbourhoods, the MCGSM, and images and patches by it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.optim import Adam
+
+from gdmlib.autoregressive import mcgsm
+from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMImage, MCGSMPatch, Whitening, lbfgs
+from gdmlib.autoregressive.neighbourhood import Neighbourhood, wavefronts
+from gdmlib.densities import MultivariateNormal
+from gdmlib.training import fit, gradient_step
+from tests.autoregressive.image_laws import (
+    check_causality,
+    check_pixels_normalised,
+    check_sweep,
+)
+from tests.laws import laws
+from tests.laws.registry_images import BY_NAME, CORNER, conditional, mcgsm_image, patch
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def pairs(generator):
+    """Return contexts whose size says how noisy the pixel is."""
+    x = torch.randn(4000, 3, generator=generator).double()
+    x = x * torch.rand(4000, 1, generator=generator).double().mul(3).exp()
+    noise = torch.randn(4000, generator=generator) * x.norm(dim=1)
+    return x, x @ torch.tensor([1.0, -0.5, 2.0]).double() + 0.2 * noise + 3
+
+
+# --- neighbourhoods
+
+
+def test_half_plane():
+    nb = Neighbourhood.half_plane(1, 2)
+    assert nb.offsets == ((-1, -2), (-1, -1), (-1, 0), (-1, 1), (-1, 2), (0, -2), (0, -1))
+    assert (len(nb), nb.top, nb.left, nb.right, nb.lag) == (7, 1, 2, 2, 3)
+    assert len(Neighbourhood.half_plane(4, 4)) == 40
+    assert Neighbourhood.from_mask(nb.mask(), (1, 2)) == nb
+    assert len({nb, Neighbourhood.half_plane(1, 2)}) == 1
+    assert repr(nb) == "Neighbourhood(7 pixels: 1 up, 2 to the left, 2 to the right)"
+
+
+def test_from_mask_takes_the_middle_of_the_last_row():
+    mask = torch.tensor([[0, 1, 1], [1, 0, 0]]).bool()
+    assert Neighbourhood.from_mask(mask).offsets == ((-1, 0), (-1, 1), (0, -1))
+    assert Neighbourhood.from_mask(mask, (1, 1)) == Neighbourhood.from_mask(mask)
+
+
+@pytest.mark.parametrize(
+    ("offsets", "reach"),
+    [
+        ([(0, -1)], (0, 1, 0, 1)),
+        ([(-1, 0)], (1, 0, 0, 1)),
+        ([(-1, 3)], (1, 0, 3, 4)),
+        ([(-2, 3), (-3, -1)], (3, 1, 3, 2)),
+        ([(-2, 4), (0, -2)], (2, 2, 4, 3)),
+    ],
+)
+def test_reach(offsets, reach):
+    nb = Neighbourhood(offsets)
+    assert (nb.top, nb.left, nb.right, nb.lag) == reach
+    assert all(dx + nb.lag * dy < 0 for dy, dx in offsets)
+
+
+def test_contexts_are_the_pixels_at_the_offsets(generator):
+    images = torch.rand(2, 7, 6, generator=generator)
+    nb = Neighbourhood([(-2, 1), (0, -2), (-1, 0)])
+    contexts, inside = nb.contexts(images), nb.interior(images)
+    assert contexts.shape == (2, 5, 3, 3)
+    for b in range(2):
+        for i in range(5):
+            for j in range(3):
+                y, x = i + 2, j + 2
+                expected = [images[b, y - 2, x + 1], images[b, y, x - 2], images[b, y - 1, x]]
+                assert contexts[b, i, j].tolist() == expected
+                assert inside[b, i, j] == images[b, y, x]
+
+
+def test_pairs_are_rows(generator):
+    images = torch.rand(2, 1, 5, 6, generator=generator)
+    nb = Neighbourhood.half_plane(1, 1)
+    x, y = nb.pairs(images)
+    assert (x.shape, y.shape) == ((2 * 4 * 4, 4), (2 * 4 * 4,))
+    assert torch.equal(x[:, 3].reshape(2, 4, 4), images[:, 0, 1:, :4])
+    x, y = nb.pairs(images, padding=0.25)
+    assert x.shape == (60, 4)
+    assert torch.equal(y.reshape(2, 5, 6), images[:, 0])
+    assert x[0].tolist() == [0.25] * 4
+
+
+@pytest.mark.parametrize("offset", [(0, 0), (0, 1), (1, -3), (1, 0)])
+def test_a_context_that_looks_ahead_is_refused(offset):
+    with pytest.raises(ValueError, match="not causal"):
+        Neighbourhood([(-1, 0), offset])
+
+
+def test_bad_neighbourhoods():
+    with pytest.raises(ValueError, match="at least one pair"):
+        Neighbourhood([])
+    with pytest.raises(ValueError, match="repeated"):
+        Neighbourhood([(-1, 0), (-1, 0)])
+    with pytest.raises(ValueError, match="Boolean"):
+        Neighbourhood.from_mask(torch.ones(2, 2))
+    with pytest.raises(ValueError, match="not causal"):
+        Neighbourhood.from_mask(torch.ones(2, 3).bool())
+    with pytest.raises(ValueError, match="at least 0"):
+        Neighbourhood.half_plane(-1, 2)
+    with pytest.raises(ValueError, match=r"2 x 4 pixels are too few .* at least 3 x 5"):
+        Neighbourhood.half_plane(2, 2).contexts(torch.zeros(1, 2, 4))
+    with pytest.raises(ValueError, match=r"images: expected shape \(B, 1, H, W\)"):
+        Neighbourhood.half_plane(2, 2).pairs(torch.zeros(1, 3, 8, 8))
+
+
+@pytest.mark.parametrize("lag", [1, 2, 3])
+def test_wavefronts_visit_each_pixel_once_after_what_it_needs(lag):
+    time = torch.full((4, 6), -1)
+    steps = list(wavefronts(4, 6, lag))
+    assert len(steps) == 6 + 3 * lag
+    for t, (rows, columns) in enumerate(steps):
+        assert bool((time[rows, columns] == -1).all())
+        time[rows, columns] = t
+    assert bool((time >= 0).all())
+    assert bool((time[:, 1:] > time[:, :-1]).all())
+    assert bool((time[1:, : 6 - lag + 1] > time[:-1, lag - 1 :]).all())
+
+
+# --- whitening
+
+
+def test_whitening_leaves_nothing_linear(pairs):
+    x, y = pairs
+    whitening = Whitening(3).double()
+    whitening.fit(x, y)
+    white = whitening.context(x)
+    residual = whitening.output(y, white)
+    torch.testing.assert_close(white.T @ white / len(x), torch.eye(3).double())
+    assert float((white.T @ residual).abs().max()) / len(x) < 1e-10
+    assert float(residual.square().mean()) == pytest.approx(1)
+    torch.testing.assert_close(whitening.inverse(residual, white), y)
+
+
+def test_whitening_accounts_for_its_jacobian(pairs):
+    x, y = pairs
+    whitening = Whitening(3).double()
+    whitening.fit(x, y)
+    slope = torch.func.grad(lambda y: whitening.output(y, whitening.context(x[0])))(y[0])
+    assert float(slope.log()) == pytest.approx(float(whitening.log_det()))
+
+
+def test_whitening_leaves_out_directions_without_variance(pairs):
+    x, y = pairs
+    whitening = Whitening(4).double()
+    whitening.fit(torch.cat([x, x[:, :1] + x[:, 1:2]], dim=1), y)
+    spread = torch.linalg.eigvalsh(torch.cov(whitening.context(torch.randn(50, 4).double()).T))
+    assert float(spread[0].abs()) < 1e-6 * float(spread[-1])
+
+
+def test_pixels_that_are_a_function_of_the_context_are_refused(pairs):
+    with pytest.raises(ValueError, match="exact linear function"):
+        MCGSM.start(pairs[0], pairs[0][:, 1])
+
+
+# --- values
+
+
+def plain_log_prob(model: MCGSM, y: float, x: torch.Tensor) -> float:
+    """Sum over components and scales, one by one."""
+    x = (x - model.whitening.context_mean) @ model.whitening.matrix
+    w = model.whitening
+    y = (y - float(w.output_mean) - float(x @ w.regression)) / float(w.output_std)
+    gate, joint = 0.0, 0.0
+    for c in range(model.eta.shape[0]):
+        energy = 0.0
+        for i in range(model.features.shape[1]):
+            energy += float(model.beta[c, i]) ** 2 * float(model.features[:, i] @ x) ** 2
+        for s in range(model.eta.shape[1]):
+            precision = math.exp(model.alpha[c, s])
+            log_gate = float(model.eta[c, s] + model.gate[c] @ x) - precision * energy / 2
+            mean = float(model.predictors[c] @ x + model.offsets[c])
+            density = math.sqrt(precision / (2 * math.pi)) * math.exp(
+                -precision * (y - mean) ** 2 / 2
+            )
+            gate += math.exp(log_gate)
+            joint += math.exp(log_gate) * density
+    return math.log(joint / gate / float(w.output_std))
+
+
+def test_batched_mixture_is_the_plain_sum(generator):
+    model = conditional()
+    y = torch.randn(20, generator=generator).double()
+    x = torch.randn(20, 3, generator=generator).double()
+    with torch.no_grad():
+        found = model.log_prob(y, x)
+        slow = [plain_log_prob(model, float(a), b) for a, b in zip(y, x, strict=True)]
+    torch.testing.assert_close(found, torch.tensor(slow).double())
+
+
+def test_a_mixture_without_its_square_root_is_rejected():
+    class Broken(MCGSM):
+        def _log_joint(self, residual, white):
+            return super()._log_joint(residual, white) + 0.5 * self.alpha
+
+    def build():
+        model = Broken(3, 3, 2, 2)
+        model.double().load_state_dict(conditional().state_dict())
+        return model
+
+    with pytest.raises(AssertionError, match="law 1, normalisation"):
+        laws.check_normalised(replace(BY_NAME["MCGSM"], build=build))
+
+
+def test_a_sampler_that_forgets_the_whitening_is_rejected():
+    class Broken(MCGSM):
+        def draw(self, x, u, z):
+            return self.draw_white(self.whitening.context(x), u, z)
+
+    def build():
+        model = Broken(3, 3, 2, 2)
+        model.double().load_state_dict(conditional().state_dict())
+        return model
+
+    with pytest.raises(AssertionError, match="law 2, sampling"):
+        laws.check_samples(replace(BY_NAME["MCGSM"], build=build))
+
+
+def test_gate_and_posterior_are_probabilities(generator):
+    model = conditional()
+    x, y = torch.randn(9, 3, generator=generator).double(), torch.randn(9).double()
+    torch.testing.assert_close(model.log_gate(x).exp().sum(dim=(1, 2)), torch.ones(9).double())
+    posterior = model.posterior(y, x)
+    assert posterior.shape == (9, 3, 2)
+    joint = model.log_joint(y, x)
+    torch.testing.assert_close(posterior.log(), joint - model.log_prob(y, x)[:, None, None])
+
+
+def test_gate_reads_the_contrast():
+    # A context of high contrast chooses the small precision.
+    model = MCGSM(2, 1, 2).double()
+    with torch.no_grad():
+        model.alpha.copy_(torch.tensor([[-2.0, 2.0]]))
+        model.eta.copy_(model.alpha)
+        model.beta.fill_(1.0)
+    flat, strong = model.log_gate(torch.tensor([[0.1, 0.0], [5.0, 3.0]]).double()).exp()
+    assert flat[0, 1] > 0.9
+    assert strong[0, 0] > 0.9
+
+
+def test_without_a_context_it_is_a_mixture_of_gaussians(generator):
+    model = conditional(0)
+    x = torch.zeros(5, 0).double()
+    y = torch.randn(5, generator=generator).double()
+    weights = model.eta.flatten().softmax(0)
+    components = [
+        MultivariateNormal((w * model.offsets[c] + m)[None], (w**2 * torch.exp(-a))[None, None])
+        for w, m in [(model.whitening.output_std, model.whitening.output_mean)]
+        for c in range(3)
+        for a in model.alpha[c]
+    ]
+    with torch.no_grad():
+        parts = torch.stack([c.log_prob(y[:, None]).exp() for c in components], dim=1)
+        torch.testing.assert_close(model.log_prob(y, x), (parts @ weights).log())
+    assert model.sample(x, generator).shape == (5,)
+    fitted = MCGSM.fit(x, y, 2, 2, n_iter=5)
+    assert fitted.dim_context == 0
+
+
+# --- law 9: one component with one scale is linear regression
+
+
+def check_linear_regression(model: MCGSM, x: torch.Tensor, y: torch.Tensor) -> None:
+    """Its mean log-likelihood is that of least squares with an intercept, and so is its mean."""
+    design = torch.cat([x, torch.ones(len(x), 1).double()], dim=1)
+    weights = torch.linalg.lstsq(design, y[:, None]).solution[:, 0]
+    variance = (y - design @ weights).square().mean()
+    expected = -0.5 * (math.log(2 * math.pi) + float(variance.log()) + 1)
+    with torch.no_grad():
+        found = float(model.log_prob(y, x).mean())
+        white = model.whitening.context(x)
+        mean = model.whitening.inverse(model.means(white)[:, 0], white)
+    laws.fail_unless(
+        abs(found - expected) < 1e-7 and torch.allclose(mean, design @ weights, atol=1e-3),
+        "9, closed forms",
+        "MCGSM",
+        f"average log-likelihood {found:.9f}, linear regression has {expected:.9f}",
+    )
+
+
+def test_one_component_one_scale_is_linear_regression(pairs):
+    check_linear_regression(MCGSM.fit(*pairs, 1, 1, n_iter=300), *pairs)
+
+
+def test_a_regression_without_intercept_is_rejected(pairs):
+    model = MCGSM.fit(*pairs, 1, 1, n_iter=300)
+    with torch.no_grad():
+        model.whitening.output_mean.zero_()
+    with pytest.raises(AssertionError, match="law 9, closed forms"):
+        check_linear_regression(model, *pairs)
+
+
+# --- fitting
+
+
+def test_fit_finds_that_contrast_sets_the_noise(pairs):
+    x, y = pairs
+    linear = MCGSM.fit(x, y, 1, 1, generator=torch.Generator().manual_seed(0))
+    start = MCGSM.start(x, y, 2, 4, generator=torch.Generator().manual_seed(0))
+    model = MCGSM.fit(x, y, 2, 4, n_iter=60, generator=torch.Generator().manual_seed(0))
+    scores = [float(m.log_prob(y, x).mean().detach()) for m in (linear, start, model)]
+    # The start, one joint scale mixture, knows most of it already.
+    assert scores[0] + 0.2 < scores[1] < scores[2] - 0.04
+    assert model.history[-1] == pytest.approx(-scores[2], abs=1e-6)
+    assert model.history[0] == pytest.approx(-scores[1], abs=1e-6)
+    assert len(model.history) <= 61
+
+
+def test_fit_in_float32_is_that_of_float64(pairs):
+    narrow = MCGSM.fit(pairs[0].float(), pairs[1].float(), 2, 2, n_iter=30)
+    assert narrow.eta.dtype == torch.float32
+    assert bool(narrow.log_prob(pairs[1].float() * 1e3, pairs[0].float() * 1e3).isfinite().all())
+
+
+def test_validation_keeps_the_best_and_stops(pairs):
+    x, y = pairs
+    few = x[:40], y[:40]
+    held = x[40:1000], y[40:1000]
+    model = MCGSM.fit(*few, 4, 4, n_iter=300, validation=held, generator=torch.Generator())
+    longer = MCGSM.fit(*few, 4, 4, n_iter=300, generator=torch.Generator())
+    assert len(model.history) < 300
+    best = float(model.log_prob(held[1], held[0]).mean().detach())
+    assert best > float(longer.log_prob(held[1], held[0]).mean().detach()) + 0.1
+
+
+def test_same_generator_same_start(pairs):
+    models = [MCGSM.start(*pairs, generator=torch.Generator().manual_seed(s)) for s in (3, 3, 4)]
+    first, same, other = (m.log_prob(pairs[1], pairs[0]) for m in models)
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+
+
+def test_more_features_than_directions(pairs):
+    model = MCGSM.start(*pairs, 2, 2, 7)
+    assert model.features.shape == (3, 7)
+    basis = model.features[:, :3]
+    torch.testing.assert_close(basis.T @ basis, torch.eye(3).double(), atol=1e-6, rtol=0)
+    assert MCGSM(3, 2, 2, 0).features.shape == (3, 0)
+    assert bool(MCGSM.start(*pairs, 2, 2, 0).log_prob(pairs[1], pairs[0]).isfinite().all())
+
+
+def test_lbfgs_gradient_does_not_depend_on_the_chunks(pairs):
+    x, y = pairs
+    models = [MCGSM.start(x, y, 2, 2, generator=torch.Generator()) for _ in range(2)]
+    histories = [
+        lbfgs(m, m.log_prob, (y, x), n_iter=5, chunk=c)
+        for m, c in zip(models, (77, 4000), strict=True)
+    ]
+    assert histories[0] == pytest.approx(histories[1], abs=1e-9)
+
+
+def test_lbfgs_keeps_precisions_in_bounds():
+    # Half of the pixels coincide, so that a precision would grow without end.
+    y = torch.cat([torch.zeros(200), torch.randn(200, generator=torch.Generator())])
+    model = MCGSM.fit(torch.zeros(400, 0), y, 2, 2, n_iter=100)
+    assert float(model.alpha.detach().abs().max()) <= mcgsm.LOG_PRECISION_BOUND
+    assert math.isfinite(model.history[-1])
+
+
+def test_lbfgs_says_when_the_start_is_not_finite(pairs):
+    model = MCGSM.start(*pairs, 2, 2)
+    with torch.no_grad():
+        model.eta.fill_(math.inf)
+    with pytest.raises(FloatingPointError, match="at the start is nan"):
+        lbfgs(model, model.log_prob, (pairs[1], pairs[0]))
+
+
+def test_adam_through_the_training_loop(pairs):
+    x, y = pairs
+    model = MCGSM.start(x, y, 2, 4, generator=torch.Generator().manual_seed(0))
+    before = float(model.log_prob(y, x).mean().detach())
+    step = gradient_step(
+        model, Adam(model.parameters(), lr=3e-3), lambda pair: -model.log_prob(*pair).mean()
+    )
+    fit(step, (y, x), epochs=4, batch_size=200, generator=torch.Generator().manual_seed(0))
+    assert float(model.log_prob(y, x).mean().detach()) > before + 0.01
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda x, y: MCGSM(-1), "dim_context"),
+        (lambda x, y: MCGSM(3, 0), "n_components"),
+        (lambda x, y: MCGSM(3, 1, 0), "n_scales"),
+        (lambda x, y: MCGSM(3, 1, 1, -1), "n_features"),
+        (lambda x, y: MCGSM.fit(x[:1], y[:1]), "at least 2 pixels"),
+        (lambda x, y: MCGSM.fit(x[:9], y), "x: expected shape"),
+        (lambda x, y: MCGSM.fit(x * math.nan, y), "x: .* NaN"),
+        (lambda x, y: MCGSM.fit(x, y, validation=(x[:, :2], y)), "x: expected shape"),
+        (lambda x, y: MCGSM.fit(x, y, n_iter=0), "n_iter"),
+        (lambda x, y: conditional().sample(x[:0]), "at least one context"),
+        (lambda x, y: MCGSMPatch([]), "contexts of 0, 1, 2"),
+        (lambda x, y: MCGSMPatch([conditional(1)]), "contexts of 0, 1, 2"),
+        (lambda x, y: MCGSMPatch.fit(x, validation=x[:, :2]), "validation: expected shape"),
+        (lambda x, y: MCGSMImage(conditional(3), CORNER), "context of 4 numbers"),
+        (lambda x, y: MCGSMImage(conditional(4), CORNER, (8, 8)), "event_shape"),
+        (lambda x, y: MCGSMImage(conditional(4), CORNER, padding=math.nan), "padding"),
+    ],
+)
+def test_bad_arguments(call, message, pairs):
+    with pytest.raises(ValueError, match=message):
+        call(*pairs)
+
+
+# --- patches
+
+
+def test_patch_is_the_sum_of_its_conditionals(generator):
+    model = patch()
+    x = torch.randn(5, 2, generator=generator).double()
+    first, second = model.conditionals
+    expected = first.log_prob(x[:, 0], x[:, :0]) + second.log_prob(x[:, 1], x[:, :1])
+    torch.testing.assert_close(model.log_prob(x), expected)
+    torch.testing.assert_close(model.conditional_log_prob(x).sum(dim=1), expected)
+
+
+def test_patch_fit_learns_a_gaussian(generator):
+    truth = MultivariateNormal(
+        torch.tensor([1.0, -1.0, 0.0]).double(),
+        torch.tensor([[1.0, 0.8, 0.2], [0.8, 1.0, 0.5], [0.2, 0.5, 1.0]]).double(),
+    )
+    x, held = truth.sample(3000, generator), truth.sample(3000, generator)
+    seen = []
+    model = MCGSMPatch.fit(
+        x,
+        2,
+        2,
+        2,
+        n_iter=30,
+        validation=held,
+        generator=generator,
+        on_coordinate=lambda i, m: seen.append((i, m.dim_context, m.features.shape[1])),
+    )
+    assert seen == [(0, 0, 0), (1, 1, 1), (2, 2, 2)]
+    assert model.event_shape == (3,)
+    gap = truth.log_prob(held).mean() - model.log_prob(held).mean().detach()
+    assert float(gap) < 0.01
+    drawn = model.sample(3000, generator)
+    torch.testing.assert_close(torch.cov(drawn.T), truth.covariance, atol=0.1, rtol=0)
+
+
+# --- images
+
+
+@pytest.fixture
+def image(generator):
+    return torch.randn(1, 4, 5, generator=generator).double()
+
+
+def in_corner(i, j, k, m):
+    return (k - i, m - j) in CORNER.offsets
+
+
+def test_pixels_are_normalised(image):
+    check_pixels_normalised(mcgsm_image(), image[:, :3, :3])
+
+
+def test_causality(image):
+    check_causality(mcgsm_image(), image, in_corner)
+
+
+def test_sweep():
+    check_sweep(mcgsm_image((1, 6, 7)))
+    model = mcgsm_image((1, 5, 8))
+    far = Neighbourhood([(-1, 3), (-2, 5), (-1, -2), (0, -1)])
+    check_sweep(MCGSMImage(model.conditional, far, (1, 5, 8)))
+
+
+class Leaky(Neighbourhood):
+    """Looks at the next pixel, and is not asked whether it may."""
+
+    def __init__(self):
+        super().__init__(CORNER.offsets)
+        self.offsets = ((-1, 0), (0, 1), (-1, 1), (0, -1))
+
+
+def test_broken_images_are_rejected(image):
+    leaky = MCGSMImage(mcgsm_image().conditional, Leaky(), (1, 5, 6))
+    with pytest.raises(AssertionError, match=r"law 3, causality: .* depends on the later pixel"):
+        check_causality(leaky, image, in_corner)
+    blind = MCGSMImage(
+        mcgsm_image().conditional, Neighbourhood([(-1, -1), (-1, 0), (0, -1), (0, -2)])
+    )
+    with pytest.raises(AssertionError, match=r"law 3, causality: .* is blind to"):
+        check_causality(blind, image, in_corner)
+    hasty = mcgsm_image((1, 5, 6))
+    hasty.neighbourhood = Neighbourhood(CORNER.offsets)
+    hasty.neighbourhood.lag = 1
+    with pytest.raises(AssertionError, match="law 4, fast = slow"):
+        check_sweep(hasty)
+    double = mcgsm_image()
+    double._map = lambda contexts, pixels: MCGSMImage._map(double, contexts, pixels) + 0.01
+    with pytest.raises(AssertionError, match="law 1, normalisation"):
+        check_pixels_normalised(double, image[:, :2, :2])
+
+
+def test_image_is_the_sum_over_pixels(image):
+    model = mcgsm_image()
+    each = model.pixel_log_prob(image[None])
+    assert each.shape == (1, 4, 5)
+    torch.testing.assert_close(model.log_prob(image[None]), each.sum(dim=(1, 2)))
+    inside = model.interior_log_prob(image[None])
+    # Inside, the border does not matter.
+    torch.testing.assert_close(inside, each[:, 1:, 1:-1])
+
+
+def test_padding_is_what_lies_outside(image):
+    model = mcgsm_image()
+    framed = torch.full((1, 1, 5, 7), 0.3).double()
+    framed[0, 0, 1:, 1:-1] = image[0]
+    torch.testing.assert_close(model.interior_log_prob(framed), model.pixel_log_prob(image[None]))
+
+
+def test_complete_keeps_what_is_known(image, generator):
+    model = mcgsm_image()
+    known = torch.zeros(4, 5, dtype=torch.bool)
+    known[:2] = True
+    images = image.repeat(3, 1, 1, 1)
+    done = model.complete(images, known, generator)
+    assert torch.equal(done[:, :, :2], images[:, :, :2])
+    assert not torch.equal(done[0, :, 2:], done[1, :, 2:])
+    everything = model.complete(images, torch.ones(4, 5).bool(), generator)
+    assert torch.equal(everything, images)
+
+
+def test_completions_follow_the_conditional():
+    # With the first pixel known, the second one is a sample of its conditional.
+    model = mcgsm_image((1, 1, 2))
+    images = torch.full((20_000, 1, 1, 2), 0.7).double()
+    known = torch.tensor([[True, False]])
+    drawn = model.complete(images, known, torch.Generator().manual_seed(0))[:, 0, 0, 1]
+    context = torch.tensor([[0.3, 0.3, 0.3, 0.7]]).double().expand(20_000, 4)
+    again = model.conditional.sample(context, torch.Generator().manual_seed(1))
+    assert float((drawn.mean() - again.mean()).abs()) < 5 * float(again.std()) / 100
+    assert float(drawn.std()) == pytest.approx(float(again.std()), rel=0.05)
+
+
+def test_sample_interior_grows_from_the_border(generator):
+    model = mcgsm_image()
+    seed = torch.randn(2, 1, 6, 7, generator=generator).double()
+    before = seed.clone()
+    grown = model.sample_interior(seed, generator)
+    assert torch.equal(seed, before)
+    border = torch.ones(6, 7).bool()
+    border[1:, 1:-1] = False
+    assert torch.equal(grown[:, :, border], seed[:, :, border])
+    assert not bool((grown[:, :, ~border] == seed[:, :, ~border]).any())
+
+
+def test_images_of_another_size_than_the_samples(generator):
+    model = mcgsm_image((1, 3, 9))
+    assert model.sample(2, generator).shape == (2, 1, 3, 9)
+    assert model.log_prob(torch.randn(2, 1, 6, 4).double()).shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda m: m.log_prob(torch.zeros(2, 3, 8, 8).double()), r"expected shape \(B, 1, H, W\)"),
+        (lambda m: m.log_prob(torch.zeros(2, 1, 8, 8)), "expected torch.float64"),
+        (lambda m: m.interior_log_prob(torch.zeros(2, 1, 1, 8).double()), "too few"),
+        (lambda m: m.complete(torch.zeros(2, 1, 4, 4).double(), torch.ones(4, 4)), "Boolean"),
+        (lambda m: m.complete(torch.zeros(2, 1, 4, 4).double(), torch.ones(3, 4) > 0), "known"),
+        (lambda m: m.sample(0), "at least 1"),
+    ],
+)
+def test_bad_images(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(mcgsm_image())

@@ -1,0 +1,134 @@
+"""Scale mixtures and image models, each on a domain small enough to be exact.
+
+``CASES`` has the form of those in ``registry.py``. The laws of images (causality, sweep = loop) are
+run over the same models in ``tests/autoregressive``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMImage, MCGSMPatch
+from gdmlib.autoregressive.neighbourhood import Neighbourhood
+from gdmlib.autoregressive.ride import RIDE, FlipEnsemble
+from gdmlib.densities.scale_mixture import GaussianScaleMixture
+
+from .domains import Domain, box, interval
+from .laws import Case
+
+
+def tensor(*values: object) -> Tensor:
+    """Return a float64 tensor."""
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def image_box(height: int, width: int, low: float, high: float) -> Domain:
+    """Return the images of shape (1, height, width) with pixels from low to high."""
+    d = height * width
+    flat = box([low] * d, [high] * d, cells=40)
+    return replace(
+        flat,
+        points=flat.points.reshape(-1, 1, height, width),
+        locate=lambda x: flat.locate(x.reshape(len(x), -1)),
+    )
+
+
+def line(shift: float = 0.0) -> GaussianScaleMixture:
+    weights = tensor(0.3 + shift, 0.7 - shift)
+    return GaussianScaleMixture(weights, tensor(0.5, 1.5), tensor([1.2]), tensor(0.3 + shift))
+
+
+def plane(shift: float = 0.0) -> GaussianScaleMixture:
+    return GaussianScaleMixture(
+        tensor(0.2, 0.5 + shift, 0.3 - shift),
+        tensor(0.5, 0.9, 1.4),
+        tensor([1, 0.4], [0.4, 0.7 + shift]),
+    )
+
+
+def randomise(model: nn.Module, seed: int, size: float = 0.4) -> nn.Module:
+    """Move all numbers of a model, and let its whitening do something."""
+    generator = torch.Generator().manual_seed(seed)
+    model.double()
+    with torch.no_grad():
+        for value in model.state_dict().values():
+            value += size * torch.randn(value.shape, generator=generator).to(value)
+        for name, value in model.state_dict().items():
+            if name.endswith("alpha"):
+                value.clamp_(-0.7, 0.9)
+            elif name.endswith("output_std"):
+                value.abs_().clamp_(0.7, 1.2)
+    return model
+
+
+def conditional(dim_context: int = 3, seed: int = 1) -> MCGSM:
+    return randomise(MCGSM(dim_context, 3, 2, 2, generator=torch.Generator()), seed)
+
+
+def patch(seed: int = 1) -> MCGSMPatch:
+    return MCGSMPatch([conditional(0, seed), conditional(1, seed + 10)])
+
+
+CORNER = Neighbourhood([(-1, -1), (-1, 0), (-1, 1), (0, -1)])
+
+
+def mcgsm_image(shape: Sequence[int] = (1, 2, 2), seed: int = 1, size: float = 0.2) -> MCGSMImage:
+    inner = randomise(MCGSM(4, 2, 2, 3, generator=torch.Generator()), seed, size)
+    return MCGSMImage(inner, CORNER, shape, padding=0.3)
+
+
+def ride(
+    shape: Sequence[int] = (1, 2, 2), seed: int = 1, size: float = 0.2, **options: object
+) -> RIDE:
+    model = RIDE(CORNER, 3, 2, 2, 2, 2, event_shape=shape, generator=torch.Generator(), **options)
+    return randomise(model, seed, size)
+
+
+def ensemble(shape: Sequence[int] = (1, 2, 2), seed: int = 1) -> FlipEnsemble:
+    return FlipEnsemble(mcgsm_image(shape, seed))
+
+
+CONTEXTS = tensor([0, 0, 0], [1, -0.5, 0.3], [-2, 1, 1.5], [4, 4, 4], [0.1, 3, -2])
+
+CASES = [
+    Case("GaussianScaleMixture 1-D", line, lambda: line(0.2), box([-11], [12], cells=60)),
+    Case("GaussianScaleMixture 2-D", plane, lambda: plane(0.1), box([-9, -8], [9, 8], cells=30)),
+    Case(
+        "MCGSM",
+        conditional,
+        lambda: conditional(seed=2),
+        interval(-25, 25, cells=150),
+        inputs=CONTEXTS,
+    ),
+    Case("MCGSMPatch", patch, lambda: patch(2), box([-14, -22], [14, 22], cells=40)),
+    Case(
+        "MCGSMImage, 2 x 1 pixels",
+        lambda: mcgsm_image((1, 2, 1)),
+        lambda: mcgsm_image((1, 2, 1), seed=2),
+        image_box(2, 1, -16, 16),
+    ),
+    Case(
+        "RIDE, 1 x 2 pixels",
+        lambda: ride((1, 1, 2)),
+        lambda: ride((1, 1, 2), seed=2),
+        image_box(1, 2, -16, 16),
+    ),
+    Case(
+        "RIDE, 2 x 1 pixels",
+        lambda: ride((1, 2, 1), head_sees_context=True),
+        lambda: ride((1, 2, 1), seed=2, head_sees_context=True),
+        image_box(2, 1, -16, 16),
+    ),
+    Case(
+        "FlipEnsemble, 1 x 2 pixels",
+        lambda: ensemble((1, 1, 2)),
+        lambda: ensemble((1, 1, 2), seed=2),
+        image_box(1, 2, -16, 16),
+    ),
+]
+
+BY_NAME = {case.name: case for case in CASES}
