@@ -98,6 +98,8 @@ def test_binarised_mnist(folder, monkeypatch):
         gzip.compress(struct.pack(">HBBI", 0, 8, 1, 99) + b"short"),
         gzip.compress(struct.pack(">HBBI", 1, 8, 1, 1) + b"x"),
     ],
+    # Names, for gzip writes the time: each test process would make up another.
+    ids=["empty", "not gzipped", "cut off", "half a header", "too short", "wrong magic"],
 )
 def test_damaged_idx(tmp_path, content):
     (tmp_path / "a.gz").write_bytes(content)
