@@ -1,33 +1,56 @@
 """Published numbers, run again at full size: ``python -m gdmlib.reproduce list`` or ``run NAME``.
 
-An `Experiment` is a function and the number it should give. Running it leaves one JSON record, from
-which the book renders its table of results. What a record says is checked when it is written and
-again whenever it is read.
+An experiment (they are in `gdmlib.experiments`) is a function and the number it should give. It
+calls the very functions that the lessons call, with other settings. Running it leaves one JSON
+record, from which the book renders its table of results.
+
+Training goes through Lightning Fabric, so that one command serves one CPU, one GPU or many
+processes::
+
+    python -m gdmlib.reproduce run made_dna                           # a GPU where there is one
+    python -m gdmlib.reproduce run made_dna --device cpu --processes 2
+    python -m gdmlib.reproduce run pixelcnn_mnist --device cuda --devices 4
+    python -m gdmlib.reproduce run made_dna --resume                  # after an interruption
+    python -m gdmlib.reproduce run made_dna --set epochs=5 --set 'seeds=[0]'   # a smaller budget
+
+Several processes share each batch and average their gradients: the steps are those of one process.
+What a run needs to go on after an interruption is in ``build/reproduce/NAME``, or where ``--work``
+says; the trained weights are there too.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
-import math
+import os
 import platform
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from tqdm import tqdm
 
 import gdmlib
-from gdmlib._checkpoint import write_atomically
-from gdmlib._checks import check_tensor
-from gdmlib.metrics import mean_and_stderr
+from gdmlib._checkpoint import CheckpointError
+from gdmlib._job import Experiment, Job, Outcome, ResumeError, clock, prepare
+from gdmlib._processes import MissingFabricError, Processes, find_device, launch, together
+from gdmlib.experiments import EXPERIMENTS
+from gdmlib.records import (
+    Data,
+    Metric,
+    Published,
+    Record,
+    RecordError,
+    check_record,
+    load_record,
+    load_records,
+    sha256_of,
+    write_record,
+)
 
 __all__ = [
     "EXPERIMENTS",
@@ -35,10 +58,12 @@ __all__ = [
     "Experiment",
     "Job",
     "Metric",
+    "MissingFabricError",
     "Outcome",
     "Published",
     "Record",
     "RecordError",
+    "ResumeError",
     "Row",
     "load_record",
     "load_records",
@@ -49,193 +74,17 @@ __all__ = [
 ]
 
 
-class RecordError(ValueError):
-    """A record that is broken or says something impossible; the message names the file."""
-
-
-# ------------------------------------------------------------------------------- what a record says
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What was measured: a mean over folds or seeds, its standard error, the single values."""
-
-    name: str
-    value: float
-    stderr: float
-    unit: str
-    per_fold: list[float]
-
-
-@dataclass(frozen=True)
-class Published:
-    """What a paper reports. ``verified`` says whether the number was seen in the paper itself."""
-
-    value: float
-    unit: str
-    source: str
-    verified: bool
-
-
-@dataclass(frozen=True)
-class Data:
-    """Which data: the sha256 is that of the values as loaded, see `sha256_of`."""
-
-    name: str
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Record:
-    """One run of one experiment. ``gap`` is ours minus the published value, None for a trial."""
-
-    name: str
-    title: str
-    date: str
-    smoke: bool
-    config: dict[str, Any]
-    seeds: list[int]
-    device: str
-    threads: int
-    versions: dict[str, str]
-    seconds: float
-    metric: Metric
-    published: Published | None
-    gap: float | None
-    data: Data
-    protocol: str
-
-
-@dataclass(frozen=True)
-class Job:
-    """How an experiment is to run: a trial on stand-in data, or at full size; and where."""
-
-    smoke: bool = False
-    device: str = "cpu"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What the function of an experiment returns."""
-
-    metric: Metric
-    data: Data
-    config: dict[str, Any]
-    seeds: list[int]
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A function, and the published number that it should give.
-
-    Attributes
-    ----------
-    name
-        The name of the record's file, without ``.json``.
-    title, dataset
-        For people.
-    run
-        ``run(job)`` returns an `Outcome`. A trial (``job.smoke``) needs no data and a second.
-    published
-        The number to reach, or None.
-    protocol
-        How the number is made, and in what that differs from the paper.
-    digits
-        Decimals in the table.
-    """
-
-    name: str
-    title: str
-    dataset: str
-    run: Callable[[Job], Outcome]
-    published: Published | None
-    protocol: str
-    digits: int = 2
-
-
-def sha256_of(*tensors: Tensor) -> str:
-    """Return the sha256 of the values (little-endian, row by row), dtypes and shapes of tensors."""
-    digest = hashlib.sha256()
-    for x in tensors:
-        array = np.ascontiguousarray(x.detach().cpu().numpy())
-        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        digest.update(f"{array.dtype.name}{array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
-# ---------------------------------------------------------------------------------- the experiments
-
-
-def _gaussian_folds(x: Tensor, fold: Tensor) -> Metric:
-    """Cross-validate a Gaussian: standardise and fit on the other folds, evaluate on this one."""
-    from gdmlib.densities import MultivariateNormal
-
-    check_tensor(x, "x", ndim=2, floating=True)
-    check_tensor(fold, "fold", shape=(len(x),), integer=True)
-    values = []
-    for k in fold.unique():
-        train, test = x[fold != k].double(), x[fold == k].double()
-        mean, std = train.mean(0), train.std(0, correction=0)
-        model = MultivariateNormal.fit((train - mean) / std)
-        values.append(float(model.log_prob((test - mean) / std).mean()))
-    mean_value, stderr = mean_and_stderr(torch.tensor(values, dtype=torch.float64))
-    return Metric("mean test log-likelihood", mean_value, stderr, "nats", values)
-
-
-def _gaussian_red_wine(job: Job) -> Outcome:
-    if job.smoke:
-        generator = torch.Generator().manual_seed(0)
-        x = torch.randn(60, 3, generator=generator) @ torch.randn(3, 3, generator=generator)
-        fold = torch.arange(60) % 3
-        name = "stand-in: 60 draws of a Gaussian"
-    else:
-        from gdmlib.data import red_wine
-
-        wine = red_wine()
-        x, fold, name = wine.x, wine.attributes["fold"], wine.name
-    return Outcome(
-        metric=_gaussian_folds(x, fold),
-        data=Data(name, sha256_of(x, fold)),
-        config={
-            "model": "MultivariateNormal, full covariance, maximum likelihood",
-            "standardise": "mean and standard deviation of the training folds",
-            "folds": len(fold.unique()),
-            "examples": len(x),
-            "dimensions": x.shape[1],
-        },
-        seeds=[],
-    )
-
-
-EXPERIMENTS: dict[str, Experiment] = {
-    experiment.name: experiment
-    for experiment in (
-        Experiment(
-            name="gaussian_red_wine",
-            title="Gaussian, maximum likelihood, 10-fold cross-validation",
-            dataset="UCI Wine Quality, red (1599 × 11)",
-            run=_gaussian_red_wine,
-            published=Published(
-                value=-13.18,
-                unit="nats",
-                source="Uria, Murray and Larochelle (2013), RNADE, arXiv:1306.0186",
-                verified=False,
-            ),
-            protocol=(
-                "The ten folds that the authors distribute with their later deep NADE code. All "
-                "examples outside the test fold are used to fit: there is nothing to choose, so "
-                "none is held out for validation. Nothing is added to the covariance. The value is "
-                "the mean over the folds; the folds share training data, so its standard error is "
-                "only a guide."
-            ),
-        ),
-    )
-}
-
-
 def run(
-    name: str, out: str | Path | None = None, *, smoke: bool = False, device: str = "cpu"
+    name: str,
+    out: str | Path | None = None,
+    *,
+    smoke: bool = False,
+    device: str = "auto",
+    processes: int = 1,
+    resume: bool = False,
+    work: str | Path | None = None,
+    changes: Mapping[str, Any] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Record:
     """Run an experiment and, if ``out`` is given, write ``out/NAME.json``.
 
@@ -248,153 +97,132 @@ def run(
     smoke
         A trial of a second on stand-in data. Its record never takes the place of a full one.
     device
-        Where the experiment runs, if it uses a device at all.
+        ``"auto"`` (a GPU where there is one), ``"cpu"`` or ``"cuda"``.
+    processes
+        How many processes train together; on GPUs, one for each.
+    resume
+        Go on with what ``work`` holds.
+    work
+        Folder that keeps the run while it lasts; None keeps nothing.
+    changes
+        Settings that differ from the experiment's own.
+    say
+        Takes the lines of progress.
 
     Raises
     ------
     ValueError
-        If there is no such experiment.
+        If there is no such experiment, setting or device.
+    ResumeError
+        If ``work`` holds an unfinished run and ``resume`` is not given, or a run with other
+        settings.
     RecordError
         If the result is no number, or a trial would replace a full record.
+    MissingFabricError
+        If the experiment trains and Lightning Fabric is not installed.
+    FloatingPointError
+        If a loss or a parameter became NaN; the last good checkpoint is kept in ``work``.
     """
     if name not in EXPERIMENTS:
         raise ValueError(f"no experiment {name!r}; there are {', '.join(sorted(EXPERIMENTS))}")
     experiment = EXPERIMENTS[name]
+    settings = experiment.settings(smoke, changes or {})
+    device = find_device(device)
+    _check_processes(experiment, device, processes)
+    _check_out(name, out, smoke)
+    if resume and work is None:
+        raise ValueError("work: resume needs the folder that keeps the run")
+    folder = None if work is None else Path(work)
+    main = os.environ.get("LOCAL_RANK", "0") == "0"  # Fabric sets it for the processes it starts
+    earlier, remarks = (0.0, 0.0), list[str]()
+    if folder is not None and main:
+        where = {
+            "device": device,
+            "threads": torch.get_num_threads(),
+            "processes": processes,
+            "torch": torch.__version__,
+        }
+        kept = {"experiment": name, "smoke": smoke, **settings}
+        earlier, remarks = prepare(folder, kept, where, resume)
+    if say is not None:
+        for remark in remarks:
+            say(f"{name}: {remark}")
+    several: Processes | None = None
+    place = torch.device(device)
+    if experiment.trains:
+        several, place = launch(device, processes)
+        main = several.rank == 0
+    job = Job(
+        name,
+        settings,
+        smoke=smoke,
+        device=place,
+        folder=folder,
+        say=say,
+        main=main,
+        earlier=earlier,
+    )
+    with together(several):
+        outcome = experiment.run(job)
+    record = _record(experiment, job, outcome, processes)
+    if out is not None and main:
+        write_record(record, out)
+    job.finish()
+    return record
+
+
+def _check_processes(experiment: Experiment, device: str, processes: int) -> None:
+    if processes < 1:
+        raise ValueError(f"processes: expected at least 1, got {processes}")
+    if processes > 1 and not experiment.trains:
+        raise ValueError(
+            f"{experiment.name} is fitted in closed form or with all data at once, in one process; "
+            "give it more threads (--threads), not more processes"
+        )
+    if device == "cuda" and processes > torch.cuda.device_count():
+        raise ValueError(f"{processes} GPUs asked for, torch sees {torch.cuda.device_count()}")
+
+
+def _check_out(name: str, out: str | Path | None, smoke: bool) -> None:
     path = None if out is None else Path(out) / f"{name}.json"
-    if smoke and path is not None and path.exists() and not load_record(path).smoke:
+    if path is not None and path.exists() and smoke and not load_record(path).smoke:
         raise RecordError(f"{path}: a full record is there; write the trial to another folder")
-    started = time.perf_counter()
-    outcome = experiment.run(Job(smoke=smoke, device=device))
+
+
+def _record(experiment: Experiment, job: Job, outcome: Outcome, processes: int) -> Record:
     published = experiment.published
+    seconds, cpu_seconds = job.spent()
+    device = job.device.type
     record = Record(
-        name=name,
+        name=experiment.name,
         title=experiment.title,
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        smoke=smoke,
-        config=outcome.config,
-        seeds=outcome.seeds,
-        device=device,
+        smoke=job.smoke,
+        config=job.config,
+        seeds=job.seeds,
+        details=outcome.details,
+        device=torch.cuda.get_device_name(job.device) if device == "cuda" else device,
         threads=torch.get_num_threads(),
+        processes=processes,
         versions={
             "gdmlib": gdmlib.__version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
             "torch": torch.__version__,
         },
-        seconds=round(time.perf_counter() - started, 3),
+        seconds=round(seconds, 3),
+        cpu_seconds=round(cpu_seconds, 3),
         metric=outcome.metric,
         published=published,
-        gap=None if smoke or published is None else outcome.metric.value - published.value,
+        gap=None if job.smoke or published is None else outcome.metric.value - published.value,
         data=outcome.data,
         protocol=experiment.protocol,
     )
-    content = asdict(record)
-    _parse(content, f"{name}.json")
-    if path is not None:
-        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-        write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
+    check_record(record)
     return record
 
 
-# ------------------------------------------------------------------------------------------ reading
-
-_NUMBER = (int, float)
-_PARTS: dict[type, dict[str, Any]] = {
-    Metric: {"name": str, "value": _NUMBER, "stderr": _NUMBER, "unit": str, "per_fold": list},
-    Published: {"value": _NUMBER, "unit": str, "source": str, "verified": bool},
-    Data: {"name": str, "sha256": str},
-    Record: {
-        "name": str, "title": str, "date": str, "smoke": bool, "config": dict, "seeds": list,
-        "device": str, "threads": int, "versions": dict, "seconds": _NUMBER, "metric": dict,
-        "published": (dict, type(None)), "gap": (*_NUMBER, type(None)), "data": dict,
-        "protocol": str,
-    },
-}  # fmt: skip
-
-
-def _part(kind: type, content: object, where: str) -> Any:
-    """Make a `Metric`, `Published`, `Data` or `Record` of a dict, or say what is wrong."""
-    schema = _PARTS[kind]
-    if not isinstance(content, dict):
-        raise RecordError(f"{where}: expected an object, got {type(content).__name__}")
-    for problem, keys in (
-        ("misses", schema.keys() - content.keys()),
-        ("has unknown", content.keys() - schema.keys()),
-    ):
-        if keys:
-            raise RecordError(f"{where}: {problem} {', '.join(sorted(map(str, keys)))}")
-    for key, types in schema.items():
-        value = content[key]
-        right = isinstance(value, types) and (types is bool or not isinstance(value, bool))
-        if not right or (isinstance(value, float) and not math.isfinite(value)):
-            allowed = types if isinstance(types, tuple) else (types,)
-            names = " or ".join({"NoneType": "null"}.get(t.__name__, t.__name__) for t in allowed)
-            raise RecordError(f"{where}.{key}: expected a finite {names}, got {value!r}")
-    return kind(**content)
-
-
-def _parse(content: object, where: str) -> Record:
-    record: Record = _part(Record, content, where)
-    metric: Metric = _part(Metric, record.metric, f"{where}.metric")
-    data: Data = _part(Data, record.data, f"{where}.data")
-    published: Published | None = None
-    if record.published is not None:
-        published = _part(Published, record.published, f"{where}.published")
-    numbers = [x for x in metric.per_fold if type(x) in _NUMBER and math.isfinite(x)]
-    if not numbers or len(numbers) != len(metric.per_fold):
-        raise RecordError(f"{where}.metric.per_fold: expected finite numbers, {metric.per_fold!r}")
-    if not math.isclose(math.fsum(numbers) / len(numbers), metric.value, abs_tol=1e-6):
-        raise RecordError(f"{where}.metric.value: {metric.value} is not the mean of per_fold")
-    if metric.stderr < 0 or record.seconds < 0:
-        raise RecordError(f"{where}: a standard error or a time is negative")
-    if len(data.sha256) != 64 or set(data.sha256) - set("0123456789abcdef"):
-        raise RecordError(f"{where}.data.sha256: expected 64 hexadecimal digits")
-    try:
-        datetime.fromisoformat(record.date)
-    except ValueError as error:
-        raise RecordError(f"{where}.date: {error}") from error
-    expected = None if record.smoke or published is None else metric.value - published.value
-    if (record.gap is None) != (expected is None) or (
-        record.gap is not None and not math.isclose(record.gap, expected or 0.0, abs_tol=1e-9)
-    ):
-        raise RecordError(f"{where}.gap: expected {expected}, got {record.gap}")
-    parts: Mapping[str, Any] = {"metric": metric, "data": data, "published": published}
-    return Record(**{**vars(record), **parts})
-
-
-def load_record(path: str | Path) -> Record:
-    """Read one record.
-
-    Raises
-    ------
-    RecordError
-        If the file is not JSON or not a record, or is not called after the experiment.
-    """
-    path = Path(path)
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RecordError(f"{path}: is not JSON ({error}); run the experiment again") from error
-    record = _parse(content, str(path))
-    if record.name != path.stem:
-        raise RecordError(f"{path}: holds the record of {record.name!r}; rename the file")
-    return record
-
-
-def load_records(folder: str | Path) -> list[Record]:
-    """Read all records, ``*.json``, of a folder, sorted by name.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder.
-    RecordError
-        If a record is malformed; the message names the file and the entry.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder of records")
-    return [load_record(path) for path in sorted(folder.glob("*.json"))]
+# ---------------------------------------------------------------------------------------- the table
 
 
 class Row(NamedTuple):
@@ -407,44 +235,89 @@ class Row(NamedTuple):
     gap: str
     source: str
     note: str
+    run: str = ""
 
 
 def results_table(folder: str | Path) -> list[Row]:
-    """Return one row an experiment; one without a full record is shown as missing.
+    """Return one row an experiment, in their order; one without a full record is shown as missing.
 
-    ``ours`` is the mean ± its standard error over folds or seeds, ``gap`` ours minus published.
+    ``ours`` is the mean ± its standard error, ``gap`` ours minus published and what that means,
+    ``run`` the device and the time it took. A published value that was not seen in the paper itself
+    is marked as quoted.
     """
     records = {record.name: record for record in load_records(folder) if not record.smoke}
-    return [_row(name, records.get(name)) for name in sorted(EXPERIMENTS.keys() | records.keys())]
+    names = [*EXPERIMENTS, *sorted(records.keys() - EXPERIMENTS.keys())]
+    return [_row(name, records.get(name)) for name in names]
 
 
 def _row(name: str, record: Record | None) -> Row:
     experiment = EXPERIMENTS.get(name)
     digits = 2 if experiment is None else experiment.digits
-    published = record.published if record else experiment.published if experiment else None
+    # What is known of the paper may have grown since the run.
+    published = experiment.published if experiment else record.published if record else None
+    protocol = experiment.protocol if experiment else record.protocol if record else ""
     notes = []
     if experiment is None:
         notes.append("No longer registered.")
     if record is None:
-        notes.append(f"Not yet run: python -m gdmlib.reproduce run {name}")
-    if published is not None and not published.verified:
-        notes.append("The published value is quoted; it was not checked against the paper.")
-    if record is not None:
-        notes.append(record.protocol)
-    ours, gap = "missing", ""
+        notes.append(f"Not yet run: `python -m gdmlib.reproduce run {name}`")
+    ours, gap, where = "missing", "", ""
     if record is not None:
         metric = record.metric
-        ours = f"{metric.value:.{digits}f} ± {metric.stderr:.{digits}f} {metric.unit}"
-        gap = "" if record.gap is None else f"{record.gap:+.{digits + 1}f}"
+        notes.append(protocol)
+        if experiment is not None:
+            notes.extend(_changes(experiment, record))
+        ours = (
+            f"{metric.value:.{digits}f} ± {metric.stderr:.{digits}f} {metric.unit} "
+            f"({metric.count:,} {metric.over})"
+        )
+        gap = "" if published is None else _gap(metric, published, digits)
+        where = _where(record)
     return Row(
         experiment=experiment.title if experiment else record.title if record else name,
         data=experiment.dataset if experiment else record.data.name if record else "",
         ours=ours,
-        published="" if published is None else f"{published.value:.{digits}f} {published.unit}",
+        published="" if published is None else _goal(published, digits),
         gap=gap,
         source="" if published is None else published.source,
         note=" ".join(notes),
+        run=where,
     )
+
+
+def _goal(published: Published, digits: int) -> str:
+    quoted = "" if published.verified else ", quoted"
+    return f"{published.value:.{digits}f} {published.unit}{quoted}"
+
+
+def _changes(experiment: Experiment, record: Record) -> list[str]:
+    """Say which settings of a record are not those of the full size."""
+    full = experiment.settings(smoke=False, changes={})
+    used = {"seeds": record.seeds, **record.config}
+    changed = [
+        f"{key} {used.get(key)} instead of {full.get(key)}"
+        for key in sorted(full.keys() | used.keys())
+        if full.get(key) != used.get(key)
+    ]
+    return [f"Other settings than registered: {', '.join(changed)}."] if changed else []
+
+
+def _gap(metric: Metric, published: Published, digits: int) -> str:
+    gap = metric.value - published.value
+    if abs(gap) <= metric.stderr:
+        meaning = "within the error"
+    else:
+        meaning = "better" if (gap < 0) == (metric.better == "lower") else "worse"
+    return f"{gap:+.{digits + 1}f} ({meaning})"
+
+
+def _where(record: Record) -> str:
+    """Return where a record was made and the budget it had."""
+    units = record.threads * record.processes
+    if record.device != "cpu":
+        return f"{record.device}, {clock(record.seconds)}"
+    time = record.cpu_seconds * record.processes  # of a process; the clock counts the neighbours
+    return f"CPU only, {units} thread{'s' * (units > 1)}, {clock(time)} of processor time"
 
 
 # ------------------------------------------------------------------------------------- command line
@@ -452,38 +325,107 @@ def _row(name: str, record: Record | None) -> Row:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m gdmlib.reproduce", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="show the experiments")
-    runner = commands.add_parser("run", help="run one experiment and write its record")
-    runner.add_argument("name", choices=sorted(EXPERIMENTS))
-    runner.add_argument("--out", type=Path, help="folder of the record (default: results)")
-    runner.add_argument("--device", default="cpu", help="cpu (default), cuda, ...")
-    runner.add_argument(
-        "--smoke", action="store_true", help="a trial on stand-in data; no record unless --out"
-    )
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     if options.command == "list":
-        for name, experiment in sorted(EXPERIMENTS.items()):
+        for name, experiment in EXPERIMENTS.items():
             goal = experiment.published
             target = "" if goal is None else f" | published {goal.value} {goal.unit}"
             print(f"{name}: {experiment.title} | {experiment.dataset}{target}")
         return 0
     out = options.out or (None if options.smoke else Path("results"))
+    work = options.work or (None if options.smoke else Path("build", "reproduce", options.name))
+    silent = os.environ.get("GDMLIB_PROGRESS") == "0"
+    if options.threads is not None:
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)  # for the processes to be started
+        torch.set_num_threads(options.threads)
     try:
-        record = run(options.name, out, smoke=options.smoke, device=options.device)
-    except (OSError, RecordError) as error:
+        record = run(
+            options.name,
+            out,
+            smoke=options.smoke,
+            device=options.device,
+            processes=_processes(options),
+            resume=options.resume,
+            work=work,
+            changes=dict(options.set),
+            say=None if silent else tqdm.write,
+        )
+    except (
+        CheckpointError, FloatingPointError, MissingFabricError, OSError, ValueError,
+    ) as error:  # fmt: skip
         print(f"{options.name}: {error}", file=sys.stderr)
+        if isinstance(error, FloatingPointError) and work is not None:
+            print(f"{options.name}: what was good is kept in {work}", file=sys.stderr)
         return 1
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        _show(record, out)
+    return 0
+
+
+def _show(record: Record, out: Path | None) -> None:
     metric = record.metric
-    print(f"{record.name}: {metric.name} {metric.value:.4f} ± {metric.stderr:.4f} {metric.unit}")
+    print(
+        f"{record.name}: {metric.name} {metric.value:.4f} ± {metric.stderr:.4f} {metric.unit} "
+        f"(one standard error over {metric.count} {metric.over})"
+    )
     if record.published is not None and record.gap is not None:
         print(
             f"published {record.published.value} ({record.published.source}), gap {record.gap:+.4f}"
         )
     if out is not None:
         print(f"record: {out / record.name}.json")
-    return 0
+
+
+def _processes(options: argparse.Namespace) -> int:
+    """Return the number of processes: that of GPUs, or that of processes on the CPU."""
+    if options.devices is None and options.processes is None:
+        return 1
+    if options.devices is None:
+        return int(options.processes)
+    if find_device(options.device) == "cpu" and options.devices > 1:
+        raise ValueError("--devices counts GPUs, and this runs on the CPU; use --processes")
+    if options.processes not in (None, options.devices):
+        raise ValueError(
+            f"--devices {options.devices} means {options.devices} processes, one a GPU; "
+            f"--processes {options.processes} contradicts it"
+        )
+    return int(options.devices)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, got {text!r}")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m gdmlib.reproduce",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="show the experiments")
+    runner = commands.add_parser("run", help="run one experiment and write its record")
+    add = runner.add_argument
+    runner.add_argument("name", choices=list(EXPERIMENTS), metavar="NAME")
+    add("--smoke", action="store_true", help="a trial on stand-in data; no record unless --out")
+    add("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
+    add("--devices", type=int, metavar="N", help="how many GPUs, one process each")
+    add("--processes", type=int, metavar="N", help="how many processes on the CPU")
+    add("--threads", type=int, metavar="N", help="threads of each process")
+    add("--resume", action="store_true", help="go on after an interruption")
+    add("--out", type=Path, metavar="DIR", help="folder of the record (default: results)")
+    add("--work", type=Path, metavar="DIR", help="keeps the run (default: build/reproduce/NAME)")
+    add(
+        "--set", type=_setting, action="append", default=[], metavar="KEY=VALUE",
+        help="change a setting; the record shows it",
+    )  # fmt: skip
+    return parser
 
 
 if __name__ == "__main__":

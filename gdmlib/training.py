@@ -31,6 +31,15 @@ from gdmlib._checkpoint import (
     write_atomically,
 )
 from gdmlib._checks import check_tensor
+from gdmlib._processes import (
+    average,
+    average_gradients,
+    check_replicas,
+    is_main,
+    share,
+    shared_seed,
+    weight_of,
+)
 
 __all__ = ["CheckpointError", "History", "fit", "gradient_step", "load_weights", "save_weights"]
 
@@ -94,11 +103,14 @@ class _GradientStep:
             self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
         value = self.loss(batch)
-        metrics = dict(value) if isinstance(value, Mapping) else {"loss": value}
-        if "loss" not in metrics:
-            raise ValueError(f'loss: the dict must hold the key "loss", got {sorted(metrics)}')
+        mine = dict(value) if isinstance(value, Mapping) else {"loss": value}
+        if "loss" not in mine:
+            raise ValueError(f'loss: the dict must hold the key "loss", got {sorted(mine)}')
+        examples = weight_of(batch)
+        metrics = average(mine, examples)  # over the processes, if there are several
         if torch.isfinite(metrics["loss"]).all():  # else leave the model as it is: `fit` complains
-            metrics["loss"].backward()
+            mine["loss"].backward()
+            average_gradients(self.model.parameters(), examples)
             if self.clip is not None:
                 nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
             self.optimizer.step()
@@ -121,8 +133,8 @@ def gradient_step(
     optimizer
         The optimizer of its parameters.
     loss
-        ``loss(batch)`` returns a scalar, or a dict of scalars that holds ``"loss"``: the others are
-        only recorded.
+        ``loss(batch)`` returns a scalar, the mean over the examples of the batch, or a dict of
+        scalars that holds ``"loss"``: the others are only recorded.
     clip
         Largest norm of the gradient; None leaves it alone.
 
@@ -223,7 +235,7 @@ def fit(
     if resume and checkpoint is None:
         raise ValueError("resume=True needs the file to resume from: checkpoint=...")
     if generator is None:
-        generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
+        generator = torch.Generator().manual_seed(shared_seed(int(torch.randint(2**62, ()))))
 
     settings = {
         "number of examples": examples,
@@ -243,6 +255,8 @@ def fit(
     needed = keep_best or patience is not None
     saved = len(history)
     steps = 1 if batch_size is None else math.ceil(examples / batch_size)
+    models = [thing for thing in objects.values() if isinstance(thing, nn.Module)]
+    check_replicas(models, "at the start")
     with _bar(progress, total=epochs * steps, initial=saved * steps) as bar:
         while len(history) < epochs and _stale(history, watched, monitor) < (patience or math.inf):
             started = time.perf_counter()
@@ -251,6 +265,7 @@ def fit(
             _append(history.metrics, means, f"step, epoch {epoch}")
             history.epoch.append(epoch)
             _check_parameters(objects, epoch)
+            check_replicas(models, f"epoch {epoch}")
             if validate is not None and epoch % validate_every == 0:
                 _append(
                     history.valid, _validate(validate, objects, epoch), f"validate, epoch {epoch}"
@@ -313,6 +328,8 @@ def _train(
     sums: dict[str, float] = {}
     seen: dict[str, int] = {}
     for number, index in enumerate(batches, start=1):
+        size = examples if index is None else len(index)
+        index = share(index, examples)
         parts = tensors if index is None else tuple(x[index.to(x.device)] for x in tensors)
         metrics = step(parts if isinstance(data, tuple) else parts[0])
         if not isinstance(metrics, Mapping):
@@ -323,10 +340,11 @@ def _train(
             value = _scalar(metric, name, f"epoch {epoch}, step {number}")
             if math.isinf(value):
                 raise FloatingPointError(_not_finite(name, value, f"epoch {epoch}, step {number}"))
-            sums[name] = sums.get(name, 0.0) + value * len(parts[0])
-            seen[name] = seen.get(name, 0) + len(parts[0])
+            sums[name] = sums.get(name, 0.0) + value * size
+            seen[name] = seen.get(name, 0) + size
         bar.update()
-    means = {name: sums[name] / seen[name] for name in sums}
+    means = average({name: sums[name] / seen[name] for name in sums}, 1)
+    means = {name: float(mean) for name, mean in means.items()}
     bar.set_postfix({"epoch": epoch, **{k: f"{v:.4g}" for k, v in means.items()}}, refresh=False)
     return means
 
@@ -360,7 +378,7 @@ def _validate(
     finally:
         for part, mode in modes:
             part.training = mode
-    metrics = found if isinstance(found, Mapping) else {"loss": found}
+    metrics = average(found if isinstance(found, Mapping) else {"loss": found}, 1)
     return {k: _scalar(v, k, f"validation after epoch {epoch}") for k, v in metrics.items()}
 
 
@@ -407,7 +425,7 @@ def _stale(history: History, watched: bool, monitor: str) -> int:
 def _bar(progress: bool, *, total: int, initial: int) -> tqdm:
     """Make a text bar that is wiped at the end; a log file or a pipe gets none."""
     seen = sys.stdout.isatty() or "ipykernel" in sys.modules
-    show = progress and seen and os.environ.get("GDMLIB_PROGRESS", "1") != "0"
+    show = progress and seen and is_main() and os.environ.get("GDMLIB_PROGRESS", "1") != "0"
     return tqdm(
         total=total, initial=initial, disable=not show, leave=False, file=sys.stdout, unit="step"
     )
@@ -439,6 +457,8 @@ def _save(
     history: History,
     best: dict[str, Any] | None,
 ) -> None:
+    if not is_main():
+        return
     content = {
         "settings": settings,
         "state": _export(objects),

@@ -123,14 +123,25 @@ def results_markdown(rows: Sequence[Any]) -> str:
     """Return the rows of ``gdmlib.reproduce.results_table`` and, below them, their notes."""
     if not rows:
         return "No experiment is registered yet."
-    header = ("Experiment", "Data", "Ours", "Published", "Difference", "Source")
+    header = ("Experiment", "Data", "Ours", "Published", "Difference", "Run on", "Source")
     body = [
-        (row.experiment, row.data, f"**{row.ours}**", row.published, row.gap, row.source)
-        for row in rows
+        (r.experiment, r.data, f"**{r.ours}**", r.published, r.gap, r.run, r.source) for r in rows
     ]
-    table = markdown_table(header, [[text or MISSING for text in line] for line in body], "llrrrl")
-    notes = [f"- **{row.experiment}.** {row.note}" for row in rows if row.note]
+    table = markdown_table(header, [[text or MISSING for text in line] for line in body], "llrrrll")
+    notes = _notes(rows)
     return "\n\n".join([table, "\n".join(notes)]) if notes else table
+
+
+def _notes(rows: Sequence[Any]) -> list[str]:
+    """Return the notes as list items; rows that share a note share an item."""
+    shared: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        if row.note:
+            shared.setdefault((row.experiment, row.note), []).append(row.data)
+    return [
+        f"- **{experiment}** ({'; '.join(data)}). {note}"
+        for (experiment, note), data in shared.items()
+    ]
 
 
 def setup(app: Sphinx) -> None:

@@ -1,0 +1,153 @@
+"""Several processes train as one: here they are threads that wait for each other."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+from torch import nn
+
+from gdmlib._processes import average, is_main, share, shared_seed, together
+from gdmlib.training import fit, gradient_step
+
+
+class Group:
+    """Sums over threads."""
+
+    def __init__(self, count):
+        self.count, self.barrier = count, threading.Barrier(count, timeout=60)
+        self.parts = [None] * count
+
+    def member(self, rank):
+        group = self
+
+        class Member:
+            count = group.count
+
+            def sum(self, x):
+                group.parts[rank] = x
+                group.barrier.wait()
+                total = sum(group.parts[1:], group.parts[0].clone())
+                group.barrier.wait()
+                return total
+
+        member = Member()
+        member.rank = rank
+        return member
+
+
+def in_threads(count, work):
+    """Call ``work(rank)`` in each of several processes; return results or errors."""
+    group, found = Group(count), [None] * count
+
+    def one(rank):
+        with together(group.member(rank)):
+            try:
+                found[rank] = work(rank)
+            except Exception as error:
+                found[rank] = error
+
+    threads = [threading.Thread(target=one, args=(rank,)) for rank in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return found
+
+
+X = torch.randn(23, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+Y = X @ torch.tensor([1.0, -2.0, 0.5]).double()
+
+
+def model_of(seed=0):
+    model = nn.Linear(3, 1).double()
+    with torch.no_grad():
+        model.weight.copy_(torch.randn(1, 3, generator=torch.Generator().manual_seed(seed)))
+        model.bias.zero_()
+    return model
+
+
+def train(model, *, loss=None, **options):
+    def error(batch):
+        x, y = batch
+        return (model(x)[:, 0] - y).square().mean()
+
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+    step = gradient_step(model, optimizer, loss or error, clip=0.5)
+    generator = torch.Generator().manual_seed(2)
+    return fit(step, (X, Y), epochs=3, generator=generator, **options)
+
+
+@pytest.mark.parametrize("batch_size", [None, 7, 11, 23])
+@pytest.mark.parametrize("count", [2, 3])
+def test_the_steps_are_those_of_one_process(count, batch_size):
+    alone = model_of()
+    history = train(alone, batch_size=batch_size, validate=lambda: float(alone(X).sum()))
+
+    def work(rank):
+        model = model_of()
+        found = train(model, batch_size=batch_size, validate=lambda: float(model(X).sum()))
+        return model, found
+
+    for model, found in in_threads(count, work):
+        torch.testing.assert_close(model.weight, alone.weight, rtol=0, atol=1e-12)
+        assert found["loss"] == pytest.approx(history["loss"], abs=1e-12)
+        assert found.valid["loss"] == pytest.approx(history.valid["loss"], abs=1e-12)
+
+
+def test_only_one_writes(tmp_path):
+    def work(rank):
+        train(model_of(), batch_size=7, checkpoint=tmp_path / f"{rank}.pt")
+        return is_main()
+
+    assert in_threads(2, work) == [True, False]
+    assert [path.name for path in tmp_path.iterdir()] == ["0.pt"]
+
+
+def test_nan_in_one_share_stops_all():
+    def work(rank):
+        model = model_of()
+
+        def loss(batch):
+            return model(batch[0]).mean() * (torch.nan if rank == 1 else 1.0)
+
+        train(model, loss=loss, batch_size=23)
+
+    for error in in_threads(2, work):
+        assert isinstance(error, FloatingPointError) and "epoch 1, step 1" in str(error)
+
+
+def test_processes_that_drift_apart_are_noticed():
+    def starts(rank):
+        train(model_of(seed=rank), batch_size=7)
+
+    def steps(rank):
+        model = model_of()
+
+        def step(batch):  # a step of one's own, which averages nothing
+            with torch.no_grad():
+                model.weight.add_(batch[0].mean())
+            return {"loss": 0.0}
+
+        fit(step, (X, Y), epochs=1, batch_size=7, state={"model": model})
+
+    for work, where in ((starts, "at the start"), (steps, "epoch 1")):
+        for error in in_threads(2, work):
+            assert isinstance(error, RuntimeError) and str(error).startswith(where)
+
+
+def test_a_batch_is_shared_out():
+    shares = in_threads(3, lambda rank: share(torch.arange(10, 18), 99).tolist())
+    assert shares == [[10, 11, 12], [13, 14, 15], [16, 17]]
+    assert in_threads(2, lambda rank: share(None, 3).tolist()) == [[0, 1], [2]]
+    # Fewer examples than processes: all take all of them, and the mean is the same.
+    assert in_threads(3, lambda rank: share(torch.tensor([4]), 9).tolist()) == [[4]] * 3
+    assert share(None, 3) is None  # one process
+
+
+def test_numbers_are_shared():
+    assert in_threads(2, lambda rank: shared_seed(2**61 + rank)) == [2**61] * 2
+    found = in_threads(2, lambda rank: float(average({"loss": rank}, 1 + 2 * rank)["loss"]))
+    assert found == [0.75, 0.75]
+    assert average({"loss": 3}, 7) == {"loss": 3}
