@@ -133,11 +133,13 @@ def gaussian(job: Job) -> Outcome:
 
 
 def fvsbn(job: Job) -> Outcome:
-    from gdmlib.autoregressive import FVSBN
-    from gdmlib.autoregressive.fvsbn import Strength
+    from gdmlib.autoregressive import FVSBN, Strength, distances
 
     (train, valid, test), data = binary_splits(job.config)
     strengths = job.config["l2"]
+    # In an image, a weight between far pixels may cost more than one between neighbours.
+    power = job.config.get("distance_power")
+    relative = None if power is None else distances(train.shape[1:]) ** power
 
     tried: list[float] = []
 
@@ -150,6 +152,7 @@ def fvsbn(job: Job) -> Outcome:
         model = FVSBN.fit(
             train.to(job.device),
             strengths,
+            relative=relative,
             valid=valid.to(job.device),
             per_pixel=job.config["per_pixel"],
             n_iter=job.config["n_iter"],

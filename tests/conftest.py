@@ -27,6 +27,14 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _seed() -> None:
+    # What a test does without a generator must not depend on the tests that ran before it.
+    import torch
+
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def generator():
     """Return a seeded generator."""

@@ -191,6 +191,8 @@ def test_an_interruption_at_any_moment_leaves_the_last_good_state(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A test run in the background of a shell ignores this signal, and hands that down.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout is not None
     assert "running" in process.stdout.readline()
