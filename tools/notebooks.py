@@ -810,7 +810,7 @@ def _solution_problems(cell: Cell, before: Cell | None, after: Cell | None) -> I
     if not region.strip():
         yield "the solution is empty"
     try:
-        student = ast.parse(_outside(source, SOLUTION, "raise NotImplementedError"))
+        student = ast.parse(_outside(source, SOLUTION, "raise RuntimeError"))
     except SyntaxError as error:
         yield f"what the student gets is not Python: {error.msg}"
         return
