@@ -245,8 +245,9 @@ _ALL = (
             "ours is gated and has none. The weights are averaged over the training."
         ),
         config={
-            **_source_of("mnist"), "features": 64, "layers": 12, "kernel_size": 5, "dropout": 0.1,
-            "epochs": 100, "batch_size": 64, "lr": 1e-3, "average": 0.9995, "clip": 10.0,
+            **_source_of("mnist"), "features": 64, "layers": 12, "kernel_size": 5,
+            "position": True, "dropout": 0.1, "epochs": 100, "batch_size": 64, "lr": 1e-3,
+            "average": 0.9995, "clip": 10.0, "mixed_precision": True,
         },
         smoke={**STAND_IN, **_PIXEL_SMOKE, "shape": [1, 6, 6], "average": 0.9},
         seeds=(0,),
@@ -269,8 +270,9 @@ _ALL = (
         ),
         config={
             "data": "cifar10_subset", "validation": 1000, "features": 96, "layers": 12,
-            "kernel_size": 5, "components": 10, "dropout": 0.5, "epochs": 200, "batch_size": 32,
-            "lr": 1e-3, "average": 0.9995, "clip": 10.0,
+            "kernel_size": 5, "position": False, "components": 10, "dropout": 0.5, "epochs": 200,
+            "batch_size": 32, "lr": 1e-3, "average": 0.9995, "clip": 10.0,
+            "mixed_precision": True,
         },
         smoke={**STAND_IN, **_PIXEL_SMOKE, "components": 2, "average": 0.9},
         seeds=(0,),

@@ -559,6 +559,25 @@ def test_clip_limits_the_gradient():
     assert not metrics["loss"].requires_grad
 
 
+@pytest.mark.parametrize("mixed", [False, True])
+def test_mixed_precision_is_for_products_alone(mixed):
+    model = nn.Linear(3, 2)
+    seen = []
+
+    def loss(batch):
+        product = model(batch)
+        seen.append(product.dtype)
+        return product.float().square().mean()
+
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    start = model.weight.detach().clone()
+    gradient_step(model, optimizer, loss, mixed_precision=mixed)(torch.ones(4, 3))
+    assert seen == [torch.bfloat16 if mixed else torch.float32]
+    assert model.weight.dtype == model.weight.grad.dtype == torch.float32
+    assert not torch.equal(model.weight, start)
+    assert model(torch.ones(1, 3)).dtype == torch.float32
+
+
 def test_history_says_which_metrics_there_are():
     history = fit(lambda b: {"loss": 1.0, "kl": 2.0}, X, epochs=1)
     assert history["kl"] == [2.0]

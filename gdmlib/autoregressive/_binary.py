@@ -96,7 +96,8 @@ def check_known(known: Tensor, x: Tensor) -> Tensor:
 
 def bernoulli_log_prob(logits: Tensor, x: Tensor) -> Tensor:
     """Return log p(x) of each pixel, x 0 or 1, from the logits of p(x = 1)."""
-    return -binary_cross_entropy_with_logits(logits, x, reduction="none")
+    # Mixed precision ends here: a sum of many logarithms needs all their digits.
+    return -binary_cross_entropy_with_logits(logits.to(x.dtype), x, reduction="none")
 
 
 def uniforms(shape: Sequence[int], like: Tensor, generator: Generator | None) -> Tensor:

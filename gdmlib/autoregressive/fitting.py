@@ -34,6 +34,7 @@ def fit_likelihood(
     final_lr: float | None = None,
     weight_decay: float = 0.0,
     patience: int | None = None,
+    mixed_precision: bool = False,
     generator: Generator | None = None,
     **options: Any,
 ) -> History:
@@ -59,6 +60,8 @@ def fit_likelihood(
         Of AdamW: each step takes lr · weight_decay of every parameter away.
     patience
         Stop after so many epochs in a row that were not best for the validation data.
+    mixed_precision
+        As for :func:`gdmlib.training.gradient_step`.
     generator
         Shuffles the data.
     options
@@ -87,7 +90,7 @@ def fit_likelihood(
             on_epoch(epoch, history)
 
     return fit(
-        gradient_step(model, optimizer, loss),
+        gradient_step(model, optimizer, loss, mixed_precision=mixed_precision),
         train,
         epochs=epochs,
         batch_size=batch_size,

@@ -154,7 +154,8 @@ class PixelModel(nn.Module, ABC):
             Shape (B,).
         """
         self._check(x, labels)
-        rows = _pixels(self._outputs(2 * x - 1, labels))
+        # Mixed precision ends here: the head's logarithms need all their digits.
+        rows = _pixels(self._outputs(2 * x - 1, labels)).to(x.dtype)
         return self.head.log_prob(rows, _pixels(x)).reshape(len(x), -1).sum(dim=1)
 
     def pixel_distribution(self, x: Tensor, labels: Tensor | None = None) -> Tensor:

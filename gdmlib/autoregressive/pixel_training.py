@@ -50,6 +50,7 @@ def train_pixels(
     valid: Images | None = None,
     generator: Generator | None = None,
     clip: float | None = None,
+    mixed_precision: bool = False,
     **options: Any,
 ) -> History:
     """Fit a model by maximum likelihood: Adam, with a learning rate that falls to 0 like a cosine.
@@ -69,8 +70,8 @@ def train_pixels(
         share at each step, 0.999 for instance.
     valid
         Images to validate with, in nats an image, or a pair of images and labels.
-    clip
-        The largest norm of the gradient.
+    clip, mixed_precision
+        As for `gdmlib.training.gradient_step`.
     options
         Passed on to `gdmlib.training.fit`: ``keep_best``, ``checkpoint``, ``resume``, ...
 
@@ -97,7 +98,13 @@ def train_pixels(
     if average is not None:
         smooth = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(average))
         state["average"] = smooth
-    descend = gradient_step(model, optimizer, lambda batch: -_log_prob(model, batch), clip=clip)
+    descend = gradient_step(
+        model,
+        optimizer,
+        lambda batch: -_log_prob(model, batch),
+        clip=clip,
+        mixed_precision=mixed_precision,
+    )
 
     def step(batch: Images) -> Mapping[str, Tensor | float]:
         metrics = descend(batch)

@@ -170,3 +170,16 @@ def test_errors():
             model.logits(torch.zeros(1, 3), mask)
     with pytest.raises(ValueError, match="x: expected zeros and ones"):
         model.loss(torch.full((1, 3), 0.5))
+
+
+def test_mixed_precision_ends_at_the_logits():
+    x = torch.randint(0, 2, (64, 9), generator=seeded()).float()
+    full, mixed = (MADE(9, [20], generator=seeded()) for _ in range(2))
+    for model, option in ((full, False), (mixed, True)):
+        fit_likelihood(
+            model, x, epochs=5, lr=0.01, generator=seeded(), mixed_precision=option, progress=False
+        )
+    assert mean_nll(mixed, x) == pytest.approx(mean_nll(full, x), abs=0.1)
+    assert not torch.equal(full.weights[0], mixed.weights[0])
+    with torch.autocast("cpu", torch.bfloat16):
+        assert mixed.log_prob(x).dtype == torch.float32

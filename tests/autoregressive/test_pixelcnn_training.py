@@ -48,6 +48,20 @@ def test_it_learns_what_there_is_to_learn():
     assert 0.65 < mean_nats(given, (x, kind)) < 1.1
 
 
+def test_mixed_precision_learns_the_same():
+    x, _ = stripes()
+    full, mixed = small(), small()
+    train(full, x, epochs=4)
+    train(mixed, x, epochs=4, mixed_precision=True)
+    assert mean_nats(mixed, x) == pytest.approx(mean_nats(full, x), abs=0.3)
+    name = "readout.last.weight"
+    assert not torch.equal(full.state_dict()[name], mixed.state_dict()[name])
+    with torch.autocast("cpu", torch.bfloat16):
+        rough = mixed.log_prob(x[:20])
+    assert rough.dtype == torch.float32
+    torch.testing.assert_close(rough, mixed.log_prob(x[:20]), atol=0.3, rtol=0.05)
+
+
 def test_the_average_of_the_weights_is_kept():
     x, _ = stripes(60)
     plain, smooth, still = small(), small(), small()
