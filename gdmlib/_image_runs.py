@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,10 @@ from gdmlib._runs import (
     summarise,
 )
 from gdmlib.records import Data, sha256_of
+
+if TYPE_CHECKING:
+    from gdmlib.autoregressive.mcgsm import MCGSM
+    from gdmlib.autoregressive.neighbourhood import Neighbourhood
 
 RATE = "mean test log-likelihood rate"
 
@@ -128,15 +132,19 @@ def _dequantise(levels: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _crops(images: list[Tensor], n: int, size: int, generator: torch.Generator) -> Tensor:
-    """Cut n squares at random places out of images at random, shape (n, size, size)."""
-    which = torch.randint(len(images), (n,), generator=generator).tolist()
-    place = torch.rand(n, 2, generator=generator)
-    crops = torch.empty(n, size, size)
-    for crop, k, (a, b) in zip(crops, which, place.tolist(), strict=True):
+    """Cut n squares of levels at random places out of images at random, shape (n, size, size)."""
+    which = torch.randint(len(images), (n,), generator=generator)
+    return _cut(images, which, torch.rand(n, 2, generator=generator), size)
+
+
+def _cut(images: list[Tensor], which: Tensor, place: Tensor, size: int) -> Tensor:
+    """Cut a square out of each image of ``which``, (n,), at a place in [0, 1)², (n, 2)."""
+    crops = torch.empty(len(which), size, size)
+    for crop, k, (a, b) in zip(crops, which.tolist(), place.tolist(), strict=True):
         height, width = images[k].shape
         i, j = int(a * (height - size + 1)), int(b * (width - size + 1))
         crop.copy_(images[k][i : i + size, j : j + size])
-    return _dequantise(crops, generator)
+    return crops
 
 
 def _without_mean(crops: Tensor) -> Tensor:
@@ -146,12 +154,15 @@ def _without_mean(crops: Tensor) -> Tensor:
 
 
 def mcgsm_patches(job: Job) -> Outcome:
-    from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMPatch
+    """Train each coordinate by `train_mcgsm`; what is done is kept."""
+    from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMPatch, train_mcgsm
 
     config = job.config
     generator = seeded(config["patch_seed"])
     train, valid, test = (
-        _without_mean(_crops(images, config[count], config["size"], generator))
+        _without_mean(
+            _dequantise(_crops(images, config[count], config["size"], generator), generator)
+        )
         for images, count in zip(
             _photographs(config),
             ("train_patches", "valid_patches", "test_patches"),
@@ -163,29 +174,38 @@ def mcgsm_patches(job: Job) -> Outcome:
     train, valid = train.to(job.device), valid.to(job.device)
 
     def coordinate(i: int, seed: int) -> dict[str, Any]:
-        model = MCGSM.fit(
-            train[:, :i],
-            train[:, i],
-            config["components"],
-            config["scales"],
-            min(i, config["features"]),
-            n_iter=config["n_iter"],
-            validation=(valid[:, :i], valid[:, i]),
-            generator=seeded(1000 * seed + i),
+        generator = seeded(1000 * seed + i)
+        x, y = train[:, :i], train[:, i]
+        features = min(i, config["features"])
+        model = MCGSM.start(
+            x, y, config["components"], config["scales"], features, generator=generator
         )
-        return {"state": model.state_dict(), "steps": len(model.history) - 1}
+        history = train_mcgsm(
+            model,
+            x,
+            y,
+            epochs=config["epochs"],
+            batch_size=config["batch_size"],
+            learning_rate=config["lr"],
+            validation=(valid[:, :i], valid[:, i]),
+            generator=generator,
+            progress=False,
+        )
+        return {"state": model.state_dict(), "best epoch": history.best_epoch}
 
     def fit(k: int, seed: int) -> tuple[nn.Module, dict[str, Any]]:
-        models = []
+        models, best = [], []
         for i in range(d):
             found = job.stage(f"seed-{seed}-{i:02}", partial(coordinate, i, seed))
             model = MCGSM(i, config["components"], config["scales"], min(i, config["features"]))
             model.load_state_dict(found["state"])
             models.append(model.to(job.device))
+            best.append(found["best epoch"])
             job.progress("coordinate", k * d + i + 1, len(job.seeds) * d)
         patch = MCGSMPatch(models)
         return patch, {
             "parameters": count_parameters(patch),
+            "best epochs": best,
             "validation": float(log_probs(patch, valid).mean()),
         }
 
@@ -206,15 +226,16 @@ def _rates(job: Job, model: nn.Module, images: list[Tensor]) -> Tensor:
     return torch.tensor(rates, dtype=torch.float64)
 
 
-def mcgsm_images(job: Job) -> Outcome:
-    from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMImage
-    from gdmlib.autoregressive.neighbourhood import Neighbourhood
+def _conditional(
+    job: Job, train: list[Tensor], valid: list[Tensor], seed: int, options: dict[str, Any]
+) -> tuple[MCGSM, dict[str, Any]]:
+    """Train an MCGSM by `train_mcgsm` on some pixels of each image; return it and details."""
+    from gdmlib.autoregressive.mcgsm import MCGSM, train_mcgsm
 
-    config = job.config
-    train, valid, test = _photographs(config)
-    context = Neighbourhood.half_plane(config["rows"], config["columns"])
+    config, generator = job.config, seeded(seed)
+    context = _half_plane(config)
 
-    def pairs(images: list[Tensor], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def pairs(images: list[Tensor]) -> tuple[Tensor, Tensor]:
         found = []
         for image in images:
             x, y = context.pairs(_dequantise(image, generator)[None, None])
@@ -223,86 +244,107 @@ def mcgsm_images(job: Job) -> Outcome:
         x, y = (torch.cat(parts).to(job.device) for parts in zip(*found, strict=True))
         return x, y
 
+    x, y = pairs(train)
+    model = MCGSM.start(
+        x, y, config["components"], config["scales"], config["features"], generator=generator
+    )
+    history = train_mcgsm(
+        model,
+        x,
+        y,
+        epochs=config["mcgsm_epochs"],
+        batch_size=config["mcgsm_batch_size"],
+        learning_rate=config["mcgsm_lr"],
+        validation=pairs(valid),
+        generator=generator,
+        **options,
+    )
+    return model, {
+        "MCGSM, best epoch": history.best_epoch,
+        "MCGSM, validation (bit/px)": -min(history.valid["loss"]) / math.log(2),
+    }
+
+
+def _half_plane(config: Mapping[str, Any]) -> Neighbourhood:
+    from gdmlib.autoregressive.neighbourhood import Neighbourhood
+
+    return Neighbourhood.half_plane(config["rows"], config["columns"])
+
+
+def mcgsm_images(job: Job) -> Outcome:
+    from gdmlib.autoregressive.mcgsm import MCGSMImage
+
+    train, valid, test = _photographs(job.config)
+    epochs = job.config["mcgsm_epochs"]
+
     def fit(k: int, seed: int) -> tuple[nn.Module, dict[str, Any]]:
-        generator = seeded(seed)
-        x, y = pairs(train, generator)
-        model = MCGSM.fit(
-            x,
-            y,
-            config["components"],
-            config["scales"],
-            config["features"],
-            n_iter=config["n_iter"],
-            validation=pairs(valid, generator),
-            generator=generator,
-        )
-        job.progress("seed", k + 1, len(job.seeds))
-        details = {"parameters": count_parameters(model), "steps": len(model.history) - 1}
-        return MCGSMImage(model, context), details
+        options = job.training(f"seed-{seed}", epochs, k * epochs, len(job.seeds) * epochs)
+        model, details = _conditional(job, train, valid, seed, options)
+        details["parameters"] = count_parameters(model)
+        return MCGSMImage(model, _half_plane(job.config)), details
 
     runs, details = over_seeds(job, fit, lambda model: _rates(job, model, test))
-    data = Data(config["data"], sha256_of(*train, *valid, *test))
+    data = Data(job.config["data"], sha256_of(*train, *valid, *test))
     return Outcome(summarise(RATE, runs, "bit/px", "higher"), data, details)
 
 
 def ride_images(job: Job) -> Outcome:
-    from gdmlib.autoregressive.neighbourhood import Neighbourhood
-    from gdmlib.autoregressive.ride import RIDE
-    from gdmlib.training import fit as train_model
-    from gdmlib.training import gradient_step
+    """Train an MCGSM as above, then by `train_ride` a RIDE that starts from it."""
+    from gdmlib.autoregressive.mcgsm import MCGSM
+    from gdmlib.autoregressive.ride import RIDE, train_ride
 
     config, epochs = job.config, job.config["epochs"]
     train, valid, test = _photographs(config)
-    context = Neighbourhood.half_plane(config["rows"], config["columns"])
+
+    def start(seed: int) -> dict[str, Any]:
+        options = job.training(f"seed-{seed}-mcgsm", config["mcgsm_epochs"])
+        model, details = _conditional(job, train, valid, seed, options)
+        return {"state": model.state_dict(), "details": details}
 
     def fit(k: int, seed: int) -> tuple[nn.Module, dict[str, Any]]:
+        begun = job.stage(f"seed-{seed}-mcgsm", partial(start, seed))
         generator = seeded(seed)
-        x, held_out = (
-            _crops(images, config[count], config["crop"], generator)[:, None].to(job.device)
-            for images, count in ((train, "train_crops"), (valid, "valid_crops"))
-        )
+        context = _half_plane(config)
+        held_out = _crops(valid, config["valid_crops"], config["valid_crop"], generator)
+        held_out = _dequantise(held_out, generator)[:, None].to(job.device)
+        sizes = config["components"], config["scales"], config["features"]
+
+        def fresh(places: Tensor) -> Tensor:
+            # All are shifted alike, around the ends: other crops in each epoch and each process.
+            moved = (places + torch.rand(3, generator=generator)) % 1
+            which = (moved[:, 0] * len(train)).long().clamp(max=len(train) - 1)
+            crops = _cut(train, which, moved[:, 1:], config["crop"])
+            return _dequantise(crops, generator)[:, None].to(job.device)
+
+        conditional = MCGSM(len(context), *sizes)
+        conditional.load_state_dict(begun["state"])
         model = RIDE(
             context,
             config["units"],
             config["layers"],
-            config["components"],
-            config["scales"],
-            head_sees_context=config["head_sees_context"],
+            *sizes,
+            head_sees_context=True,
             generator=generator,
-        ).to(job.device)
-        model.start(x[:500])
-        optimizer = torch.optim.Adam(model.parameters(), lr=config["lr"])
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
-        options = job.training(f"seed-{seed}", epochs, k * epochs, len(job.seeds) * epochs)
-        report = options.pop("on_epoch")
-
-        def on_epoch(epoch: int, history: Any) -> None:
-            schedule.step()
-            report(epoch, history)
-
-        def validate() -> float:
-            parts = held_out.split(config["batch_size"])
-            rates = [model.interior_log_prob(part).mean((1, 2)) for part in parts]
-            return -float(torch.cat(rates).mean())
-
-        history = train_model(
-            gradient_step(
-                model,
-                optimizer,
-                lambda batch: -model.interior_log_prob(batch).mean(),
-                clip=config["clip"],
-            ),
-            x,
+        )
+        model = model.start(held_out[:1].cpu(), conditional).to(job.device)
+        history = train_ride(
+            model,
+            torch.rand(config["train_crops"], 3, generator=generator),  # which image, and where
             epochs=epochs,
             batch_size=config["batch_size"],
+            learning_rate=config["lr"],
+            clip=config["clip"],
+            prepare=fresh,
+            valid=held_out,
             generator=generator,
-            state={"model": model, "optimizer": optimizer, "schedule": schedule},
-            validate=validate,
-            keep_best=True,
-            on_epoch=on_epoch,
-            **options,
+            **job.training(f"seed-{seed}", epochs, k * epochs, len(job.seeds) * epochs),
         )
-        return model, {"parameters": count_parameters(model), "best epoch": history.best_epoch}
+        return model, {
+            **begun["details"],
+            "parameters": count_parameters(model),
+            "best epoch": history.best_epoch,
+            "validation, crops (bit/px)": -min(history.valid["loss"]) / math.log(2),
+        }
 
     runs, details = over_seeds(job, fit, lambda model: _rates(job, model, test))
     data = Data(config["data"], sha256_of(*train, *valid, *test))

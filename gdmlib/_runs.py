@@ -222,6 +222,7 @@ def _neural(job: Job, build: Callable[[torch.Size, torch.Generator], nn.Module])
             final_lr=config["final_lr"],
             weight_decay=config["weight_decay"],
             patience=config["patience"],
+            mixed_precision=config.get("mixed_precision", False),
             generator=generator,
             **job.training(f"seed-{seed}", epochs, k * epochs, len(job.seeds) * epochs),
         )
@@ -247,7 +248,10 @@ def made(job: Job) -> Outcome:
     from gdmlib.autoregressive import MADE
 
     hidden, orderings = job.config["hidden"], job.config["orderings"]
+    dropout = job.config.get("dropout", 0.0)
     return _neural(
         job,
-        lambda shape, generator: MADE(shape, hidden, orderings=orderings, generator=generator),
+        lambda shape, generator: MADE(
+            shape, hidden, orderings=orderings, dropout=dropout, generator=generator
+        ),
     )

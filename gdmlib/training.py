@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
 from tqdm import tqdm
 
 from gdmlib._checkpoint import (
@@ -94,11 +95,14 @@ class _GradientStep:
         optimizer: torch.optim.Optimizer,
         loss: Callable[[Batch], Tensor | Mapping[str, Tensor]],
         clip: float | None,
+        schedule: LRScheduler | None,
         mixed_precision: bool,
     ) -> None:
         self.model, self.optimizer, self.loss, self.clip = model, optimizer, loss, clip
-        self.mixed_precision = mixed_precision
-        self.state = {"model": model, "optimizer": optimizer}
+        self.schedule, self.mixed_precision = schedule, mixed_precision
+        self.state: dict[str, Any] = {"model": model, "optimizer": optimizer}
+        if schedule is not None:
+            self.state["schedule"] = schedule
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         if not self.model.training:
@@ -117,6 +121,8 @@ class _GradientStep:
             if self.clip is not None:
                 nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
             self.optimizer.step()
+            if self.schedule is not None:
+                self.schedule.step()
         return {name: torch.as_tensor(metric).detach() for name, metric in metrics.items()}
 
     def _precision(self) -> torch.autocast:
@@ -130,6 +136,7 @@ def gradient_step(
     loss: Callable[[Batch], Tensor | Mapping[str, Tensor]],
     *,
     clip: float | None = None,
+    schedule: LRScheduler | None = None,
     mixed_precision: bool = False,
 ) -> Step:
     """Make the usual step: the gradient of one loss, one update of one optimizer.
@@ -145,6 +152,8 @@ def gradient_step(
         scalars that holds ``"loss"``: the others are only recorded.
     clip
         Largest norm of the gradient; None leaves it alone.
+    schedule
+        Sets the learning rate anew after each step.
     mixed_precision
         Whether products and convolutions of the loss are computed in bfloat16 (`torch.autocast`):
         faster where the processor can, and each product has but three digits. Parameters, gradients
@@ -153,12 +162,12 @@ def gradient_step(
     Returns
     -------
     step
-        For `fit`. Its attribute ``state`` names the model and the optimizer, so that `fit` need not
-        be told.
+        For `fit`. Its attribute ``state`` names the model, the optimizer and the schedule, so that
+        `fit` need not be told.
     """
     if clip is not None and not clip > 0:
         raise ValueError(f"clip: expected a positive norm or None, got {clip}")
-    return _GradientStep(model, optimizer, loss, clip, mixed_precision)
+    return _GradientStep(model, optimizer, loss, clip, schedule, mixed_precision)
 
 
 def fit(
@@ -257,6 +266,7 @@ def fit(
         "monitor": monitor,
         "keep_best": keep_best,
         "validate_every": None if validate is None else validate_every,
+        **_hyperparameters(objects),
     }
     history, best = History(), None
     path = None if checkpoint is None else Path(checkpoint)
@@ -489,13 +499,28 @@ def _save(
         ) from error
 
 
+def _hyperparameters(objects: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a checkpoint would silently overrule: rates, decays, lengths of schedules."""
+    found: dict[str, Any] = {}
+    for name, thing in objects.items():
+        if isinstance(thing, torch.optim.Optimizer):
+            groups = thing.param_groups
+            rates = [float(group.get("initial_lr", group["lr"])) for group in groups]
+            found[f"learning rate of {name}"] = rates
+            found[f"weight decay of {name}"] = [float(g.get("weight_decay", 0)) for g in groups]
+        if isinstance(thing, torch.optim.lr_scheduler.CosineAnnealingLR):
+            found[f"steps of {name}"] = thing.T_max
+    return found
+
+
 def _resume(
     path: Path, settings: dict[str, Any], objects: Mapping[str, Any], generator: torch.Generator
 ) -> tuple[History, dict[str, Any] | None]:
     saved = load_plain(path)
     try:
         was = saved["settings"]
-        changed = [k for k in settings if was[k] != settings[k]]
+        # A file of an older version knows nothing of some settings, and they are not compared.
+        changed = [k for k in settings if k in was and was[k] != settings[k]]
         if changed:
             raise CheckpointError(
                 f"{path} belongs to another run: "

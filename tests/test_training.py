@@ -313,6 +313,39 @@ def test_other_data_and_other_state_are_refused(tmp_path):
         run.fit(2, checkpoint=path, resume=True)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"lr": 0.5}, r"learning rate of optimizer was \[0.05\], now \[0.5\]"),
+        ({"weight_decay": 0.1}, r"weight decay of optimizer was \[0.0\], now \[0.1\]"),
+        ({"steps": 9}, r"steps of scheduler was 4, now 9"),
+    ],
+)
+def test_a_changed_rate_is_refused(tmp_path, change, words):
+    # The checkpoint's own would otherwise take its place, and nobody would know.
+    def run(lr=0.05, weight_decay=0.0, steps=4):
+        run = Run()
+        weights = run.model.parameters()
+        run.optimizer = torch.optim.Adam(weights, lr=lr, weight_decay=weight_decay)
+        run.scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(run.optimizer, steps)
+        return run
+
+    path = tmp_path / "run.pt"
+    run().fit(2, checkpoint=path)
+    with pytest.raises(CheckpointError, match=words):
+        run(**change).fit(4, checkpoint=path, resume=True)
+    run().fit(4, checkpoint=path, resume=True)
+
+
+def test_a_checkpoint_of_an_older_version_is_resumed(tmp_path):
+    path = tmp_path / "run.pt"
+    Run().fit(1, checkpoint=path)
+    kept = torch.load(path, weights_only=True)
+    del kept["settings"]["learning rate of optimizer"]
+    torch.save(kept, path)
+    assert len(Run().fit(2, checkpoint=path, resume=True)) == 2
+
+
 def truncated(path):
     path.write_bytes(path.read_bytes()[:-200])
 
@@ -557,6 +590,19 @@ def test_clip_limits_the_gradient():
     metrics = step(torch.ones(4, 1))
     assert model.weight.item() == pytest.approx(start - 0.5)
     assert not metrics["loss"].requires_grad
+
+
+def test_a_schedule_moves_on_with_each_good_step():
+    model = nn.Linear(1, 1, bias=False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+    step = gradient_step(model, optimizer, lambda b: model(b).sum(), schedule=schedule)
+    assert set(step.state) == {"model", "optimizer", "schedule"}
+    step(torch.ones(1, 1))
+    step(torch.ones(1, 1))
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.25)
+    step(torch.full((1, 1), math.nan))
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize("mixed", [False, True])

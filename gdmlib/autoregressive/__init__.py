@@ -9,15 +9,16 @@ Besides ``log_prob``, ``sample`` and ``event_shape``, as every density has, thes
 The mixture of Bernoullis, which is not built on the chain rule, is the baseline to beat.
 
 ``FVSBN.fit``, ``BernoulliMixture.fit`` and ``MCGSM.fit`` find their models by themselves; all
-others are trained by gradient steps, for which :func:`fit_likelihood` and :func:`train_pixels` are
-recipes.
+others are trained by gradient steps, for which :func:`fit_likelihood`, :func:`train_pixels`,
+:func:`train_mcgsm` and :func:`train_ride` are recipes.
 """
 
 from gdmlib.autoregressive.bernoulli import BernoulliMixture
 from gdmlib.autoregressive.fitting import fit_likelihood, mean_nll
 from gdmlib.autoregressive.fvsbn import FVSBN, Strength, distances
 from gdmlib.autoregressive.made import MADE
-from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMImage, MCGSMPatch
+from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMImage, MCGSMPatch, train_mcgsm
+from gdmlib.autoregressive.mcgsm_multiscale import MultiscaleMCGSM
 from gdmlib.autoregressive.nade import NADE
 from gdmlib.autoregressive.neighbourhood import Neighbourhood
 from gdmlib.autoregressive.pixel_model import dependence_map, past, plain_sample, quantise
@@ -28,7 +29,9 @@ from gdmlib.autoregressive.ride import (
     FlipEnsemble,
     SpatialLSTM,
     lstm_step,
+    mean_pixel_nats,
     spatial_lstm_step,
+    train_ride,
 )
 from gdmlib.autoregressive.row_lstm import RowLSTM
 
@@ -43,6 +46,7 @@ __all__ = [
     "GatedPixelCNN",
     "MCGSMImage",
     "MCGSMPatch",
+    "MultiscaleMCGSM",
     "Neighbourhood",
     "PixelCNN",
     "RowLSTM",
@@ -54,9 +58,12 @@ __all__ = [
     "lstm_step",
     "mean_nats",
     "mean_nll",
+    "mean_pixel_nats",
     "past",
     "plain_sample",
     "quantise",
     "spatial_lstm_step",
+    "train_mcgsm",
     "train_pixels",
+    "train_ride",
 ]

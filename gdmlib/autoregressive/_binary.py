@@ -25,7 +25,7 @@ from gdmlib.densities._common import check_count, check_dtype
 
 def check_event_shape(event_shape: int | Sequence[int]) -> torch.Size:
     """Return the shape of an event; a number d stands for (d,)."""
-    sizes = (event_shape,) if isinstance(event_shape, int) else tuple(event_shape)
+    sizes = tuple(event_shape) if isinstance(event_shape, Sequence) else (event_shape,)
     if not sizes or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in sizes):
         raise ValueError(
             f"event_shape: expected a positive whole number or some of them, got {event_shape!r}"

@@ -242,6 +242,7 @@ class BernoulliMixture(nn.Module):
             The mean log-likelihood of x in nats *before* the step: the E step has it for free.
         """
         z = check_binary(x, "x", self.event_shape, self.weights)
+        check_not_negative(smoothing, "smoothing")
         total = torch.zeros_like(self.weights, dtype=torch.float64)
         ones = torch.zeros_like(self.log_odds, dtype=torch.float64)
         log_prob = 0.0

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from gdmlib.densities._common import check_count, check_not_negative
 from gdmlib.training import History, fit, gradient_step
 
 
@@ -18,7 +19,7 @@ def mean_nll(model: nn.Module, x: Tensor, batch_size: int = 1000) -> float:
     """Return the mean negative log-likelihood of x in nats, computed batch by batch."""
     total = 0.0
     with torch.no_grad():
-        for part in x.split(batch_size):
+        for part in x.split(check_count(batch_size, "batch_size")):
             total -= float(model.log_prob(part).sum(dtype=torch.float64))  # type: ignore[operator]
     return total / len(x)
 
@@ -80,6 +81,7 @@ def fit_likelihood(
     on_epoch = options.pop("on_epoch", None)
     schedule = None
     if final_lr is not None:
+        check_not_negative(final_lr, "final_lr")
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs, eta_min=final_lr)
         state["schedule"] = schedule
 

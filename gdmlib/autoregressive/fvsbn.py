@@ -100,7 +100,13 @@ class FVSBN(BinaryAutoregressive):
         return self.weight.tril(-1)[place][:, place]
 
     def _logits(self, z: Tensor) -> Tensor:
-        return nn.functional.linear(z, self.weight.tril(-1), self.bias)
+        # A block of rows needs no columns to the right of it: nearly half the work is saved.
+        logits, start = [], 0
+        for w, b in zip(self.weight.split(BLOCK), self.bias.split(BLOCK), strict=True):
+            end = start + len(w)
+            logits.append(nn.functional.linear(z[:, :end], w[:, :end].tril(start - 1), b))
+            start = end
+        return torch.cat(logits, dim=1)
 
     def _ancestral(self, t: Tensor) -> Tensor:
         # A pixel that is 1 adds its column of weights to the logits of all that come later: a

@@ -24,7 +24,7 @@ from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.functional import linear, relu
+from torch.nn.functional import dropout, linear, relu
 
 from gdmlib.autoregressive._binary import (
     bernoulli_log_prob,
@@ -57,6 +57,9 @@ class MADE(nn.Module):
         row, and the others are random. The masks differ in the degrees of their units too.
     direct
         Whether each output also sees the pixels before it directly.
+    dropout
+        The share of the hidden units that is set to zero in training, drawn from torch's global
+        generator; never in samples.
     generator
         Draws the orderings, the degrees, and the weights to start from.
 
@@ -74,7 +77,7 @@ class MADE(nn.Module):
     Raises
     ------
     ValueError
-        If a size is not positive or an ordering is no permutation.
+        If a size is not positive, an ordering is no permutation, or ``dropout`` no share below 1.
     """
 
     orderings: Tensor
@@ -87,6 +90,7 @@ class MADE(nn.Module):
         *,
         orderings: int | Sequence[Sequence[int] | Tensor] | Tensor = 1,
         direct: bool = True,
+        dropout: float = 0.0,
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
@@ -96,6 +100,9 @@ class MADE(nn.Module):
         sizes = [check_count(h, "hidden") for h in hidden]
         if not sizes and not direct:
             raise ValueError("hidden: expected at least one layer, or direct=True")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout: expected a share of at least 0 and below 1, got {dropout}")
+        self.dropout = dropout
         self.register_buffer("orderings", _orderings(orderings, d, generator))
         self.num_masks = len(self.orderings)
         for i, h in enumerate(sizes):
@@ -221,14 +228,15 @@ class MADE(nn.Module):
 
     def _masked(self, z: Tensor, mask: int) -> Tensor:
         """Return the logits under one mask, both (B, d) in the order of the image."""
-        *kept, before = self.masks(mask)
+        # As numbers, for a product with Booleans takes several times as long.
+        *kept, before = (keep.to(z) for keep in self.masks(mask))
         a = self.bias if self.direct is None else linear(z, self.direct * before, self.bias)
         if not self.biases:
             return a
         h = z
         *inner, last = self.weights
         for weight, bias, keep in zip(inner, self.biases, kept, strict=False):
-            h = relu(linear(h, weight * keep, bias))
+            h = dropout(relu(linear(h, weight * keep, bias)), self.dropout, self.training)
         return a + linear(h, last * kept[-1])
 
     def _sweep(self, t: Tensor, mask: int) -> Tensor:

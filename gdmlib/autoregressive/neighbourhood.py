@@ -56,6 +56,8 @@ class Neighbourhood:
 
     def __init__(self, offsets: Sequence[tuple[int, int]]) -> None:
         pairs = tuple((int(dy), int(dx)) for dy, dx in offsets)
+        if any(pair != (dy, dx) for pair, (dy, dx) in zip(pairs, offsets, strict=True)):
+            raise ValueError(f"offsets: expected pairs of whole numbers, got {list(offsets)}")
         if not pairs:
             raise ValueError("offsets: expected at least one pair (dy, dx), got none")
         if len(set(pairs)) < len(pairs):
@@ -102,8 +104,10 @@ class Neighbourhood:
 
         In the pixel's own row it ends on its left. It has rows · (2 columns + 1) + columns pixels.
         """
-        if rows < 0 or columns < 0:
-            raise ValueError(f"expected rows and columns of at least 0, got {rows} and {columns}")
+        if any(int(n) != n or n < 0 for n in (rows, columns)):
+            raise ValueError(
+                f"rows and columns: expected whole numbers of at least 0, got {rows} and {columns}"
+            )
         mask = torch.ones(rows + 1, 2 * columns + 1, dtype=torch.bool)
         mask[rows, columns:] = False
         return cls.from_mask(mask, (rows, columns))

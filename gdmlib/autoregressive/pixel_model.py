@@ -110,9 +110,9 @@ class PixelModel(nn.Module, ABC):
         num_classes: int | None = None,
     ) -> None:
         super().__init__()
-        sizes = tuple(event_shape)
+        sizes = tuple(event_shape) if isinstance(event_shape, Sequence) else ()
         if len(sizes) != 3:
-            raise ValueError(f"event_shape: expected (channels, height, width), got {sizes}")
+            raise ValueError(f"event_shape: expected (channels, height, width), got {event_shape}")
         for size in sizes:
             check_count(size, "event_shape")
         self.event_shape = torch.Size(sizes)
@@ -370,9 +370,10 @@ def dependence_map(
     row, column, colour = _check_pixel(model.event_shape, pixel, colour)
     twin = copy.deepcopy(model).double().eval()
     like = twin._like()
+    check_count(images, "images")
     labels = None
     if model.num_classes is not None:
-        labels = torch.arange(check_count(images, "images"), device=like.device) % model.num_classes
+        labels = torch.arange(images, device=like.device) % model.num_classes
     level = uniforms((images, *model.event_shape), like, generator) * model.levels
     x = (level.floor() / (model.levels - 1)).requires_grad_()
     numbers = twin._outputs(2 * x - 1, labels)[:, :, row, column]

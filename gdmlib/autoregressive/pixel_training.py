@@ -11,6 +11,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gdmlib.autoregressive.pixel_model import PixelModel
+from gdmlib.densities._common import check_count
 from gdmlib.training import History, fit, gradient_step
 
 Images = Tensor | tuple[Tensor, Tensor]
@@ -30,7 +31,7 @@ def mean_nats(model: PixelModel, data: Images, batch_size: int = 250) -> float:
         Images in one pass.
     """
     x, labels = _unpack(data)
-    parts = range(0, len(x), batch_size)
+    parts = range(0, len(x), check_count(batch_size, "batch_size"))
     total = 0.0
     for start in parts:
         part = slice(start, start + batch_size)
@@ -90,28 +91,28 @@ def train_pixels(
     if average is not None and not 0 <= average < 1:
         raise ValueError(f"average: expected a share of at least 0 and below 1, got {average}")
     x, _ = _unpack(data)
+    check_count(batch_size, "batch_size")
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
     steps = epochs * -(-len(x) // batch_size)
     schedule = CosineAnnealingLR(optimizer, T_max=max(steps, 1))
-    state: dict[str, Any] = {"model": model, "optimizer": optimizer, "schedule": schedule}
-    smooth: AveragedModel | None = None
-    if average is not None:
-        smooth = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(average))
-        state["average"] = smooth
     descend = gradient_step(
         model,
         optimizer,
         lambda batch: -_log_prob(model, batch),
         clip=clip,
+        schedule=schedule,
         mixed_precision=mixed_precision,
     )
+    state: dict[str, Any] = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    smooth: AveragedModel | None = None
+    if average is not None:
+        smooth = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(average))
+        state["average"] = smooth
 
     def step(batch: Images) -> Mapping[str, Tensor | float]:
         metrics = descend(batch)
-        if bool(torch.as_tensor(metrics["loss"]).isfinite()):  # else `fit` complains
-            schedule.step()
-            if smooth is not None:
-                smooth.update_parameters(model)
+        if smooth is not None and bool(torch.as_tensor(metrics["loss"]).isfinite()):
+            smooth.update_parameters(model)  # with a loss that is not finite, `fit` complains
         return metrics
 
     def validate() -> float:

@@ -39,6 +39,7 @@ from gdmlib.autoregressive.pixelcnn_layers import (
     Position,
     RowsAbove,
     RowsMemory,
+    check_features,
     gate,
 )
 from gdmlib.densities._common import check_count
@@ -178,7 +179,7 @@ class PixelCNN(PixelModel):
         super().__init__(event_shape, levels, components=components, num_classes=num_classes)
         check_count(layers, "layers")
         colours = len(self.head.groups)
-        wide = 2 * check_count(features, "features")
+        wide = 2 * check_features(features, colours)
         self.look = MaskedConv2d(
             self.event_shape[0],
             wide,
@@ -373,7 +374,7 @@ class GatedPixelCNN(PixelModel):
     ) -> None:
         super().__init__(event_shape, levels, components=components, num_classes=num_classes)
         check_count(layers, "layers")
-        check_count(features, "features")
+        check_features(features, len(self.head.groups))
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout: expected a share of at least 0 and below 1, got {dropout}")
         colours = len(self.head.groups)

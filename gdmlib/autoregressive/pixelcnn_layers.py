@@ -65,6 +65,16 @@ def colour_groups(channels: int, colours: int, parts: int = 1) -> Tensor:
     return torch.arange(colours).repeat_interleave(channels // (colours * parts)).repeat(parts)
 
 
+def check_features(features: int, colours: int) -> int:
+    """Return the number of features if the colours can share them out equally."""
+    if check_count(features, "features") % colours:
+        raise ValueError(
+            f"features: expected a multiple of {colours}, the same share for each colour, got "
+            f"{features}"
+        )
+    return features
+
+
 class MaskedConv2d(nn.Module):
     """A convolution whose output at a pixel depends on the past alone; it keeps height and width.
 

@@ -22,13 +22,14 @@ takes H + W - 1 steps, each one matrix product, and not H · W of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.checkpoint import checkpoint
 
 from gdmlib._checks import check_tensor
@@ -36,6 +37,7 @@ from gdmlib.autoregressive.mcgsm import MCGSM, Whitening, lbfgs
 from gdmlib.autoregressive.neighbourhood import CausalImage, Neighbourhood, wavefronts
 from gdmlib.densities._common import check_count, uniform
 from gdmlib.densities.scale_mixture import GaussianScaleMixture
+from gdmlib.training import History, fit, gradient_step
 
 
 def lstm_step(
@@ -152,7 +154,7 @@ class SpatialLSTM(nn.Module):
                 h, *state = self._run(inputs, state[0], state[1], before, part)
             hidden.append(h)
             position, before = position + len(inputs), part[-1]
-        flat = torch.cat(hidden)[inverse]
+        flat = torch.cat(hidden).index_select(0, inverse)
         return flat.reshape(height, width, batch, -1).permute(2, 0, 1, 3)
 
     def _run(
@@ -314,7 +316,9 @@ class _Sweep(torch.autograd.Function):
             torch.cat([hidden[step[side]] for step in ctx.steps]).flatten(0, 1) for side in (2, 3)
         ]
         d_weight = torch.cat([states.T @ flat for states in neighbours])
-        d_inputs = (flat @ input_weight.T).view_as(inputs)
+        # The inputs of the first layer are data, of which nobody wants a gradient.
+        wanted = ctx.needs_input_grad[0]
+        d_inputs = (flat @ input_weight.T).view_as(inputs) if wanted else None
         d_input_weight = inputs.flatten(0, 1).T @ flat
         first = slice(1, 1 + ctx.rows)
         d_start = d_hidden[first], d_memory[first]
@@ -556,6 +560,101 @@ class RIDE(CausalImage):
         seen = torch.cat([h, white], dim=2) if self.head_sees_context else h
         drawn = self.head.draw_white(seen.flatten(0, 1), u.flatten(), z.flatten())
         return self.whitening.inverse(drawn.reshape(u.shape), white)
+
+
+def train_ride(
+    model: RIDE,
+    images: Tensor,
+    *,
+    epochs: int,
+    batch_size: int = 24,
+    learning_rate: float = 3e-3,
+    weight_decay: float = 0.0,
+    clip: float | None = 1.0,
+    padded: bool = False,
+    prepare: Callable[[Tensor], Tensor] | None = None,
+    valid: Tensor | None = None,
+    generator: Generator | None = None,
+    **options: Any,
+) -> History:
+    """Fit by maximum likelihood: AdamW, with a learning rate that falls to 0 like a cosine.
+
+    Parameters
+    ----------
+    model
+        Made ready by `RIDE.start`; changed in place. The whitening stays as it is.
+    images
+        Crops of training images, shape (N, 1, H, W); with ``prepare``, N things that it turns into
+        crops. The memory learns to reach as far as they do.
+    epochs, batch_size, generator
+        As for `gdmlib.training.fit`.
+    learning_rate
+        Of the first step.
+    weight_decay
+        Of AdamW: each step takes this share of the learning rate away from every parameter.
+    clip
+        The largest norm of the gradient.
+    padded
+        Count all pixels, of which those at a border look at the padding, and not the interior only.
+    prepare
+        Makes of each batch what the model sees: adds fresh noise, which turns levels into
+        densities, flips, or even cuts new crops. If it draws from ``generator``, a run that is
+        resumed ends like one that was not interrupted.
+    valid
+        Images that are held out, as the model sees them, (M, 1, H', W'): it ends with the epoch
+        that predicts their interior best.
+    options
+        Passed on to `gdmlib.training.fit`: ``checkpoint``, ``resume``, ``on_epoch``, ...
+
+    Returns
+    -------
+    History
+        Mean negative log-likelihoods in nats a pixel.
+
+    Raises
+    ------
+    ValueError
+        If the images are too small for the neighbourhood, or an argument makes no sense.
+    FloatingPointError
+        If the loss became NaN or infinite.
+    """
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    schedule = CosineAnnealingLR(optimizer, T_max=max(epochs * -(-len(images) // batch_size), 1))
+
+    def loss(batch: Tensor) -> Tensor:
+        seen = batch if prepare is None else prepare(batch)
+        found = model.pixel_log_prob(seen) if padded else model.interior_log_prob(seen)
+        return -found.mean()
+
+    return fit(
+        gradient_step(model, optimizer, loss, clip=clip, schedule=schedule),
+        images,
+        epochs=epochs,
+        batch_size=batch_size,
+        generator=generator,
+        validate=None if valid is None else lambda: mean_pixel_nats(model, valid, batch_size),
+        keep_best=valid is not None,
+        **options,
+    )
+
+
+@torch.no_grad()
+def mean_pixel_nats(model: CausalImage, images: Tensor, batch_size: int = 24) -> float:
+    """Return the mean negative log-likelihood in nats a pixel of the interior of images.
+
+    Parameters
+    ----------
+    model
+        Any density of images by causal neighbourhoods.
+    images
+        Shape (N, 1, H, W).
+    batch_size
+        Images in one pass.
+    """
+    total = 0.0
+    for part in images.split(batch_size):
+        total -= float(model.interior_log_prob(part).mean((1, 2)).sum(dtype=torch.float64))
+    return total / len(images)
 
 
 class FlipEnsemble(nn.Module):

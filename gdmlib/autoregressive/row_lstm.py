@@ -24,7 +24,13 @@ from torch import Generator, Tensor, nn
 
 from gdmlib.autoregressive.pixel_model import Memory, PixelModel
 from gdmlib.autoregressive.pixelcnn import Readout, ReadoutMemory
-from gdmlib.autoregressive.pixelcnn_layers import ClassShift, ConvMemory, MaskedConv2d, Position
+from gdmlib.autoregressive.pixelcnn_layers import (
+    ClassShift,
+    ConvMemory,
+    MaskedConv2d,
+    Position,
+    check_features,
+)
 from gdmlib.densities._common import check_count
 
 #: Standard deviation of a new LSTM's state, about, after a few rows.
@@ -143,8 +149,8 @@ class RowLSTM(PixelModel):
     ) -> None:
         super().__init__(event_shape, levels, components=components, num_classes=num_classes)
         check_count(layers, "layers")
-        wide = 2 * check_count(features, "features")
         colours = len(self.head.groups)
+        wide = 2 * check_features(features, colours)
         self.look = MaskedConv2d(
             self.event_shape[0], wide, first_kernel, kind="A", colours=colours, generator=generator
         )

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from gdmlib.autoregressive import BernoulliMixture
+from gdmlib.autoregressive.bernoulli import _start
 
 
 def tensor(*values):
@@ -114,6 +115,74 @@ def test_completion_knows_the_component():
     assert one.complete(x, known).tolist() == [[1, 1, 1, 1], [0, 1, 1, 1]]
 
 
+def test_one_component_has_the_frequencies_after_laplaces_rule():
+    x = blobs(30)
+    model = BernoulliMixture.fit(x)
+    assert torch.allclose(model.probs[0], (x.sum(dim=0) + 1) / 32)
+    assert (model.num_pixels, model.weights.tolist()) == (8, [1.0])
+    model = BernoulliMixture.fit(x, smoothing=0.5, n_iter=1)
+    assert torch.allclose(model.probs[0], (x.sum(dim=0) + 0.5) / 31)
+
+
+def test_the_start_is_halfway_between_the_mean_and_examples():
+    x = tensor([1, 1, 0], [0, 1, 0], [1, 1, 1])
+    weights, probs = _start(x, 3, torch.Generator().manual_seed(0))
+    assert torch.allclose(weights, torch.full((3,), 1 / 3).double())
+    rows = (2 * probs - tensor(3 / 5, 4 / 5, 2 / 5)).round(decimals=9)
+    assert sorted(rows.tolist()) == sorted(x.tolist())
+    again = _start(x, 3, torch.Generator().manual_seed(0))[1]
+    others = [_start(x, 3, torch.Generator().manual_seed(seed))[1] for seed in range(1, 6)]
+    assert torch.equal(probs, again)
+    assert not all(torch.equal(probs, other) for other in others)
+
+
+def test_steps_are_counted_and_the_tolerance_ends_them():
+    x, seed = blobs(), torch.Generator().manual_seed
+    assert len(BernoulliMixture.fit(x, 2, n_iter=3, tol=0.0, generator=seed(1)).history) == 3
+    history = BernoulliMixture.fit(x, 2, generator=seed(1)).history
+    gains = [b - a for a, b in pairwise(history)]
+    assert min(gains[:-1]) >= 1e-4 > gains[-1]
+
+
+def test_as_many_components_as_examples():
+    assert len(BernoulliMixture.fit(blobs(3), 3, generator=torch.Generator()).weights) == 3
+
+
+def test_weights_that_are_off_by_rounding_are_normalised():
+    model = BernoulliMixture(tensor(0.50004, 0.5), tensor([0.5], [0.2]))
+    assert float(model.weights.sum()) == pytest.approx(1, abs=1e-12)
+
+
+def test_completion_obeys_its_generator():
+    model = BernoulliMixture(tensor(0.5, 0.5), torch.full((2, 20), 0.5).double())
+    mixed = BernoulliMixture(tensor(0.5, 0.5), tensor([1e-9] * 20, [1 - 1e-9] * 20))
+    x, nothing = torch.zeros(30, 20).double(), torch.zeros(20).bool()
+    for m in (model, mixed):  # one leaves all to the pixels, the other to the component
+        a, b, c = (
+            m.complete(x, nothing, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
+        )
+        assert torch.equal(a, b)
+        assert not torch.equal(a, c)
+
+
+def test_errors_name_the_argument():
+    model, half = two(), tensor([0.5, 0.5])
+    known = torch.ones(2).bool()
+    calls = (model.log_joint, model.log_prob, model.logits, lambda x: model.complete(x, known))
+    for call in calls:
+        with pytest.raises(ValueError, match=r"^x: expected zeros and ones"):
+            call(half)
+    with pytest.raises(ValueError, match=r"^x: expected a floating-point tensor"):
+        BernoulliMixture.fit(blobs(5).long())
+    with pytest.raises(ValueError, match=r"^probs: expected a floating-point tensor"):
+        BernoulliMixture(tensor(1.0), torch.ones(1, 2).long())
+    with pytest.raises(ValueError, match=r"^n_components: expected an integer"):
+        BernoulliMixture.fit(blobs(5), 1.5)
+    for option in ({"n_iter": 0}, {"smoothing": -1.0}, {"tol": math.nan}, {"patience": 0}):
+        with pytest.raises(ValueError, match=f"^{next(iter(option))}: "):
+            BernoulliMixture.fit(blobs(5), **option)
+
+
 def test_errors():
     with pytest.raises(ValueError, match=r"probs: expected shape \(2, \*event_shape\)"):
         BernoulliMixture(tensor(0.5, 0.5), tensor([0.5, 0.5]))
@@ -136,6 +205,5 @@ def test_errors():
         BernoulliMixture.fit(x / 2)
     with pytest.raises(ValueError, match="valid: expected shape"):
         BernoulliMixture.fit(x, valid=x[:, :3])
-    for option in ({"n_iter": 0}, {"smoothing": -1.0}, {"tol": math.nan}, {"patience": 0}):
-        with pytest.raises(ValueError, match=next(iter(option))):
-            BernoulliMixture.fit(x, **option)
+    with pytest.raises(ValueError, match="smoothing: expected a finite number of at least 0"):
+        BernoulliMixture.fit(x).em_step(x, -1.0)

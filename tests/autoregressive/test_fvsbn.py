@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gdmlib.autoregressive import FVSBN, fit_likelihood, mean_nll
-from gdmlib.autoregressive.fvsbn import distances
+from gdmlib.autoregressive.fvsbn import BLOCK, distances
 from gdmlib.densities import LogisticRegression
 
 
@@ -198,6 +198,24 @@ def test_more_pixels_than_a_block():
     slopes = (residual.T @ x - 3.0 * model.weight.detach()).tril(-1)
     assert float(slopes.abs().max()) < 1e-5
     assert int(model.weights[180].argmax()) == 20
+
+
+def test_logits_by_blocks_are_one_triangular_product():
+    generator = torch.Generator().manual_seed(0)
+    model = FVSBN(300).double()
+    assert model.num_pixels > 2 * BLOCK
+    with torch.no_grad():
+        model.weight.normal_(generator=generator)
+        model.bias.normal_(generator=generator)
+    x = (torch.rand(20, 300, generator=generator) < 0.3).double()
+    slope = torch.randn(20, 300, generator=generator, dtype=torch.float64)
+    found, wanted = model.logits(x), x @ model.weight.tril(-1).T + model.bias
+    torch.testing.assert_close(found, wanted)
+    for parameter in (model.weight, model.bias):
+        mine, plain = (
+            torch.autograd.grad(y, parameter, slope, retain_graph=True) for y in (found, wanted)
+        )
+        torch.testing.assert_close(mine, plain)
 
 
 # --- by gradient

@@ -183,3 +183,16 @@ def test_mixed_precision_ends_at_the_logits():
     assert not torch.equal(full.weights[0], mixed.weights[0])
     with torch.autocast("cpu", torch.bfloat16):
         assert mixed.log_prob(x).dtype == torch.float32
+
+
+def test_dropout_is_for_training_alone():
+    x = torch.randint(0, 2, (8, 9), generator=seeded()).float()
+    plain = MADE(9, [40], generator=seeded())
+    model = MADE(9, [40], dropout=0.5, generator=seeded())
+    model.train()
+    assert not torch.equal(model.log_prob(x), model.log_prob(x))
+    assert torch.equal(model.sample(5, seeded()), plain.sample(5, seeded()))
+    model.eval()
+    assert torch.equal(model.log_prob(x), plain.log_prob(x))
+    with pytest.raises(ValueError, match="dropout: expected a share"):
+        MADE(9, [40], dropout=1.0)

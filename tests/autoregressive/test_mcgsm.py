@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
-from torch.optim import Adam
 
 from gdmlib.autoregressive import mcgsm
-from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMImage, MCGSMPatch, Whitening, lbfgs
+from gdmlib.autoregressive.mcgsm import (
+    MCGSM,
+    MCGSMImage,
+    MCGSMPatch,
+    Whitening,
+    lbfgs,
+    train_mcgsm,
+)
 from gdmlib.autoregressive.neighbourhood import Neighbourhood, wavefronts
 from gdmlib.densities import MultivariateNormal
-from gdmlib.training import fit, gradient_step
+from gdmlib.training import History
 from tests.autoregressive.image_laws import (
     check_causality,
     check_pixels_normalised,
@@ -113,8 +121,12 @@ def test_bad_neighbourhoods():
         Neighbourhood.from_mask(torch.ones(2, 2))
     with pytest.raises(ValueError, match="not causal"):
         Neighbourhood.from_mask(torch.ones(2, 3).bool())
-    with pytest.raises(ValueError, match="at least 0"):
+    with pytest.raises(ValueError, match="offsets: expected pairs of whole numbers"):
+        Neighbourhood([(0, -1.5)])
+    with pytest.raises(ValueError, match=r"rows and columns: .*at least 0, got -1 and 2"):
         Neighbourhood.half_plane(-1, 2)
+    with pytest.raises(ValueError, match="rows and columns: expected whole numbers"):
+        Neighbourhood.half_plane(1.5, 2)
     with pytest.raises(ValueError, match=r"2 x 4 pixels are too few .* at least 3 x 5"):
         Neighbourhood.half_plane(2, 2).contexts(torch.zeros(1, 2, 4))
     with pytest.raises(ValueError, match=r"images: expected shape \(B, 1, H, W\)"):
@@ -382,15 +394,61 @@ def test_lbfgs_says_when_the_start_is_not_finite(pairs):
         lbfgs(model, model.log_prob, (pairs[1], pairs[0]))
 
 
-def test_adam_through_the_training_loop(pairs):
+def adam(model: MCGSM, x: torch.Tensor, y: torch.Tensor, **options: Any) -> History:
+    settings = {"epochs": 4, "batch_size": 100, **options}
+    generator = torch.Generator().manual_seed(0)
+    return train_mcgsm(model, x, y, generator=generator, **settings)
+
+
+def test_adam_comes_near_to_lbfgs(pairs):
     x, y = pairs
-    model = MCGSM.start(x, y, 2, 4, generator=torch.Generator().manual_seed(0))
-    before = float(model.log_prob(y, x).mean().detach())
-    step = gradient_step(
-        model, Adam(model.parameters(), lr=3e-3), lambda pair: -model.log_prob(*pair).mean()
+    start = MCGSM.start(x, y, 2, 4, generator=torch.Generator().manual_seed(0))
+    best = MCGSM.fit(x, y, 2, 4, n_iter=60, generator=torch.Generator().manual_seed(0))
+    model = copy.deepcopy(start)
+    history = adam(model, x, y, epochs=12, learning_rate=1e-2, validation=(x[:500], y[:500]))
+    scores = [float(m.log_prob(y, x).mean().detach()) for m in (start, model, best)]
+    assert scores[1] - scores[0] > 0.6 * (scores[2] - scores[0])
+    # Both losses are of y itself, not of the whitened pixel.
+    held = -float(model.log_prob(y[:500], x[:500]).mean().detach())
+    assert min(history.valid["loss"]) == pytest.approx(held, abs=1e-6)
+    assert history["loss"][-1] == pytest.approx(-scores[1], abs=0.02)
+
+
+def test_adam_ends_with_the_best_epoch(pairs):
+    x, y = pairs
+    model = MCGSM.start(x[:40], y[:40], 4, 4, generator=torch.Generator().manual_seed(0))
+    held = x[40:1000], y[40:1000]
+    options = {"epochs": 30, "batch_size": 10, "learning_rate": 0.05}
+    history = adam(model, x[:40], y[:40], validation=held, **options)
+    assert history.best_epoch < 30
+    found = -float(model.log_prob(held[1], held[0]).mean().detach())
+    assert found == pytest.approx(min(history.valid["loss"]), abs=1e-6)
+
+
+def test_adam_without_a_context(generator):
+    y = 3 + 2 * torch.randn(1000, generator=generator).double()
+    x = y.new_empty(1000, 0)
+    model = MCGSM.start(x, y, 2, 2, generator=generator)
+    adam(model, x, y, learning_rate=1e-2, validation=(x, y))
+    entropy = 0.5 + 0.5 * math.log(2 * math.pi) + float(y.std().log())
+    assert -float(model.log_prob(y, x).mean().detach()) == pytest.approx(entropy, abs=0.02)
+
+
+def test_interrupted_adam_ends_like_an_uninterrupted_one(pairs, tmp_path):
+    def stop(epoch, history):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    whole, parts, again = (
+        MCGSM.start(*pairs, 2, 2, generator=torch.Generator().manual_seed(0)) for _ in range(3)
     )
-    fit(step, (y, x), epochs=4, batch_size=200, generator=torch.Generator().manual_seed(0))
-    assert float(model.log_prob(y, x).mean().detach()) > before + 0.01
+    adam(whole, *pairs)
+    with pytest.raises(KeyboardInterrupt):
+        adam(parts, *pairs, checkpoint=tmp_path / "run.pt", on_epoch=stop)
+    adam(again, *pairs, checkpoint=tmp_path / "run.pt", resume=True)
+    for a, b in zip(whole.parameters(), again.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert not torch.equal(whole.eta, parts.eta)
 
 
 @pytest.mark.parametrize(
@@ -405,6 +463,9 @@ def test_adam_through_the_training_loop(pairs):
         (lambda x, y: MCGSM.fit(x * math.nan, y), "x: .* NaN"),
         (lambda x, y: MCGSM.fit(x, y, validation=(x[:, :2], y)), "x: expected shape"),
         (lambda x, y: MCGSM.fit(x, y, n_iter=0), "n_iter"),
+        (lambda x, y: train_mcgsm(conditional(3), x[:9], y, epochs=1), "x: expected shape"),
+        (lambda x, y: train_mcgsm(conditional(3), x, y.float(), epochs=1), "y: "),
+        (lambda x, y: train_mcgsm(conditional(3), x, y, epochs=0), "epochs"),
         (lambda x, y: conditional().sample(x[:0]), "at least one context"),
         (lambda x, y: MCGSMPatch([]), "contexts of 0, 1, 2"),
         (lambda x, y: MCGSMPatch([conditional(1)]), "contexts of 0, 1, 2"),

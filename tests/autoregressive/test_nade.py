@@ -73,8 +73,14 @@ def test_the_gradient_of_some_parameters_only():
 
 @pytest.mark.parametrize("hidden", [0, -1, 2.5])
 def test_hidden_units_are_counted(hidden):
-    with pytest.raises(ValueError, match="hidden"):
+    with pytest.raises(ValueError, match=r"^hidden: expected"):
         NADE(3, hidden)
+
+
+@pytest.mark.parametrize("shape", [2.5, None, 0, -1, True, (), (2, 0), "ab"])
+def test_shapes_of_events_are_whole_numbers(shape):
+    with pytest.raises(ValueError, match="event_shape: expected a positive whole number"):
+        NADE(shape, 2)
 
 
 def test_ordering():

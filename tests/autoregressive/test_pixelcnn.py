@@ -101,6 +101,13 @@ def test_a_new_network_is_nearly_indifferent(kind):
 # --- Heads
 
 
+def test_heads_count_their_colours_and_components():
+    with pytest.raises(ValueError, match="num_colours: expected at least 1, got 0"):
+        SoftmaxHead(0, 4)
+    with pytest.raises(ValueError, match="components: expected at least 1, got 0"):
+        LogisticMixtureHead(1, 4, 0)
+
+
 def test_a_mixture_of_colours_by_hand():
     head = LogisticMixtureHead(3, 8, components=2)
     assert head.num_parameters == 2 * (1 + 3 + 3 + 3) == len(head.initial_bias())
@@ -401,7 +408,8 @@ def test_bad_labels_and_masks():
         ({"components": 0}, "components: expected at least 1"),
         ({"num_classes": 0}, "num_classes: expected at least 1"),
         ({"kernel_size": 4}, "kernel_size: expected an odd number"),
-        ({"event_shape": (3, 4, 4), "features": 4}, "that .* divides, since each of 3 colours"),
+        ({"event_shape": (3, 4, 4), "features": 4}, "features: expected a multiple of 3, .*got 4"),
+        ({"event_shape": 4}, r"event_shape: expected \(channels, height, width\), got 4"),
     ],
 )
 @pytest.mark.parametrize("kind", MODELS)

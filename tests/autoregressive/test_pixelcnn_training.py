@@ -102,6 +102,10 @@ def test_bad_arguments_and_losses():
     x, _ = stripes(20)
     with pytest.raises(ValueError, match=r"average: expected a share.*got 1"):
         train(small(), x, average=1.0)
+    with pytest.raises(ValueError, match="batch_size: expected at least 1, got 0"):
+        train(small(), x, batch_size=0)
+    with pytest.raises(ValueError, match="batch_size: expected at least 1, got 0"):
+        mean_nats(small(), x, 0)
     broken = small()
     torch.nn.init.constant_(broken.readout.last.bias, torch.nan)
     with pytest.raises(FloatingPointError, match="loss is nan"):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
-from torch.optim import Adam
 
 from gdmlib.autoregressive import ride as module
 from gdmlib.autoregressive.neighbourhood import Neighbourhood
@@ -16,9 +16,11 @@ from gdmlib.autoregressive.ride import (
     FlipEnsemble,
     SpatialLSTM,
     lstm_step,
+    mean_pixel_nats,
     spatial_lstm_step,
+    train_ride,
 )
-from gdmlib.training import fit, gradient_step
+from gdmlib.training import History
 from tests.autoregressive.image_laws import (
     check_causality,
     check_pixels_normalised,
@@ -333,20 +335,101 @@ def test_start_from_a_trained_mcgsm(generator):
             wrong.double().start(images, inner.conditional)
 
 
+def texture_model(textures: torch.Tensor, **options: Any) -> RIDE:
+    generator = torch.Generator().manual_seed(0)
+    return RIDE(Neighbourhood([(0, -1)]), 8, 1, 2, 2, generator=generator, **options).start(
+        textures
+    )
+
+
+def train(model: RIDE, images: torch.Tensor, **options: Any) -> History:
+    settings = {"epochs": 20, "batch_size": 30, "learning_rate": 1e-2, **options}
+    settings.setdefault("generator", torch.Generator().manual_seed(0))
+    return train_ride(model, images, **settings)
+
+
 def test_training_finds_what_the_neighbourhood_cannot_see(textures):
     # With one pixel to look at the best error is 0.14; the mean of many pixels leaves 0.1.
-    model = RIDE(Neighbourhood([(0, -1)]), 8, 1, 2, 2, generator=torch.Generator().manual_seed(0))
-    model.start(textures)
-    before = float(model.interior_log_prob(textures).mean().detach())
-    step = gradient_step(
-        model,
-        Adam(model.parameters(), lr=1e-2),
-        lambda x: -model.interior_log_prob(x).mean(),
-        clip=1.0,
-    )
-    fit(step, textures, epochs=20, batch_size=30, generator=torch.Generator().manual_seed(0))
-    after = float(model.interior_log_prob(textures).mean().detach())
-    assert after > before + 0.15
+    model = texture_model(textures)
+    before = mean_pixel_nats(model, textures)
+    history = train(model, textures, valid=textures[:60])
+    assert mean_pixel_nats(model, textures) < before - 0.15
+    found = mean_pixel_nats(model, textures[:60])
+    assert min(history.valid["loss"]) == pytest.approx(found, abs=1e-5)
+
+
+def test_mean_pixel_nats_does_not_depend_on_the_batches(textures):
+    model = texture_model(textures)
+    with torch.no_grad():
+        expected = -float(model.interior_log_prob(textures[:7]).mean())
+    for size in (2, 7, 20):
+        found = mean_pixel_nats(model, textures[:7], batch_size=size)
+        assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_loss_counts_the_border_only_if_padded(textures):
+    # The padding is far from any pixel: to count the border costs much.
+    model = texture_model(textures, padding=50.0)
+    options = {"epochs": 1, "learning_rate": 1e-9}
+    inside = train(model, textures, **options)["loss"][0]
+    everywhere = train(model, textures, padded=True, **options)["loss"][0]
+    assert inside == pytest.approx(mean_pixel_nats(model, textures), abs=1e-3)
+    with torch.no_grad():
+        expected = -float(model.pixel_log_prob(textures).mean())
+    assert everywhere == pytest.approx(expected, rel=1e-3)
+    assert everywhere > inside + 1
+
+
+def test_what_prepare_returns_is_what_trains(textures):
+    model = texture_model(textures)
+    levels = (10 * textures).to(torch.int16)
+    seen = []
+
+    def prepare(batch):
+        seen.append(batch)
+        return batch / 10
+
+    history = train(model, levels, epochs=1, learning_rate=1e-9, prepare=prepare)
+    assert torch.cat(seen).dtype == torch.int16
+    assert sum(len(batch) for batch in seen) == 300
+    expected = mean_pixel_nats(model, levels / 10)
+    assert history["loss"][0] == pytest.approx(expected, abs=1e-3)
+
+
+def test_an_interrupted_training_ends_like_an_uninterrupted_one(textures, tmp_path):
+    def run(model, **options):
+        generator = torch.Generator().manual_seed(3)
+
+        def noisy(x):
+            return x + 0.1 * torch.randn(x.shape, generator=generator)
+
+        options = {"epochs": 4, "weight_decay": 0.1, **options}
+        train(model, textures[:90], prepare=noisy, generator=generator, **options)
+
+    def stop(epoch, history):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    whole, parts, again = (texture_model(textures) for _ in range(3))
+    run(whole)
+    with pytest.raises(KeyboardInterrupt):
+        run(parts, checkpoint=tmp_path / "run.pt", on_epoch=stop)
+    run(again, checkpoint=tmp_path / "run.pt", resume=True)
+    for a, b in zip(whole.parameters(), again.parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert not torch.equal(whole.head.eta, parts.head.eta)
+
+
+def test_bad_training(textures):
+    model = texture_model(textures)
+    with pytest.raises(ValueError, match="too few for a context"):
+        train(model, textures[..., :1])
+    with pytest.raises(ValueError, match="clip: expected a positive norm"):
+        train(model, textures, clip=0.0)
+    with torch.no_grad():
+        model.head.eta.fill_(math.nan)
+    with pytest.raises(FloatingPointError, match="loss is nan"):
+        train(model, textures)
 
 
 def test_finetuning_the_head_raises_the_likelihood(textures):

@@ -128,6 +128,8 @@ def test_drawing_by_the_inverse_of_the_cumulative_distribution():
         ({"weights": torch.tensor([0.5, 0.6])}, "weights: expected a sum of 1"),
         ({"means": torch.zeros(3)}, r"means: expected shape \(2,\), got \(3,\)"),
         ({"means": torch.zeros(2).double()}, "means: expected torch.float32"),
+        ({"means": torch.zeros(2).long()}, "means: expected a floating-point tensor"),
+        ({"scales": torch.ones(3)}, r"scales: expected shape \(2,\), got \(3,\)"),
         ({"scales": torch.tensor([1.0, 0.0])}, "scales: expected positive numbers, got 0"),
         ({"levels": 1}, "levels: expected at least 2, got 1"),
         ({"levels": 2.5}, "levels: expected an integer"),
@@ -137,6 +139,18 @@ def test_bad_parameters(change, says):
     good = {"weights": torch.full((2,), 0.5), "means": torch.zeros(2), "scales": torch.ones(2)}
     with pytest.raises(ValueError, match=says):
         DiscretisedLogisticMixture(**{**good, **change})
+
+
+def test_weights_that_are_off_by_rounding_are_normalised():
+    weights = torch.tensor([0.50004, 0.5]).double()
+    model = DiscretisedLogisticMixture(weights, torch.zeros(2).double(), torch.ones(2).double())
+    assert float(model.weights.sum()) == pytest.approx(1, abs=1e-12)
+    assert model.event_shape == ()
+
+
+def test_two_levels_are_enough():
+    half = torch.full((2,), 0.5).double()
+    assert float(DiscretisedLogisticMixture(half, half, half, levels=2).probs.sum()) == 1
 
 
 def test_bad_levels():

@@ -19,6 +19,7 @@ from .registry_autoregressive import BINARY_CASES, BINARY_CAUSAL
 from .registry_densities import CASES as DENSITY_CASES
 from .registry_densities import mixture, tensor
 from .registry_images import CASES as IMAGE_CASES
+from .registry_images import IMAGE_CAUSAL
 from .registry_pixelcnn import CASES as PIXEL_CASES
 from .registry_pixelcnn import PIXEL_CAUSAL
 
@@ -26,4 +27,4 @@ __all__ = ["BY_NAME", "CASES", "CAUSAL", "mixture", "tensor"]
 
 CASES = [*DENSITY_CASES, *BINARY_CASES, *IMAGE_CASES, *PIXEL_CASES]
 BY_NAME = {case.name: case for case in CASES}
-CAUSAL = [*BINARY_CAUSAL, *PIXEL_CAUSAL]
+CAUSAL = [*BINARY_CAUSAL, *IMAGE_CAUSAL, *PIXEL_CAUSAL]

@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMImage, MCGSMPatch
+from gdmlib.autoregressive.mcgsm_multiscale import MultiscaleMCGSM, chain, inverse_haar
 from gdmlib.autoregressive.neighbourhood import Neighbourhood
 from gdmlib.autoregressive.ride import RIDE, FlipEnsemble
 from gdmlib.densities.scale_mixture import GaussianScaleMixture
 
+from .causality import CausalCase
 from .domains import Domain, box, interval
 from .laws import Case
 
@@ -26,10 +28,12 @@ def tensor(*values: object) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-def image_box(height: int, width: int, low: float, high: float) -> Domain:
+def image_box(
+    height: int, width: int, low: float, high: float, cells: int = 40, order: int = 6
+) -> Domain:
     """Return the images of shape (1, height, width) with pixels from low to high."""
     d = height * width
-    flat = box([low] * d, [high] * d, cells=40)
+    flat = box([low] * d, [high] * d, cells, order)
     return replace(
         flat,
         points=flat.points.reshape(-1, 1, height, width),
@@ -74,6 +78,7 @@ def patch(seed: int = 1) -> MCGSMPatch:
 
 
 CORNER = Neighbourhood([(-1, -1), (-1, 0), (-1, 1), (0, -1)])
+LEFT = Neighbourhood([(0, -1)])
 
 
 def mcgsm_image(shape: Sequence[int] = (1, 2, 2), seed: int = 1, size: float = 0.2) -> MCGSMImage:
@@ -90,6 +95,80 @@ def ride(
 
 def ensemble(shape: Sequence[int] = (1, 2, 2), seed: int = 1) -> FlipEnsemble:
     return FlipEnsemble(mcgsm_image(shape, seed))
+
+
+def multiscale(
+    shape: Sequence[int] = (1, 2, 2),
+    seed: int = 1,
+    levels: int = 1,
+    radius: int = 0,
+    context: Neighbourhood = CORNER,
+    kind: type[MultiscaleMCGSM] = MultiscaleMCGSM,
+) -> MultiscaleMCGSM:
+    generator = torch.Generator().manual_seed(0)
+    model = kind(
+        levels, context, radius, 2, 2, 2, event_shape=shape, padding=0.3, generator=generator
+    )
+    randomise(model, seed, size=0.1)
+    with torch.no_grad():
+        for inner in model.conditionals:
+            inner.alpha.mul_(0.3)  # no peak so narrow that four dimensions need many nodes
+    return model
+
+
+class Pyramid:
+    """The coefficients of an image of 4 x 8 pixels, halved twice, as a vector in their order."""
+
+    levels, radius = 2, 1
+    sizes = ((1, 2), *[(1, 2)] * 3, *[(2, 4)] * 3)
+    places = tuple(
+        (plane, i, j)
+        for plane, (height, width) in enumerate(sizes)
+        for i in range(height)
+        for j in range(width)
+    )
+
+    @classmethod
+    def level(cls, plane: int) -> int:
+        return cls.levels - max(plane - 1, 0) // 3
+
+    @classmethod
+    def images(cls, coefficients: Tensor) -> Tensor:
+        """Return the images, (M, 32) -> (M, 1, 4, 8)."""
+        parts = coefficients.split([height * width for height, width in cls.sizes], dim=1)
+        planes = [p.reshape(-1, 1, *size) for p, size in zip(parts, cls.sizes, strict=True)]
+        coarse = planes[0]
+        for k in (1, 4):
+            coarse = inverse_haar(torch.cat([coarse, *planes[k : k + 3]], dim=1))
+        return coarse
+
+    @classmethod
+    def conditionals(cls, model: MultiscaleMCGSM, coefficients: Tensor) -> Tensor:
+        """Return gate and predictions of each coefficient, shape (M, 32, ...)."""
+        parameters = []
+        for index, (plane, known) in enumerate(chain(cls.images(coefficients), cls.levels)):
+            inner, contexts = model.conditionals[index], model._plane(index, known).contexts(plane)
+            white = inner.whitening.context(contexts.flatten(0, 2))
+            both = torch.cat([inner.log_gate(white).flatten(1), inner.means(white)], dim=1)
+            parameters.append(both.reshape(len(plane), -1, both.shape[1]))
+        return torch.cat(parameters, dim=1)
+
+    @classmethod
+    def promised(cls, i: int, j: int) -> bool:
+        """Say whether coefficient i sees j: a neighbour, or what a window shows or is made of."""
+        plane, row, column = cls.places[i]
+        other, *place = cls.places[j]
+        if plane == other:
+            return (place[0] - row, place[1] - column) in CORNER.offsets
+        up = cls.level(other) - cls.level(plane)
+        height, width = cls.sizes[plane]
+        around = range(-cls.radius, cls.radius + 1)
+        window = {
+            (min(max(row + a, 0), height - 1) >> up, min(max(column + b, 0), width - 1) >> up)
+            for a in around
+            for b in around
+        }
+        return plane > 0 and tuple(place) in window
 
 
 CONTEXTS = tensor([0, 0, 0], [1, -0.5, 0.3], [-2, 1, 1.5], [4, 4, 4], [0.1, 3, -2])
@@ -128,6 +207,26 @@ CASES = [
         lambda: ensemble((1, 1, 2)),
         lambda: ensemble((1, 1, 2), seed=2),
         image_box(1, 2, -16, 16),
+    ),
+    Case(
+        "MultiscaleMCGSM, 2 x 2 pixels",
+        lambda: multiscale(context=LEFT),
+        lambda: multiscale(seed=2, context=LEFT),
+        image_box(2, 2, -7.5, 7.5, cells=2, order=13),
+    ),
+]
+
+IMAGE_CAUSAL = [
+    CausalCase(
+        "MultiscaleMCGSM",
+        lambda: multiscale((1, 4, 8), levels=2, radius=1),
+        torch.randn(5, 32, generator=torch.Generator().manual_seed(0)).double(),
+        range(32),
+        Pyramid.conditionals,
+        change=lambda values: values + 1,
+        promised=Pyramid.promised,
+        # A coefficient takes part in all images that are put together from it and taken apart.
+        tolerance=1e-10,
     ),
 ]
 

@@ -1,0 +1,401 @@
+r"""The MCGSM from coarse to fine: a density of images that sees far with small contexts.
+
+A context of a few pixels cannot know what is twenty pixels away. So look at the image from further
+away: two by two pixels become one, their sum over two, and three differences say what is lost by
+it. The four together are a rotation of the four pixels, the Haar basis:
+
+.. math::
+
+    \begin{pmatrix} s \\ d_1 \\ d_2 \\ d_3 \end{pmatrix} = \frac12
+    \begin{pmatrix} 1&1&1&1 \\ 1&-1&1&-1 \\ 1&1&-1&-1 \\ 1&-1&-1&1 \end{pmatrix}
+    \begin{pmatrix} x_{00} \\ x_{01} \\ x_{10} \\ x_{11} \end{pmatrix}
+
+The sums s make an image of half the size, and the step is repeated on it. A rotation has
+:math:`|\det| = 1`, so that the density of the image is the density of its coefficients, and the
+chain rule may take those in any order. We take the coarse ones first:
+
+.. math:: p(x) = p(s^L) \prod_{l=L}^{1} \prod_{k=1}^{3} p(d_k^l \mid s^l, d_1^l, \dots, d_{k-1}^l)
+
+Each factor is a plane of coefficients. It is drawn in reading order by an MCGSM, whose context is a
+causal neighbourhood in the plane itself, and a square window around the same place of each plane
+that is already known. After L levels a neighbour is :math:`2^L` pixels away.
+
+The idea is that of Theis, Hosseini and Bethge (2012, doi:10.1371/journal.pone.0039857); the order
+of the planes and the shape of the windows are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
+
+from gdmlib._checks import check_tensor
+from gdmlib.autoregressive.mcgsm import MCGSM
+from gdmlib.autoregressive.neighbourhood import CausalImage, Neighbourhood
+from gdmlib.densities._common import check_count, check_dtype
+
+BASIS = ((1, 1, 1, 1), (1, -1, 1, -1), (1, 1, -1, -1), (1, -1, -1, 1))
+"""Twice the Haar basis of 2 x 2 pixels: the sum, and differences of columns, rows and diagonals."""
+
+
+def haar(images: Tensor) -> Tensor:
+    """Rotate each block of 2 x 2 pixels, (B, 1, H, W) -> (B, 4, H/2, W/2).
+
+    Channel 0 is the coarse image, twice the mean of each block; the others are its details.
+
+    Raises
+    ------
+    ValueError
+        If height or width is odd.
+    """
+    check_tensor(images, "images", shape=("B", 1, "H", "W"), floating=True)
+    check_divides(images.shape, 1)
+    basis = torch.tensor(BASIS, dtype=images.dtype, device=images.device) / 2
+    return torch.einsum("kp,bphw->bkhw", basis, pixel_unshuffle(images, 2))
+
+
+def inverse_haar(coefficients: Tensor) -> Tensor:
+    """Undo `haar`, (B, 4, H/2, W/2) -> (B, 1, H, W); the inverse of a rotation is its transpose."""
+    check_tensor(coefficients, "coefficients", shape=("B", 4, "H", "W"), floating=True)
+    basis = torch.tensor(BASIS, dtype=coefficients.dtype, device=coefficients.device) / 2
+    return pixel_shuffle(torch.einsum("kp,bkhw->bphw", basis, coefficients), 2)
+
+
+def chain(images: Tensor, levels: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Take an image apart into planes, in the order in which they are drawn.
+
+    Parameters
+    ----------
+    images
+        Shape (B, 1, H, W); H and W are multiples of 2^levels.
+    levels
+        How often to halve the image.
+
+    Yields
+    ------
+    tuple of Tensor
+        A plane, (B, h, w), and those of its size that are known, (B, K, h, w): none for the
+        coarsest image; then, at each level, the coarse image and the details before this one.
+    """
+    coarse, fine = images, []
+    for _ in range(levels):
+        fine.append(haar(coarse))
+        coarse = fine[-1][:, :1]
+    yield coarse[:, 0], coarse[:, :0]
+    for coefficients in reversed(fine):
+        for k in (1, 2, 3):
+            yield coefficients[:, k], coefficients[:, :k]
+
+
+def windows(known: Tensor, radius: int) -> Tensor:
+    """Return the square around each place in all planes, (B, K, h, w) -> (B, h, w, K · size²).
+
+    The size is 2 · radius + 1. Beyond the border the nearest value is repeated: what is known may
+    be looked at from anywhere.
+    """
+    if known.shape[1] == 0:
+        return known.movedim(1, 3)
+    size = 2 * radius + 1
+    squares = pad(known, (radius,) * 4, mode="replicate").unfold(2, size, 1).unfold(3, size, 1)
+    return squares.movedim(1, 3).flatten(3)
+
+
+class Plane(CausalImage):
+    """The density of one plane of coefficients, given the planes that are known.
+
+    Parameters
+    ----------
+    conditional
+        The density of a coefficient given its neighbourhood and the windows, in this order.
+    neighbourhood
+        The causal context in the plane itself.
+    known
+        The known planes, shape (B, K, h, w).
+    radius
+        Of the windows.
+    padding
+        The value outside of the plane.
+    """
+
+    def __init__(
+        self,
+        conditional: MCGSM,
+        neighbourhood: Neighbourhood,
+        known: Tensor,
+        radius: int,
+        padding: float,
+    ) -> None:
+        super().__init__(neighbourhood, (1, *known.shape[2:]), padding)
+        self.conditional = conditional
+        self.windows = windows(known, radius)
+
+    def contexts(self, plane: Tensor) -> Tensor:
+        """Return what the model of each coefficient sees, (B, h, w) -> (B, h, w, D)."""
+        own = self.neighbourhood.contexts(self.neighbourhood.pad(plane, self.padding))
+        return torch.cat([own, self.windows], dim=-1)
+
+    def _map(self, contexts: Tensor, pixels: Tensor) -> Tensor:
+        seen = torch.cat([contexts, self.windows], dim=-1)
+        rows = self.conditional.log_prob(pixels.flatten(), seen.flatten(0, 2))
+        return rows.reshape(pixels.shape)
+
+    def _step(
+        self, contexts: Tensor, rows: Tensor, columns: Tensor, u: Tensor, z: Tensor, state: Any
+    ) -> Tensor:
+        seen = torch.cat([contexts, self.windows[:, rows, columns]], dim=-1)
+        return self.conditional.draw(seen.flatten(0, 1), u.flatten(), z.flatten()).reshape(u.shape)
+
+    def _reference(self) -> Tensor:
+        return self.conditional.eta
+
+
+class MultiscaleMCGSM(nn.Module):
+    """A density of grey images: a coarse image, then the details of each finer level.
+
+    A new model has standard normal experts; use ``fit``.
+
+    Parameters
+    ----------
+    levels
+        How often the image is halved, at least once.
+    neighbourhood
+        The causal context in each plane; by default two rows above and two columns to either side.
+    radius
+        Of the square windows into the known planes; 1 makes windows of 3 x 3.
+    n_components, n_scales, n_features
+        Of each `MCGSM`; a plane with a small context has as many features as its context numbers.
+    event_shape
+        Of the images that ``sample`` draws: (1, height, width).
+    padding
+        The pixel value outside of the image, as the coarsest plane sees it; details read 0 there.
+    generator
+        Draws the random part of the parameters.
+
+    Attributes
+    ----------
+    conditionals
+        One `MCGSM` a plane, 1 + 3 · levels of them, in the order of `chain`.
+
+    Raises
+    ------
+    ValueError
+        If a number is out of range, or the image cannot be halved so often.
+    """
+
+    def __init__(
+        self,
+        levels: int = 2,
+        neighbourhood: Neighbourhood | None = None,
+        radius: int = 1,
+        n_components: int = 8,
+        n_scales: int = 4,
+        n_features: int | None = None,
+        *,
+        event_shape: Sequence[int] = (1, 32, 32),
+        padding: float = 0.5,
+        generator: Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.levels = check_count(levels, "levels")
+        if isinstance(radius, bool) or not isinstance(radius, int) or radius < 0:
+            raise ValueError(f"radius: expected an integer of at least 0, got {radius!r}")
+        shape = tuple(event_shape)
+        if len(shape) != 3 or shape[0] != 1 or min(shape) < 1:
+            raise ValueError(f"event_shape: expected (1, height, width), got {shape}")
+        check_divides(shape, levels, "event_shape")
+        self.neighbourhood = neighbourhood or Neighbourhood.half_plane(2, 2)
+        self.radius = radius
+        self.event_shape = torch.Size(shape)
+        self.padding = padding
+        own, window = len(self.neighbourhood), (2 * radius + 1) ** 2
+        sizes = [own, *[own + k * window for _ in range(levels) for k in (1, 2, 3)]]
+        self.conditionals = nn.ModuleList(
+            MCGSM(d, n_components, n_scales, _at_most(n_features, d), generator=generator)
+            for d in sizes
+        )
+
+    @classmethod
+    def fit(
+        cls,
+        images: Iterable[Tensor],
+        levels: int = 2,
+        neighbourhood: Neighbourhood | None = None,
+        radius: int = 1,
+        n_components: int = 8,
+        n_scales: int = 4,
+        n_features: int | None = None,
+        *,
+        n_iter: int = 200,
+        n_pairs: int | None = None,
+        validation: Iterable[Tensor] | None = None,
+        event_shape: Sequence[int] = (1, 32, 32),
+        padding: float = 0.5,
+        generator: Generator | None = None,
+    ) -> MultiscaleMCGSM:
+        """Fit the model of each plane on its own with `MCGSM.fit`: no factor shares a parameter.
+
+        Parameters
+        ----------
+        images
+            Images of shape (1, H, W), of any sizes that are multiples of 2^levels: a tensor of
+            shape (N, 1, H, W), or a list.
+        levels, neighbourhood, radius, n_components, n_scales, n_features, event_shape, padding
+            As for the class.
+        n_iter
+            The most L-BFGS steps a plane.
+        n_pairs
+            The most coefficients of a plane to learn from, at random places; all by default.
+        validation
+            Images that are held out, see `MCGSM.fit`.
+        generator
+            Source of randomness.
+
+        Raises
+        ------
+        ValueError
+            If an image cannot be halved so often, or a plane has too few coefficients to learn
+            from.
+        """
+        images, held_out = list(images), None if validation is None else list(validation)
+        options = (n_components, n_scales, n_features)
+        model = cls(
+            levels,
+            neighbourhood,
+            radius,
+            *options,
+            event_shape=event_shape,
+            padding=padding,
+            generator=generator,
+        )
+        for index in range(len(model.conditionals)):
+            x, y = model.pairs(images, index, n_pairs, generator)
+            if len(y) <= x.shape[1] + 1:
+                raise ValueError(
+                    f"images: {len(y)} coefficients of plane {index} are too few for contexts of "
+                    f"{x.shape[1]} numbers; give more or larger images (crops that are shifted by "
+                    "a few pixels count), fewer levels, or a smaller neighbourhood"
+                )
+            model.conditionals[index] = MCGSM.fit(
+                x,
+                y,
+                n_components,
+                n_scales,
+                _at_most(n_features, x.shape[1]),
+                n_iter=n_iter,
+                validation=None
+                if held_out is None
+                else model.pairs(held_out, index, n_pairs, generator),
+                generator=generator,
+            )
+        return model
+
+    def pairs(
+        self,
+        images: Iterable[Tensor],
+        index: int,
+        n: int | None = None,
+        generator: Generator | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Return what the model of plane ``index`` learns from: contexts, (M, D), and values, (M,).
+
+        At most n of them, spread evenly over the images, at random places.
+        """
+        images, parts = list(images), []
+        if not images:
+            raise ValueError("images: expected at least one, got none")
+        each = None if n is None else -(-check_count(n, "n_pairs") // len(images))
+        for image in images:
+            check_tensor(image, "images", shape=(1, "H", "W"), floating=True)
+            check_divides(image.shape, self.levels)
+            plane, known = list(chain(image[None], self.levels))[index]
+            x = self._plane(index, known).contexts(plane).flatten(0, 2)
+            y = plane.flatten()
+            if each is not None and each < len(y):
+                some = torch.randperm(len(y), generator=generator)[:each].to(y.device)
+                x, y = x[some], y[some]
+            parts.append((x, y))
+        return torch.cat([x for x, _ in parts])[:n], torch.cat([y for _, y in parts])[:n]
+
+    def log_prob(self, images: Tensor) -> Tensor:
+        """Return the log-density of each image, shape (B, 1, H, W) -> (B,), in nats.
+
+        The images may have any size that is a multiple of 2^levels.
+        """
+        planes = [term.sum(dim=(1, 2)) for term in self.plane_log_prob(images)]
+        return torch.stack(planes).sum(dim=0)
+
+    def plane_log_prob(self, images: Tensor) -> list[Tensor]:
+        """Return the log-density of each coefficient given those before it, a plane at a time.
+
+        Parameters
+        ----------
+        images
+            Shape (B, 1, H, W).
+
+        Returns
+        -------
+        list of Tensor
+            Shape (B, h, w) each: the coarsest plane, then three for each level, in nats.
+        """
+        check_tensor(images, "images", shape=("B", 1, "H", "W"), floating=True)
+        check_dtype(images, "images", self._model(0).eta)
+        check_divides(images.shape, self.levels)
+        return [
+            self._plane(index, known).pixel_log_prob(plane[:, None])
+            for index, (plane, known) in enumerate(self._chain(images))
+        ]
+
+    @torch.no_grad()
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
+        """Draw n images, shape (n, *event_shape)."""
+        height, width = (size // 2**self.levels for size in self.event_shape[1:])
+        nothing = self._model(0).eta.new_zeros(check_count(n), 0, height, width)
+        return self.refine(self._plane(0, nothing).sample(n, generator), generator)
+
+    @torch.no_grad()
+    def refine(self, coarse: Tensor, generator: Generator | None = None) -> Tensor:
+        """Draw the details of coarse images, (n, 1, h, w) -> (n, 1, h · 2^levels, w · 2^levels).
+
+        A pixel of ``coarse`` is 2^levels times the mean of the pixels that it stands for.
+        """
+        check_tensor(coarse, "coarse", shape=("n", 1, "h", "w"), floating=True)
+        check_dtype(coarse, "coarse", self._model(0).eta)
+        for level in range(self.levels):
+            known = coarse
+            for k in range(3):
+                plane = self._plane(1 + 3 * level + k, known)
+                known = torch.cat([known, plane.sample(len(known), generator)], dim=1)
+            coarse = inverse_haar(known)
+        return coarse
+
+    def _chain(self, images: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        return chain(images, self.levels)
+
+    def _model(self, index: int) -> MCGSM:
+        model = self.conditionals[index]
+        assert isinstance(model, MCGSM)
+        return model
+
+    def _plane(self, index: int, known: Tensor) -> Plane:
+        padding = 0.0 if index else self.padding * 2**self.levels
+        return Plane(self._model(index), self.neighbourhood, known, self.radius, padding)
+
+
+def check_divides(shape: Sequence[int], levels: int, name: str = "images") -> None:
+    """Refuse images, (..., H, W), that cannot be halved so often."""
+    height, width = shape[-2:]
+    block = 2**levels
+    if height % block or width % block:
+        fits = f"crop to {height - height % block} x {width - width % block}, or "
+        raise ValueError(
+            f"{name}: {height} x {width} pixels cannot be halved {levels} times; expected "
+            f"multiples of {block}; {fits if min(height, width) >= block else ''}use fewer levels"
+        )
+
+
+def _at_most(n_features: int | None, size: int) -> int | None:
+    return None if n_features is None else min(n_features, size)
