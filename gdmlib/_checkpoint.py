@@ -33,9 +33,17 @@ def write_atomically(
         write(temporary)
         if check is not None:
             check(temporary)
+        temporary.chmod(0o666 & ~_umask())  # safetensors lets nobody else read
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    """Return which permissions new files are not to have; to read them, one must set them."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
 
 
 def load_plain(path: Path) -> dict[str, Any]:

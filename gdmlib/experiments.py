@@ -123,7 +123,7 @@ def _made_of(data: str, value: float) -> Experiment:
     large = data == "mnist"
     return Experiment(
         name=f"made_{data}",
-        title=f"MADE, {'8000' if large else '500'} hidden units, {'32' if large else '16'} masks",
+        title="MADE, several masks" if large else "MADE, 500 hidden units, 16 masks",
         dataset=BINARY[data],
         run=made,
         published=Published(value, "nats", MADE_PAPER),

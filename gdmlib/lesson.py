@@ -32,6 +32,8 @@ __all__ = [
     "colab_cell",
     "describe",
     "figures",
+    "find_checkpoint",
+    "records",
     "start",
 ]
 
@@ -98,9 +100,7 @@ class Lesson:
         Parameters
         ----------
         name
-            Of the weights: ``checkpoints/<name>.safetensors``. They are looked for in the folder
-            that ``GDMLIB_CHECKPOINTS`` names, then in ``checkpoints/`` here and in each parent
-            folder.
+            Of the weights, see `find_checkpoint`.
         model
             The model that ``train`` trains; the weights are loaded into it.
         train
@@ -117,7 +117,7 @@ class Lesson:
         gdmlib.training.CheckpointError
             If the weights are damaged or those of another model.
         """
-        weights = _find_checkpoint(name) if self.grading else None
+        weights = find_checkpoint(name) if self.grading else None
         if weights is None:
             return train()
         training.load_weights(model, weights)
@@ -189,15 +189,45 @@ def _prepare_inline_figures() -> None:
     config.print_figure_kwargs = {"bbox_inches": "tight"}
 
 
-def _find_checkpoint(name: str) -> Path | None:
+def find_checkpoint(name: str) -> Path | None:
+    """Return where weights are, ``checkpoints/<name>.safetensors``; None if they are not at hand.
+
+    They are looked for in the folder that ``GDMLIB_CHECKPOINTS`` names, then in ``checkpoints/``
+    here and in each parent folder.
+    """
     if not re.fullmatch(r"[A-Za-z0-9._-]+", name):
         raise ValueError(f"name: expected letters, digits, '.', '_' or '-', got {name!r}")
-    here = Path.cwd()
-    folders = [folder / "checkpoints" for folder in (here, *here.parents)]
+    folders = [folder / "checkpoints" for folder in _here_and_above()]
     if os.environ.get("GDMLIB_CHECKPOINTS"):
         folders.insert(0, Path(os.environ["GDMLIB_CHECKPOINTS"]))
     candidates = (folder / f"{name}.safetensors" for folder in folders)
     return next((path for path in candidates if path.is_file()), None)
+
+
+def records(*patterns: str) -> str:
+    """Return the records of full-size runs beside the published numbers, as lines of text.
+
+    Parameters
+    ----------
+    patterns
+        Names of experiments, where ``*`` stands for anything: ``"fvsbn_*"``.
+
+    Returns
+    -------
+    str
+        From ``results/`` here or in the nearest parent folder that has one, as in a copy of the
+        course; elsewhere, as in Colab, where to find them.
+    """
+    from gdmlib import reproduce  # only now: a lesson that shows no record needs none of it
+
+    folder = next((f / "results" for f in _here_and_above() if (f / "results").is_dir()), None)
+    text = "" if folder is None else reproduce.results_text(folder, *patterns)
+    return text or "The records are not on this machine; the book's page of results shows them."
+
+
+def _here_and_above() -> tuple[Path, ...]:
+    here = Path.cwd()
+    return (here, *here.parents)
 
 
 # --- writing a lesson -----------------------------------------------------------------------------

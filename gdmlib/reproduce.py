@@ -27,6 +27,7 @@ import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -69,6 +70,7 @@ __all__ = [
     "load_records",
     "main",
     "results_table",
+    "results_text",
     "run",
     "sha256_of",
 ]
@@ -248,6 +250,39 @@ def results_table(folder: str | Path) -> list[Row]:
     records = {record.name: record for record in load_records(folder) if not record.smoke}
     names = [*EXPERIMENTS, *sorted(records.keys() - EXPERIMENTS.keys())]
     return [_row(name, records.get(name)) for name in names]
+
+
+def results_text(folder: str | Path, *patterns: str) -> str:
+    """Return a few lines for people: records beside published numbers.
+
+    Parameters
+    ----------
+    folder
+        Holds the records.
+    patterns
+        Names, where ``*`` stands for anything: ``"fvsbn_*"``.
+
+    Returns
+    -------
+    str
+        One line a record, in the order of the experiments; "" if there is none.
+    """
+    records = {record.name: record for record in load_records(folder) if not record.smoke}
+    lines, others = [], False
+    for name, experiment in EXPERIMENTS.items():
+        record = records.get(name)
+        if record is None or not any(fnmatchcase(name, pattern) for pattern in patterns):
+            continue
+        row = _row(name, record)
+        changed = bool(_changes(experiment, record))
+        others = others or changed
+        line = f"{name + (' *' if changed else ''):<26}{row.ours.split(' (')[0]:>22}"
+        lines.append(line + (f"   published {row.published}" if row.published else ""))
+    if others:
+        lines.append(
+            "* other settings than registered, as a smaller budget: see the page of results"
+        )
+    return "\n".join(lines)
 
 
 def _row(name: str, record: Record | None) -> Row:

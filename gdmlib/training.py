@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 from tqdm import tqdm
 
 from gdmlib._checkpoint import (
@@ -42,7 +42,15 @@ from gdmlib._processes import (
     weight_of,
 )
 
-__all__ = ["CheckpointError", "History", "fit", "gradient_step", "load_weights", "save_weights"]
+__all__ = [
+    "CheckpointError",
+    "History",
+    "cosine",
+    "fit",
+    "gradient_step",
+    "load_weights",
+    "save_weights",
+]
 
 Batch = Any  # a Tensor, or a tuple of them: what `data` was
 Metrics = Mapping[str, Tensor | float]
@@ -168,6 +176,29 @@ def gradient_step(
     if clip is not None and not clip > 0:
         raise ValueError(f"clip: expected a positive norm or None, got {clip}")
     return _GradientStep(model, optimizer, loss, clip, schedule, mixed_precision)
+
+
+def cosine(
+    optimizer: torch.optim.Optimizer, epochs: int, examples: int, batch_size: int
+) -> CosineAnnealingLR:
+    """Return a schedule by which the learning rate falls to 0 along half a cosine, step by step.
+
+    Parameters
+    ----------
+    optimizer
+        Its learning rate is that of the first step.
+    epochs, examples, batch_size
+        They say how many steps there will be.
+
+    Raises
+    ------
+    ValueError
+        If a number is not positive.
+    """
+    for name, n in (("epochs", epochs), ("examples", examples), ("batch_size", batch_size)):
+        if n < 1:
+            raise ValueError(f"{name}: expected at least 1, got {n}")
+    return CosineAnnealingLR(optimizer, T_max=epochs * math.ceil(examples / batch_size))
 
 
 def fit(

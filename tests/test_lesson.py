@@ -328,3 +328,21 @@ def test_the_notebook_is_plain_json(notebook):
     lesson.describe(notebook, "contours", alt="Ünïcode stays.")
     assert "Ünïcode stays." in notebook.read_text(encoding="utf-8")
     json.loads(notebook.read_text(encoding="utf-8"))
+
+
+# --- records --------------------------------------------------------------------------------------
+
+
+def test_records_stand_beside_published_numbers(root, monkeypatch):
+    monkeypatch.chdir(root / "notebooks")
+    text = lesson.records("gaussian_*")
+    assert text.startswith("gaussian_red_wine") and len(text.splitlines()) == 1
+    assert "-13.18 ± 0.16 nats" in text and "published -13.18 nats, quoted" in text
+    assert len(lesson.records("fvsbn_dna", "made_dna").splitlines()) == 2
+
+
+def test_without_records_it_says_where_they_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "page of results" in lesson.records("gaussian_*")
+    (tmp_path / "results").mkdir()
+    assert "page of results" in lesson.records("gaussian_*")

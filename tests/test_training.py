@@ -18,6 +18,7 @@ from torch import nn
 from gdmlib.training import (
     CheckpointError,
     History,
+    cosine,
     fit,
     gradient_step,
     load_weights,
@@ -269,6 +270,13 @@ def test_resuming_on_cuda_is_exact_too(tmp_path):
     torch.rand(13, device="cuda")
     resumed = Run("cuda")
     assert_same_run((whole, expected), (resumed, resumed.fit(6, checkpoint=path, resume=True)))
+
+
+def test_weights_can_be_read_by_others(tmp_path):
+    plain = tmp_path / "plain"
+    plain.write_text("made as any program makes a file")
+    save_weights(nn.Linear(1, 1), tmp_path / "w.safetensors", {})
+    assert (tmp_path / "w.safetensors").stat().st_mode == plain.stat().st_mode
 
 
 # --- checkpoints that cannot be used --------------------------------------------------------------
@@ -603,6 +611,19 @@ def test_a_schedule_moves_on_with_each_good_step():
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.25)
     step(torch.full((1, 1), math.nan))
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.25)
+
+
+def test_the_learning_rate_falls_along_a_cosine():
+    optimizer = torch.optim.SGD(nn.Linear(1, 1).parameters(), lr=2.0)
+    schedule = cosine(optimizer, epochs=2, examples=5, batch_size=3)
+    rates = [optimizer.param_groups[0]["lr"]]
+    for _ in range(4):  # two epochs of two batches
+        optimizer.step()
+        schedule.step()
+        rates.append(optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([1 + math.cos(math.pi * k / 4) for k in range(5)])
+    with pytest.raises(ValueError, match="batch_size: expected at least 1, got 0"):
+        cosine(optimizer, 2, 5, 0)
 
 
 @pytest.mark.parametrize("mixed", [False, True])

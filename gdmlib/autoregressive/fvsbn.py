@@ -182,6 +182,7 @@ class FVSBN(BinaryAutoregressive):
             raise ValueError(f"x: expected shape (N, *event_shape), got {tuple(x.shape)}")
         strengths = _check_strengths(l2, valid)
         check_count(n_iter, "n_iter")
+        check_not_negative(tolerance, "tolerance")
         check_count(chunk, "chunk")
         model = cls(tuple(x.shape[1:]), ordering=ordering).to(x)
         z = check_binary(x, "x", x.shape[1:], x)[:, model.ordering]

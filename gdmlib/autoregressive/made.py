@@ -97,6 +97,8 @@ class MADE(nn.Module):
         self.event_shape = check_event_shape(event_shape)
         self.num_pixels = d = math.prod(self.event_shape)
         self.bias = nn.Parameter(torch.zeros(d))
+        if isinstance(hidden, int):
+            raise ValueError(f"hidden: expected the sizes of the layers, ({hidden},), got {hidden}")
         sizes = [check_count(h, "hidden") for h in hidden]
         if not sizes and not direct:
             raise ValueError("hidden: expected at least one layer, or direct=True")
@@ -130,7 +132,7 @@ class MADE(nn.Module):
 
         The last one, (d, d), is that of the direct connections, whether the model has them or not.
         """
-        place = self.orderings[mask].argsort()
+        place = self.orderings[self._check_mask(mask)].argsort()
         known = [place + 1, *[degrees[mask] for degrees in self.degrees]]
         kept = [b[:, None] >= a for a, b in pairwise(known)]
         if self.biases:
@@ -288,6 +290,8 @@ def _orderings(
         count = check_count(orderings, "orderings")
         others = [torch.randperm(d, generator=generator).cpu() for _ in range(count - 1)]
         return torch.stack([torch.arange(d), *others])
+    if not isinstance(orderings, Sequence | Tensor):
+        raise ValueError(f"orderings: expected a number or permutations, got {orderings!r}")
     if len(orderings) == 0:
         raise ValueError("orderings: expected at least one, got none")
     return torch.stack([check_ordering(o, d, f"orderings[{m}]") for m, o in enumerate(orderings)])

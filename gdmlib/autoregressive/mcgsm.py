@@ -26,14 +26,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Generator, Tensor, nn
-from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from gdmlib._checks import check_tensor
 from gdmlib.autoregressive.neighbourhood import CausalImage, Neighbourhood
 from gdmlib.densities._common import check_count, check_dtype, standard_normal, uniform
 from gdmlib.densities.gaussian import LOG_2PI
 from gdmlib.densities.scale_mixture import GaussianScaleMixture
-from gdmlib.training import History, fit, gradient_step
+from gdmlib.training import History, cosine, fit, gradient_step
 
 LOG_PRECISION_BOUND = 25.0
 """L-BFGS keeps the log-precisions in ± this: a float32 exponential is then far from overflow."""
@@ -430,7 +429,7 @@ def train_mcgsm(
     data = (residual, white) if model.dim_context else (residual,)  # `fit` wants no empty tensors
     held_out = None if validation is None else model.whiten(*validation)
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, betas=(0.9, 0.99))
-    schedule = CosineAnnealingLR(optimizer, T_max=max(epochs * -(-len(y) // batch_size), 1))
+    schedule = cosine(optimizer, epochs, len(y), batch_size)
 
     def loss(batch: tuple[Tensor, ...]) -> Tensor:
         contexts = batch[1] if model.dim_context else batch[0].new_empty(len(batch[0]), 0)

@@ -7,12 +7,11 @@ from typing import Any, cast
 
 import torch
 from torch import Generator, Tensor
-from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gdmlib.autoregressive.pixel_model import PixelModel
 from gdmlib.densities._common import check_count
-from gdmlib.training import History, fit, gradient_step
+from gdmlib.training import History, cosine, fit, gradient_step
 
 Images = Tensor | tuple[Tensor, Tensor]
 
@@ -91,10 +90,8 @@ def train_pixels(
     if average is not None and not 0 <= average < 1:
         raise ValueError(f"average: expected a share of at least 0 and below 1, got {average}")
     x, _ = _unpack(data)
-    check_count(batch_size, "batch_size")
     optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
-    steps = epochs * -(-len(x) // batch_size)
-    schedule = CosineAnnealingLR(optimizer, T_max=max(steps, 1))
+    schedule = cosine(optimizer, epochs, len(x), batch_size)
     descend = gradient_step(
         model,
         optimizer,

@@ -29,7 +29,6 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.optim.lr_scheduler import CosineAnnealingLR
 from torch.utils.checkpoint import checkpoint
 
 from gdmlib._checks import check_tensor
@@ -37,7 +36,7 @@ from gdmlib.autoregressive.mcgsm import MCGSM, Whitening, lbfgs
 from gdmlib.autoregressive.neighbourhood import CausalImage, Neighbourhood, wavefronts
 from gdmlib.densities._common import check_count, uniform
 from gdmlib.densities.scale_mixture import GaussianScaleMixture
-from gdmlib.training import History, fit, gradient_step
+from gdmlib.training import History, cosine, fit, gradient_step
 
 
 def lstm_step(
@@ -619,7 +618,7 @@ def train_ride(
         If the loss became NaN or infinite.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
-    schedule = CosineAnnealingLR(optimizer, T_max=max(epochs * -(-len(images) // batch_size), 1))
+    schedule = cosine(optimizer, epochs, len(images), batch_size)
 
     def loss(batch: Tensor) -> Tensor:
         seen = batch if prepare is None else prepare(batch)
@@ -652,7 +651,7 @@ def mean_pixel_nats(model: CausalImage, images: Tensor, batch_size: int = 24) ->
         Images in one pass.
     """
     total = 0.0
-    for part in images.split(batch_size):
+    for part in images.split(check_count(batch_size, "batch_size")):
         total -= float(model.interior_log_prob(part).mean((1, 2)).sum(dtype=torch.float64))
     return total / len(images)
 

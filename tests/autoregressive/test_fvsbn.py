@@ -352,3 +352,9 @@ def test_without_a_penalty_the_maximum_must_exist():
     # In the other order it is the other pixel that is given away.
     with pytest.raises(ValueError, match="does not exist for pixel 1"):
         FVSBN.fit(copied, 0.0, ordering=[5, 4, 3, 2, 1, 0])
+
+
+@pytest.mark.parametrize("tolerance", [-1.0, float("nan")])
+def test_the_tolerance_is_checked(tolerance):
+    with pytest.raises(ValueError, match="tolerance: expected a finite number"):
+        FVSBN.fit(torch.eye(3), 1.0, tolerance=tolerance)

@@ -146,7 +146,7 @@ def test_start():
     for name, value in a.state_dict().items():
         assert torch.equal(value, b.state_dict()[name])
     assert not torch.equal(a.weights[0], c.weights[0])
-    assert 0.9 / math.sqrt(50) < float(a.weights[0].abs().max()) <= 1 / math.sqrt(50)
+    assert 0.9 / math.sqrt(50) < float(a.weights[0].detach().abs().max()) <= 1 / math.sqrt(50)
     assert 0.9 / math.sqrt(20) < float(a.weights[1].abs().max()) <= 1 / math.sqrt(20)
 
 
@@ -196,3 +196,20 @@ def test_dropout_is_for_training_alone():
     assert torch.equal(model.log_prob(x), plain.log_prob(x))
     with pytest.raises(ValueError, match="dropout: expected a share"):
         MADE(9, [40], dropout=1.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"hidden": 5}, "hidden: expected the sizes"),
+        ({"orderings": 2.5}, "orderings: expected a number or permutations"),
+    ],
+)
+def test_sizes_are_sequences_and_orderings_permutations(options, words):
+    with pytest.raises(ValueError, match=words):
+        MADE(4, **options)
+
+
+def test_there_are_so_many_masks_and_no_more():
+    with pytest.raises(ValueError, match="mask: expected 0 to 1, got 2"):
+        MADE(4, [5], orderings=2).masks(2)
