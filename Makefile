@@ -15,11 +15,11 @@ BIN := $(VENV)/bin
 ENV_STAMP := $(VENV)/.installed
 HTML := _build/html
 BOOK_STAMP := $(HTML)/.built
-BOOK_SOURCES := _config.yml _toc.yml CHANGELOG.md $(shell find book notebooks gdmlib results -type f \
+BOOK_SOURCES := _config.yml _toc.yml CHANGELOG.md benchmarks/results.json $(shell find book notebooks gdmlib results -type f \
 	-not -path '*/__pycache__/*' -not -path '*/.*' 2>/dev/null | sed 's/ /\\ /g')
 
 .DEFAULT_GOAL := help
-.PHONY: help book test unit notebooks execute homework lint format lab serve coverage mutants rehost clean
+.PHONY: help book test unit notebooks execute homework lint format lab serve coverage mutants bench rehost clean
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -63,12 +63,12 @@ homework: $(ENV_STAMP)  ## make the release versions and the instructor's course
 
 lint: $(ENV_STAMP)  ## check style (notebooks, too) and types
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check gdmlib tools tests book homework
+	$(BIN)/ruff format --check gdmlib benchmarks tools tests book homework
 	$(BIN)/mypy
 
 format: $(ENV_STAMP)  ## format the code
-	$(BIN)/ruff check --fix gdmlib tools tests book homework
-	$(BIN)/ruff format gdmlib tools tests book homework
+	$(BIN)/ruff check --fix gdmlib benchmarks tools tests book homework
+	$(BIN)/ruff format gdmlib benchmarks tools tests book homework
 
 lab: $(ENV_STAMP)  ## open the lessons in JupyterLab
 	$(BIN)/jupyter lab notebooks
@@ -82,6 +82,10 @@ coverage: $(ENV_STAMP)  ## measure the tests' line coverage of gdmlib (at least 
 
 mutants: $(ENV_STAMP)  ## mutate gdmlib/densities: at least 85 % of the mutants must be killed
 	$(BIN)/python -m tools.mutants
+
+bench: $(ENV_STAMP)  ## time the library beside a peer: make bench PEER=path/to/pytorch-generative
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]'
+	PYTHONPATH="$(PEER)" $(BIN)/python -m benchmarks.record
 
 rehost: $(ENV_STAMP)  ## set the repository's address everywhere: make rehost URL=https://host/owner/name
 	@test -n "$(URL)" || { echo "make rehost URL=https://host/owner/name"; exit 1; }

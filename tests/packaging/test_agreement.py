@@ -74,7 +74,8 @@ def test_core_dependencies_have_lower_bounds_only(root: Path) -> None:
 
 
 def test_extras_are_the_documented_ones(root: Path) -> None:
-    assert set(project(root)["optional-dependencies"]) == {"book", "homework", "test", "scale"}
+    extras = {"book", "homework", "test", "scale", "bench"}
+    assert set(project(root)["optional-dependencies"]) == extras
 
 
 def test_every_requirement_is_pinned_within_its_bounds(root: Path) -> None:

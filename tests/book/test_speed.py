@@ -1,0 +1,188 @@
+"""The page on speed: its record is complete, and every number on it comes from the record."""
+
+from __future__ import annotations
+
+import copy
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from coursebook import speed
+from PIL import Image
+
+from benchmarks import figure, memory, peer
+from benchmarks.cases import CASES, SIDES
+from benchmarks.record import pool
+
+
+@pytest.fixture(scope="module")
+def record(root: Path) -> dict[str, Any]:
+    return speed.read_record(root)
+
+
+# --- the record
+
+
+def test_the_record_holds_every_case_and_both_sides(record: dict[str, Any]):
+    assert [row["case"] for row in record["speed"]] == [case.name for case in CASES]
+    for row in record["speed"]:
+        for side in SIDES:
+            assert row[side]["rounds"] >= 1, row["case"]
+            assert 0 < row[side]["least"] <= row[side]["seconds"] <= row[side]["most"]
+        assert row["ratio"] == pytest.approx(
+            row["theirs"]["seconds"] / row["ours"]["seconds"], rel=1e-2
+        )
+
+
+def test_the_record_holds_every_size(record: dict[str, Any]):
+    curves = {curve["case"]: curve["points"] for curve in record["growth"]}
+    wanted = {case.name: case.growth for case in CASES if case.panel}
+    assert {name: tuple(p["pixels"] for p in points) for name, points in curves.items()} == {
+        name: tuple(size**2 for size in sizes) for name, sizes in wanted.items()
+    }
+    assert all(p["ours"] and p["theirs"] for points in curves.values() for p in points)
+
+
+def test_the_record_says_on_what_it_was_made(record: dict[str, Any]):
+    assert record["machine"]["threads"] == 1
+    assert record["machine"]["cores"] >= 1
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", record["date"])
+    assert {"python", "torch", "gdmlib", speed.PEER} <= set(record["versions"])
+    assert record["versions"][speed.PEER] != "not installed"
+
+
+def test_the_record_names_the_files_of_the_peer(record: dict[str, Any]):
+    files = {row["file"]: row for row in record["peer"]}
+    models = {"fvbn", "nade", "made", "pixel_cnn", "gated_pixel_cnn"}
+    timed = {f"models/autoregressive/{name}.py" for name in models}
+    timed |= {"models/base.py", "nn/convolution.py"}
+    assert timed <= set(files)
+    for name, row in files.items():
+        assert row["commit"] == peer.KNOWN.get(row["git"])
+        assert row["commit"] or name.endswith("__init__.py")
+    text = speed.setup_markdown(record)
+    for name in timed:
+        assert f"`{name}`" in text
+        assert f"[{files[name]['commit'][:7]}](" in text
+
+
+def test_whole_images_cost_little_memory_if_states_are_recomputed(record: dict[str, Any]):
+    rows = {(row["pixels"], row["recompute"]): row for row in record["memory"]}
+    sizes = [size**2 for size in memory.SIZES]
+    assert sorted(rows) == [(n, again) for n in sizes for again in (False, True)]
+    assert rows[sizes[-1], True]["megabytes"] < 0.5 * rows[sizes[-1], False]["megabytes"]
+    for again in (False, True):  # linear: four times the pixels, about four times the time
+        first, last = (rows[n, again]["seconds"] / n for n in (sizes[0], sizes[-1]))
+        assert 0.3 < last / first < 3
+
+
+def test_networks_of_the_library_see_the_past_and_stay_in_scale(record: dict[str, Any]):
+    rows = record["properties"]["blind_spot"]
+    default = [row for row in rows if "default" in row["network"]]
+    assert [row["unseen"] for row in default] == [0]
+    assert all(row["future"] == 0 for row in rows)
+    scale = next(r["scale"] for r in record["properties"]["scale"] if r["side"] == "ours")
+    assert max(scale) < 2 * scale[0]
+
+
+def test_rounds_of_all_turns_are_pooled_and_parts_scaled_up():
+    info = {"case": "a", "side": "ours", "size": 7, "share": 0.5, "parameters": 3}
+    runs = [{"extra_info": info, "stats": {"data": data}} for data in ([1.0, 3.0], [2.0])]
+    found = pool(runs)["a", "ours", 7]
+    assert (found["seconds"], found["least"], found["most"]) == (4.0, 2.0, 6.0)
+    assert found["rounds"] == 3
+
+
+# --- what the page shows
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (123.4, "123 s"),
+        (12.34, "12.3 s"),
+        (1.0, "1.00 s"),
+        (0.9996, "1,000 ms"),
+        (0.0853, "85.3 ms"),
+        (0.00123, "1.23 ms"),
+        (0.00046, "460 µs"),
+    ],
+)
+def test_times_have_three_digits(seconds: float, text: str):
+    assert speed.duration(seconds) == text.replace(" ", speed.GAP)
+
+
+def test_factors_have_two_digits():
+    found = [speed.factor(v).replace(speed.GAP, " ") for v in (7.94, 9.96, 123.4, None)]
+    assert found == ["7.9 ×", "10 ×", "123 ×", "–"]
+
+
+def test_the_table_is_made_from_the_record(record: dict[str, Any]):
+    changed = copy.deepcopy(record)
+    changed["speed"][0]["ours"]["seconds"] = 0.123456
+    changed["speed"][0]["ratio"] = 77.4
+    line = speed.speed_markdown(changed).splitlines()[2].replace(speed.GAP, " ")
+    assert "| 123 ms |" in line
+    assert "**77 ×**" in line
+    assert len(speed.speed_markdown(record).splitlines()) >= 2 + len(CASES)
+
+
+def test_a_missing_peer_is_shown_as_missing(record: dict[str, Any]):
+    alone = copy.deepcopy(record)
+    for row in alone["speed"]:
+        row["theirs"] = row["ratio"] = None
+    for curve in alone["growth"]:
+        for point in curve["points"]:
+            point["theirs"] = None
+    properties = alone["properties"]
+    for name in ("blind_spot", "scale"):
+        properties[name] = [row for row in properties[name] if row["side"] == "ours"]
+    properties["residual_weight"] = None
+    alone["memory"] = alone["peer"] = []
+    for _, write in speed.DIRECTIVES:
+        assert write(alone)
+    assert "–" in speed.speed_markdown(alone).splitlines()[2]
+    assert "for the other" not in speed.growth_alt(alone)
+
+
+def test_goals_that_were_missed_are_named(record: dict[str, Any]):
+    changed = copy.deepcopy(record)
+    goals = [row for row in changed["speed"] if row["goal"]]
+    for row in goals:
+        row["ratio"] = row["goal"] + 1
+    assert speed.goals_markdown(changed) == f"All {len(goals)} goals are reached."
+    goals[0]["ratio"] = goals[0]["goal"] - 1
+    assert speed.goals_markdown(changed).endswith(f"missed: {speed.SHORT[goals[0]['case']]}.")
+
+
+def test_slopes_of_power_laws_are_found():
+    points = [
+        {"pixels": n, "ours": {"seconds": 1e-6 * n**2}, "theirs": None} for n in (196, 784, 3136)
+    ]
+    assert speed.slope({"points": points}, "ours") == pytest.approx(2)
+    assert speed.slope({"points": points}, "theirs") is None
+
+
+def test_a_part_that_was_scaled_up_is_said_so(record: dict[str, Any]):
+    text = speed.speed_markdown(record)
+    parts = [row for row in record["speed"] if row["theirs"]["share"] < 1]
+    assert text.count("scaled up") == len(parts)
+
+
+def test_the_page_uses_every_table_and_types_no_measurement(root: Path):
+    page = (root / "book" / "speed.md").read_text(encoding="utf-8")
+    assert all(page.count(f"```{{{name}}}\n```") == 1 for name, _ in speed.DIRECTIVES)
+    assert not re.search(r"\d\s*(?:(?:ms|µs|s)\b|×(?!\s*\d))|\d+\.\d", page)
+
+
+def test_the_figure_is_drawn_from_the_record(root: Path, record: dict[str, Any]):
+    with Image.open(root / "book" / speed.FIGURE) as picture:
+        assert picture.info["Data"] == figure.digest(record["growth"])  # else: make bench
+
+
+def test_the_figure_is_described(record: dict[str, Any]):
+    alt = speed.growth_alt(record)
+    assert 100 < len(alt) < 1000
+    assert '"' not in alt
+    assert all(speed.SHORT[curve["case"]] in alt for curve in record["growth"])
