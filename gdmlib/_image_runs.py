@@ -147,10 +147,21 @@ def _cut(images: list[Tensor], which: Tensor, place: Tensor, size: int) -> Tenso
     return crops
 
 
-def _without_mean(crops: Tensor) -> Tensor:
-    """Subtract the mean of each patch and leave out its last pixel, (n, s, s) -> (n, s² - 1)."""
-    flat = crops.flatten(1)
-    return (flat - flat.mean(dim=1, keepdim=True))[:, :-1]
+def _patches(config: Mapping[str, Any]) -> list[Tensor]:
+    """Cut patches for training, validation and test, each (n, s, s), and subtract their means."""
+    generator = seeded(config["patch_seed"])
+    counts = ("train_patches", "valid_patches", "test_patches")
+    found = []
+    for images, count in zip(_photographs(config), counts, strict=True):
+        crops = _crops(images, config[count], config["size"], generator)
+        x = _dequantise(crops, generator)
+        found.append(x - x.flatten(1).mean(dim=1)[:, None, None])
+    return found
+
+
+def _but_last(x: Tensor) -> Tensor:
+    """Leave out the last pixel, which the others determine, (n, s, s, ...) -> (n, s² - 1, ...)."""
+    return x.flatten(1, 2)[:, :-1]
 
 
 def mcgsm_patches(job: Job) -> Outcome:
@@ -158,17 +169,7 @@ def mcgsm_patches(job: Job) -> Outcome:
     from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMPatch, train_mcgsm
 
     config = job.config
-    generator = seeded(config["patch_seed"])
-    train, valid, test = (
-        _without_mean(
-            _dequantise(_crops(images, config[count], config["size"], generator), generator)
-        )
-        for images, count in zip(
-            _photographs(config),
-            ("train_patches", "valid_patches", "test_patches"),
-            strict=True,
-        )
-    )
+    train, valid, test = (_but_last(x) for x in _patches(config))
     data = Data(f"{config['data']}, patches", sha256_of(train, valid, test))
     d = train.shape[1]
     train, valid = train.to(job.device), valid.to(job.device)
@@ -349,3 +350,87 @@ def ride_images(job: Job) -> Outcome:
     runs, details = over_seeds(job, fit, lambda model: _rates(job, model, test))
     data = Data(config["data"], sha256_of(*train, *valid, *test))
     return Outcome(summarise(RATE, runs, "bit/px", "higher"), data, details)
+
+
+def ride_patches(job: Job) -> Outcome:
+    """Train an MCGSM that sees the same pixels, then by `train_ride` a RIDE that starts from it."""
+    from gdmlib.autoregressive.mcgsm import MCGSM, train_mcgsm
+    from gdmlib.autoregressive.ride import RIDE, train_ride
+
+    config, epochs = job.config, job.config["epochs"]
+    context = _half_plane(config)
+    sizes = config["components"], config["scales"], config["features"]
+    train, valid, test = _patches(config)
+
+    def pairs(x: Tensor) -> tuple[Tensor, Tensor]:
+        seen = _but_last(context.contexts(context.pad(x, 0.0)))
+        return seen.flatten(0, 1).to(job.device), _but_last(x).flatten().to(job.device)
+
+    def start(seed: int) -> dict[str, Any]:
+        generator = seeded(seed)
+        x, y = pairs(train[: config["mcgsm_patches"]])
+        model = MCGSM.start(x, y, *sizes, generator=generator)
+        train_mcgsm(
+            model,
+            x,
+            y,
+            epochs=config["mcgsm_epochs"],
+            batch_size=config["mcgsm_batch_size"],
+            learning_rate=config["mcgsm_lr"],
+            validation=pairs(valid),
+            generator=generator,
+            **job.training(f"seed-{seed}-mcgsm", config["mcgsm_epochs"]),
+        )
+        return model.state_dict()
+
+    @torch.no_grad()
+    def evaluate(model: nn.Module, x: Tensor) -> Tensor:
+        assert isinstance(model, RIDE)
+        parts = [model.pixel_log_prob(part) for part in x[:, None].to(job.device).split(1000)]
+        return _but_last(torch.cat(parts)).double().sum(dim=1).cpu()
+
+    def fit(k: int, seed: int) -> tuple[nn.Module, dict[str, Any]]:
+        conditional = MCGSM(len(context), *sizes)
+        conditional.load_state_dict(job.stage(f"seed-{seed}-mcgsm", partial(start, seed)))
+        generator = seeded(seed)
+
+        def fresh(patches: Tensor) -> Tensor:
+            # Noise for the last pixel, which does not count: the density of a number that the
+            # others determine has no bound.
+            x = patches.clone()
+            noise = torch.randn(len(x), generator=generator)
+            x[:, 0, -1, -1] = (noise * config["last_pixel"]).to(x)
+            return x
+
+        model = RIDE(
+            context,
+            config["units"],
+            config["layers"],
+            *sizes,
+            head_sees_context=True,
+            padding=0.0,
+            generator=generator,
+        )
+        model = model.start(train[:1, None], conditional).to(job.device)
+        begun = float(evaluate(model, valid).mean())
+        train_ride(
+            model,
+            train[:, None].to(job.device),
+            epochs=epochs,
+            batch_size=config["batch_size"],
+            learning_rate=config["lr"],
+            clip=config["clip"],
+            padded=True,
+            prepare=fresh,
+            generator=generator,
+            **job.training(f"seed-{seed}", epochs, k * epochs, len(job.seeds) * epochs),
+        )
+        return model, {
+            "parameters": count_parameters(model),
+            "validation": float(evaluate(model, valid).mean()),
+            "validation, before the memory was trained": begun,
+        }
+
+    runs, details = over_seeds(job, fit, lambda model: evaluate(model, test))
+    data = Data(f"{config['data']}, patches", sha256_of(*map(_but_last, (train, valid, test))))
+    return Outcome(summarise("mean test log-likelihood", runs, "nats", "higher"), data, details)

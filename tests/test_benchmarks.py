@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -48,11 +50,14 @@ def test_a_sampler_can_be_stopped_early() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="memory is read from Linux")
-def test_the_memory_of_a_large_tensor_is_seen() -> None:
+def test_the_memory_of_a_large_block_is_seen() -> None:
+    # Fresh pages: a tensor may get memory that the process has had before.
+    block = mmap.mmap(-1, 20_000_000)
     before = memory.resident("VmRSS")
-    large = torch.ones(5_000_000)
+    np.frombuffer(block, dtype=np.uint8)[:] = 1
     assert memory.resident("VmRSS") - before == pytest.approx(20, abs=5)
-    assert memory.resident("VmHWM") >= memory.resident("VmRSS") > large.numel() * 4e-6
+    now = memory.resident("VmRSS")
+    assert memory.resident("VmHWM") > now - 1 > 20  # the kernel counts in lots
     assert memory.measure(16, recompute=True)["seconds"] > 0
 
 

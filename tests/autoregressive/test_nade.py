@@ -39,7 +39,7 @@ def test_start():
     assert torch.equal(a.weight_out, b.weight_out)
     assert not torch.equal(a.weight_in, c.weight_in)
     assert 0.9 / math.sqrt(50) < float(a.weight_in.detach().abs().max()) <= 1 / math.sqrt(50)
-    assert 0.9 / math.sqrt(20) < float(a.weight_out.abs().max()) <= 1 / math.sqrt(20)
+    assert 0.9 / math.sqrt(20) < float(a.weight_out.detach().abs().max()) <= 1 / math.sqrt(20)
     assert NADE((1, 2, 3)).weight_in.shape == (6, 500)
 
 
