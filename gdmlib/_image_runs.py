@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from gdmlib.records import Data, sha256_of
 if TYPE_CHECKING:
     from gdmlib.autoregressive.mcgsm import MCGSM
     from gdmlib.autoregressive.neighbourhood import Neighbourhood
+    from gdmlib.training import History
 
 RATE = "mean test log-likelihood rate"
 
@@ -231,8 +232,6 @@ def _conditional(
     job: Job, train: list[Tensor], valid: list[Tensor], seed: int, options: dict[str, Any]
 ) -> tuple[MCGSM, dict[str, Any]]:
     """Train an MCGSM by `train_mcgsm` on some pixels of each image; return it and details."""
-    from gdmlib.autoregressive.mcgsm import MCGSM, train_mcgsm
-
     config, generator = job.config, seeded(seed)
     context = _half_plane(config)
 
@@ -245,25 +244,36 @@ def _conditional(
         x, y = (torch.cat(parts).to(job.device) for parts in zip(*found, strict=True))
         return x, y
 
-    x, y = pairs(train)
-    model = MCGSM.start(
-        x, y, config["components"], config["scales"], config["features"], generator=generator
-    )
-    history = train_mcgsm(
-        model,
-        x,
-        y,
-        epochs=config["mcgsm_epochs"],
-        batch_size=config["mcgsm_batch_size"],
-        learning_rate=config["mcgsm_lr"],
-        validation=pairs(valid),
-        generator=generator,
-        **options,
-    )
+    model, history = _train_mcgsm(config, pairs(train), lambda: pairs(valid), generator, options)
     return model, {
         "MCGSM, best epoch": history.best_epoch,
         "MCGSM, validation (bit/px)": -min(history.valid["loss"]) / math.log(2),
     }
+
+
+def _train_mcgsm(
+    config: Mapping[str, Any],
+    pairs: tuple[Tensor, Tensor],
+    held_out: Callable[[], tuple[Tensor, Tensor]],
+    generator: torch.Generator,
+    options: dict[str, Any],
+) -> tuple[MCGSM, History]:
+    """Train an MCGSM by `train_mcgsm`; ``held_out`` is called once the model is made."""
+    from gdmlib.autoregressive.mcgsm import MCGSM, train_mcgsm
+
+    sizes = config["components"], config["scales"], config["features"]
+    model = MCGSM.start(*pairs, *sizes, generator=generator)
+    history = train_mcgsm(
+        model,
+        *pairs,
+        epochs=config["mcgsm_epochs"],
+        batch_size=config["mcgsm_batch_size"],
+        learning_rate=config["mcgsm_lr"],
+        validation=held_out(),
+        generator=generator,
+        **options,
+    )
+    return model, history
 
 
 def _half_plane(config: Mapping[str, Any]) -> Neighbourhood:
@@ -354,7 +364,7 @@ def ride_images(job: Job) -> Outcome:
 
 def ride_patches(job: Job) -> Outcome:
     """Train an MCGSM that sees the same pixels, then by `train_ride` a RIDE that starts from it."""
-    from gdmlib.autoregressive.mcgsm import MCGSM, train_mcgsm
+    from gdmlib.autoregressive.mcgsm import MCGSM
     from gdmlib.autoregressive.ride import RIDE, train_ride
 
     config, epochs = job.config, job.config["epochs"]
@@ -367,20 +377,9 @@ def ride_patches(job: Job) -> Outcome:
         return seen.flatten(0, 1).to(job.device), _but_last(x).flatten().to(job.device)
 
     def start(seed: int) -> dict[str, Any]:
-        generator = seeded(seed)
-        x, y = pairs(train[: config["mcgsm_patches"]])
-        model = MCGSM.start(x, y, *sizes, generator=generator)
-        train_mcgsm(
-            model,
-            x,
-            y,
-            epochs=config["mcgsm_epochs"],
-            batch_size=config["mcgsm_batch_size"],
-            learning_rate=config["mcgsm_lr"],
-            validation=pairs(valid),
-            generator=generator,
-            **job.training(f"seed-{seed}-mcgsm", config["mcgsm_epochs"]),
-        )
+        some = pairs(train[: config["mcgsm_patches"]])
+        options = job.training(f"seed-{seed}-mcgsm", config["mcgsm_epochs"])
+        model, _ = _train_mcgsm(config, some, lambda: pairs(valid), seeded(seed), options)
         return model.state_dict()
 
     @torch.no_grad()

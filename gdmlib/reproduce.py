@@ -247,7 +247,7 @@ def results_table(folder: str | Path) -> list[Row]:
     ``run`` the device and the time it took. A published value that was not seen in the paper itself
     is marked as quoted.
     """
-    records = {record.name: record for record in load_records(folder) if not record.smoke}
+    records = _full_size(folder)
     names = [*EXPERIMENTS, *sorted(records.keys() - EXPERIMENTS.keys())]
     return [_row(name, records.get(name)) for name in names]
 
@@ -267,7 +267,7 @@ def results_text(folder: str | Path, *patterns: str) -> str:
     str
         One line a record, in the order of the experiments; "" if there is none.
     """
-    records = {record.name: record for record in load_records(folder) if not record.smoke}
+    records = _full_size(folder)
     lines, others = [], False
     for name, experiment in EXPERIMENTS.items():
         record = records.get(name)
@@ -283,6 +283,11 @@ def results_text(folder: str | Path, *patterns: str) -> str:
             "* other settings than registered, as a smaller budget: see the page of results"
         )
     return "\n".join(lines)
+
+
+def _full_size(folder: str | Path) -> dict[str, Record]:
+    """Return the records of a folder by name, without trials."""
+    return {record.name: record for record in load_records(folder) if not record.smoke}
 
 
 def _row(name: str, record: Record | None) -> Row:
