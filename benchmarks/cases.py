@@ -34,16 +34,11 @@ UNITS, INPUTS = 32, 12  # of the spatial LSTM
 class Work:
     """Something to be timed.
 
-    Attributes
-    ----------
-    run
-        Does the work.
-    share
-        The part of the whole work that ``run`` does, above 0 and at most 1.
-    parameters
-        The numbers of the model that count.
-    trial
-        Does a small part of the work, to warm up and to see how long all of it will take.
+    Attributes:
+        run: Does the work.
+        share: The part of the whole work that ``run`` does, above 0 and at most 1.
+        parameters: The numbers of the model that count.
+        trial: Does a small part of the work, to warm up and to see how long all of it will take.
     """
 
     run: Callable[[], object]
@@ -56,24 +51,16 @@ class Work:
 class Case:
     """One piece of work, and who does it.
 
-    Attributes
-    ----------
-    name, title
-        For programs and for people.
-    ours, theirs
-        From the size of an image, the work; the peer may have none.
-    other
-        Whom ``theirs`` belongs to.
-    same_as
-        The case that has timed the other's work already; it is not timed again.
-    goal
-        How many times as fast the library should be, if a goal is set.
-    size
-        Of the images in the table.
-    growth
-        All sizes that are timed.
-    panel
-        Of the figure: a training step, samples, or a spatial LSTM; None keeps the case out of it.
+    Attributes:
+        name, title: For programs and for people.
+        ours, theirs: From the size of an image, the work; the peer may have none.
+        other: Whom ``theirs`` belongs to.
+        same_as: The case that has timed the other's work already; it is not timed again.
+        goal: How many times as fast the library should be, if a goal is set.
+        size: Of the images in the table.
+        growth: All sizes that are timed.
+        panel: Of the figure: a training step, samples, or a spatial LSTM; None keeps the case out
+            of it.
     """
 
     name: str

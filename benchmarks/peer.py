@@ -81,17 +81,13 @@ class _EnoughError(Exception):
 def sampling(model: Any, n: int, size: int, pixels: int | None = None) -> Callable[[], None]:
     """Return a function that draws n images with the peer's own sampler.
 
-    Parameters
-    ----------
-    model
-        One of the peer's models.
-    n
-        The number of images.
-    size
-        Their height and width.
-    pixels
-        Stop after so many pixels. The peer runs the whole network on the whole image for each
-        pixel, so that each costs the same, and size² / pixels times the time is that of an image.
+    Args:
+        model: One of the peer's models.
+        n: The number of images.
+        size: Their height and width.
+        pixels: Stop after so many pixels. The peer runs the whole network on the whole image for
+            each pixel, so that each costs the same, and size² / pixels times the time is that of an
+            image.
     """
     empty = torch.full((n, 1, size, size), -1.0)  # the peer's mark of an unknown pixel
     if pixels is None:

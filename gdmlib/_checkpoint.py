@@ -65,14 +65,10 @@ def load_plain(path: Path) -> dict[str, Any]:
 def save_weights(model: nn.Module, path: str | Path, metadata: Mapping[str, str]) -> None:
     """Write the parameters and buffers of ``model`` to a safetensors file, atomically.
 
-    Parameters
-    ----------
-    model
-        Any module.
-    path
-        The file; its folder is made if it is missing.
-    metadata
-        What made these weights: text for text.
+    Args:
+        model: Any module.
+        path: The file; its folder is made if it is missing.
+        metadata: What made these weights: text for text.
     """
     for key, value in metadata.items():
         if not isinstance(key, str) or not isinstance(value, str):
@@ -89,12 +85,10 @@ def load_weights(model: nn.Module, path: str | Path) -> dict[str, str]:
 
     Other safetensors files can be read as well.
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    CheckpointError
-        If the file is broken, or its names or shapes are not the model's. The model is unchanged.
+    Raises:
+        FileNotFoundError: If there is no such file.
+        CheckpointError: If the file is broken, or its names or shapes are not the model's. The
+            model is unchanged.
     """
     path = Path(path)
     if not path.is_file():

@@ -26,29 +26,18 @@ def check_tensor(
 ) -> Tensor:
     """Return ``x`` if it is as expected, or say what is wrong with it.
 
-    Parameters
-    ----------
-    x
-        The tensor to check.
-    name
-        How the caller's documentation calls it; it opens the message.
-    ndim
-        Expected number of dimensions.
-    shape
-        Expected shape. An ``int`` must match; ``None`` or a name such as ``"N"`` is free.
-    floating, integer
-        Expect a floating-point, or an integer (or Boolean) dtype.
-    finite
-        Refuse NaN and infinities.
-    nonempty
-        Refuse a tensor without elements.
+    Args:
+        x: The tensor to check.
+        name: How the caller's documentation calls it; it opens the message.
+        ndim: Expected number of dimensions.
+        shape: Expected shape. An ``int`` must match; ``None`` or a name such as ``"N"`` is free.
+        floating, integer: Expect a floating-point, or an integer (or Boolean) dtype.
+        finite: Refuse NaN and infinities.
+        nonempty: Refuse a tensor without elements.
 
-    Raises
-    ------
-    TypeError
-        If ``x`` is no tensor.
-    ValueError
-        If shape, dtype or content are not as expected.
+    Raises:
+        TypeError: If ``x`` is no tensor.
+        ValueError: If shape, dtype or content are not as expected.
     """
     if not isinstance(x, Tensor):
         raise TypeError(
@@ -85,12 +74,10 @@ def check_tensor(
 def check_labels(y: Tensor, name: str, *, num_classes: int, length: int | None = None) -> Tensor:
     """Return ``y`` if it holds class labels ``0 .. num_classes - 1``, or say what is wrong.
 
-    Raises
-    ------
-    TypeError
-        If ``y`` is no tensor.
-    ValueError
-        If ``y`` is not one-dimensional, not integer, out of range, or not ``length`` long.
+    Raises:
+        TypeError: If ``y`` is no tensor.
+        ValueError: If ``y`` is not one-dimensional, not integer, out of range, or not ``length``
+            long.
     """
     check_tensor(y, name, ndim=1, integer=True)
     if length is not None and len(y) != length:

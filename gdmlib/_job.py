@@ -36,26 +36,16 @@ class Outcome:
 class Experiment:
     """A function, and the published number that it should give.
 
-    Attributes
-    ----------
-    name
-        The name of the record's file, without ``.json``.
-    title, dataset
-        For people.
-    run
-        ``run(job)`` returns an `Outcome`; all its settings are in ``job.config``.
-    published
-        The number to reach, or None.
-    protocol
-        How the number is made, and in what that differs from the paper.
-    config, seeds
-        The settings of the full size.
-    smoke
-        The settings that a trial changes: no data, a second of time.
-    trains
-        Whether it calls `gdmlib.training.fit`, and so can run in several processes.
-    digits
-        Decimals in the table.
+    Attributes:
+        name: The name of the record's file, without ``.json``.
+        title, dataset: For people.
+        run: ``run(job)`` returns an `Outcome`; all its settings are in ``job.config``.
+        published: The number to reach, or None.
+        protocol: How the number is made, and in what that differs from the paper.
+        config, seeds: The settings of the full size.
+        smoke: The settings that a trial changes: no data, a second of time.
+        trains: Whether it calls `gdmlib.training.fit`, and so can run in several processes.
+        digits: Decimals in the table.
     """
 
     name: str
@@ -73,10 +63,8 @@ class Experiment:
     def settings(self, smoke: bool, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings of a run, its seeds among them.
 
-        Raises
-        ------
-        ValueError
-            If a change names a setting that does not exist.
+        Raises:
+            ValueError: If a change names a setting that does not exist.
         """
         plain = {"seeds": list(self.seeds), **self.config, **(self.smoke if smoke else {})}
         unknown = changes.keys() - plain.keys()
@@ -92,24 +80,15 @@ class Experiment:
 class Job:
     """How an experiment is to run, where, and what is left of an earlier attempt.
 
-    Parameters
-    ----------
-    name
-        Of the experiment.
-    settings
-        See `Experiment.settings`.
-    smoke
-        Whether this is a trial.
-    device
-        Where tensors and models go.
-    folder
-        Keeps what is needed to go on after an interruption; None keeps nothing.
-    say
-        Takes a line of progress; None for silence, as in all processes but the first.
-    main
-        Whether this process writes files.
-    earlier
-        Seconds, and seconds of processor time, that were spent before an interruption.
+    Args:
+        name: Of the experiment.
+        settings: See `Experiment.settings`.
+        smoke: Whether this is a trial.
+        device: Where tensors and models go.
+        folder: Keeps what is needed to go on after an interruption; None keeps nothing.
+        say: Takes a line of progress; None for silence, as in all processes but the first.
+        main: Whether this process writes files.
+        earlier: Seconds, and seconds of processor time, that were spent before an interruption.
     """
 
     def __init__(
@@ -163,14 +142,10 @@ class Job:
     def training(self, name: str, epochs: int, before: int = 0, total: int = 0) -> dict[str, Any]:
         """Return the options of `gdmlib.training.fit` that keep a training and show its progress.
 
-        Parameters
-        ----------
-        name
-            Of the checkpoint: one for each training of the experiment.
-        epochs
-            How many there are in this training.
-        before, total
-            The epochs of the trainings before this one, and of all of them.
+        Args:
+            name: Of the checkpoint: one for each training of the experiment.
+            epochs: How many there are in this training.
+            before, total: The epochs of the trainings before this one, and of all of them.
         """
 
         def on_epoch(epoch: int, history: Any) -> None:
@@ -239,10 +214,8 @@ def clock(seconds: float) -> str:
 def read_state(folder: Path) -> dict[str, Any]:
     """Return what a run noted of itself, {} if there is none.
 
-    Raises
-    ------
-    ResumeError
-        If the file is broken.
+    Raises:
+        ResumeError: If the file is broken.
     """
     path = folder / _STATE
     if not path.is_file():
@@ -264,26 +237,17 @@ def prepare(
 ) -> tuple[tuple[float, float], list[str]]:
     """Make the folder of a run ready, afresh or to go on with what is there.
 
-    Parameters
-    ----------
-    folder
-        Belongs to this experiment alone.
-    settings
-        Of the run, all that must be the same to go on.
-    where
-        Device, threads, ...: with others the last digits may differ.
-    resume
-        Whether to go on.
+    Args:
+        folder: Belongs to this experiment alone.
+        settings: Of the run, all that must be the same to go on.
+        where: Device, threads, ...: with others the last digits may differ.
+        resume: Whether to go on.
 
-    Returns
-    -------
-    tuple
+    Returns:
         The time that was spent before, by the clock and of processor time, and remarks.
 
-    Raises
-    ------
-    ResumeError
-        If an unfinished run would be lost, or the settings are not the same.
+    Raises:
+        ResumeError: If an unfinished run would be lost, or the settings are not the same.
     """
     state = read_state(folder)
     remarks = []

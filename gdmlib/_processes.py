@@ -58,18 +58,13 @@ def is_main() -> bool:
 def share(index: Tensor | None, examples: int) -> Tensor | None:
     """Return which examples of a batch this process takes.
 
-    Parameters
-    ----------
-    index
-        The examples of the batch, shape (B,); None stands for all there are, in their order.
-    examples
-        How many there are.
+    Args:
+        index: The examples of the batch, shape (B,); None stands for all there are, in their order.
+        examples: How many there are.
 
-    Returns
-    -------
-    Tensor or None
-        About B / count of them. A batch of fewer examples than processes is taken whole by each:
-        the average is the same.
+    Returns:
+        About B / count of them. A batch of fewer examples than processes is taken whole by each,
+        for the average is the same.
     """
     processes = _current.get()
     if processes is None:
@@ -128,10 +123,8 @@ def average_gradients(parameters: Iterable[nn.Parameter], examples: int) -> None
 def check_replicas(models: Iterable[nn.Module], where: str) -> None:
     """Raise if the processes no longer hold the same parameters.
 
-    Raises
-    ------
-    RuntimeError
-        If they do not: a step went past `gdmlib.training.gradient_step`.
+    Raises:
+        RuntimeError: If they do not: a step went past `gdmlib.training.gradient_step`.
     """
     processes = _current.get()
     if processes is None:
@@ -176,17 +169,12 @@ def launch(device: str, count: int) -> tuple[Processes, torch.device]:
 
     With several, each runs the command line of this program anew up to this point.
 
-    Parameters
-    ----------
-    device
-        ``"cpu"`` or ``"cuda"``.
-    count
-        How many processes; on GPUs, each has one of its own.
+    Args:
+        device: ``"cpu"`` or ``"cuda"``.
+        count: How many processes; on GPUs, each has one of its own.
 
-    Raises
-    ------
-    MissingFabricError
-        If Lightning Fabric is not installed.
+    Raises:
+        MissingFabricError: If Lightning Fabric is not installed.
     """
     try:
         from lightning_fabric import Fabric

@@ -52,18 +52,12 @@ T = TypeVar("T")
 class Lesson:
     """A running lesson, as `start` returns it.
 
-    Attributes
-    ----------
-    name
-        The notebook's file name without its ending, such as ``"02_gaussian_mle"``.
-    seed
-        The seed of `generator` and of torch.
-    device
-        Where the lesson computes.
-    budget
-        ``"cpu"``, ``"gpu"`` or ``"grade"``.
-    generator
-        A seeded generator on the CPU: pass it to everything that is random.
+    Attributes:
+        name: The notebook's file name without its ending, such as ``"02_gaussian_mle"``.
+        seed: The seed of `generator` and of torch.
+        device: Where the lesson computes.
+        budget: ``"cpu"``, ``"gpu"`` or ``"grade"``.
+        generator: A seeded generator on the CPU: pass it to everything that is random.
     """
 
     name: str
@@ -80,11 +74,10 @@ class Lesson:
     def pick(self, cpu: T, gpu: T | None = None, grade: T | None = None) -> T:
         """Return the value for this run's budget; one that is not given is that of ``cpu``.
 
-        Examples
-        --------
-        >>> run = start("02_gaussian_mle", budget="cpu")
-        >>> run.pick(cpu=20, gpu=200, grade=1)
-        20
+        Examples:
+            >>> run = start("02_gaussian_mle", budget="cpu")
+            >>> run.pick(cpu=20, gpu=200, grade=1)
+            20
         """
         value = {"cpu": cpu, "gpu": gpu, "grade": grade}[self.budget]
         return cpu if value is None else value
@@ -97,25 +90,17 @@ class Lesson:
     ) -> training.History | None:
         """Train a model, or, when grading, load the weights that were trained before.
 
-        Parameters
-        ----------
-        name
-            Of the weights, see `find_checkpoint`.
-        model
-            The model that ``train`` trains; the weights are loaded into it.
-        train
-            Trains the model. It is also called when grading if there are no weights; it should
-            take its number of epochs from `pick`, so that this takes seconds.
+        Args:
+            name: Of the weights, see `find_checkpoint`.
+            model: The model that ``train`` trains; the weights are loaded into it.
+            train: Trains the model. It is also called when grading if there are no weights; it
+                should take its number of epochs from `pick`, so that this takes seconds.
 
-        Returns
-        -------
-        History or None
+        Returns:
             What ``train`` returned; None when weights were loaded.
 
-        Raises
-        ------
-        gdmlib.training.CheckpointError
-            If the weights are damaged or those of another model.
+        Raises:
+            gdmlib.training.CheckpointError: If the weights are damaged or those of another model.
         """
         weights = find_checkpoint(name) if self.grading else None
         if weights is None:
@@ -127,21 +112,16 @@ class Lesson:
 def start(name: str, *, seed: int = 0, budget: str | None = None) -> Lesson:
     """Begin a lesson: seed, device, threads, and the house style for pictures.
 
-    Parameters
-    ----------
-    name
-        The notebook's file name without its ending.
-    seed
-        Seeds torch and the lesson's generator.
-    budget
-        ``"cpu"``, ``"gpu"`` or ``"grade"``; by default what the environment variable
-        ``GDMLIB_BUDGET`` says, and without it ``"gpu"`` where there is one and ``"cpu"`` elsewhere.
+    Args:
+        name: The notebook's file name without its ending.
+        seed: Seeds torch and the lesson's generator.
+        budget: ``"cpu"``, ``"gpu"`` or ``"grade"``; by default what the environment variable
+            ``GDMLIB_BUDGET`` says, and without it ``"gpu"`` where there is one and ``"cpu"``
+            elsewhere.
 
-    Raises
-    ------
-    ValueError
-        If the name is not that of a lesson, the budget is unknown, or it is ``"gpu"`` and there is
-        none.
+    Raises:
+        ValueError: If the name is not that of a lesson, the budget is unknown, or it is ``"gpu"``
+            and there is none.
     """
     if not _NAME.fullmatch(name):
         raise ValueError(
@@ -207,14 +187,10 @@ def find_checkpoint(name: str) -> Path | None:
 def records(*patterns: str) -> str:
     """Return the records of full-size runs beside the published numbers, as lines of text.
 
-    Parameters
-    ----------
-    patterns
-        Names of experiments, where ``*`` stands for anything: ``"fvsbn_*"``.
+    Args:
+        patterns: Names of experiments, where ``*`` stands for anything: ``"fvsbn_*"``.
 
-    Returns
-    -------
-    str
+    Returns:
         From ``results/`` here or in the nearest parent folder that has one, as in a copy of the
         course; elsewhere, as in Colab, where to find them.
     """
@@ -237,18 +213,12 @@ def _here_and_above() -> tuple[Path, ...]:
 class FigureCell:
     """A code cell whose stored outputs hold a picture, and the words that go with it.
 
-    Attributes
-    ----------
-    cell_id
-        The id of the cell.
-    images
-        Number of pictures it shows; it should be one.
-    alt
-        What there is to see, for those who do not see it; empty where it is missing.
-    caption
-        What there is to learn.
-    name
-        The name under which other pages refer to it.
+    Attributes:
+        cell_id: The id of the cell.
+        images: Number of pictures it shows; it should be one.
+        alt: What there is to see, for those who do not see it; empty where it is missing.
+        caption: What there is to learn.
+        name: The name under which other pages refer to it.
     """
 
     cell_id: str
@@ -261,17 +231,12 @@ class FigureCell:
 def figures(path: str | Path) -> list[FigureCell]:
     """Return the cells of a notebook that show a picture, in order, with alt text and caption.
 
-    Parameters
-    ----------
-    path
-        The notebook, executed.
+    Args:
+        path: The notebook, executed.
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is no notebook of format 4.5.
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no notebook of format 4.5.
     """
     found = []
     for cell in _read_notebook(Path(path))["cells"]:
@@ -304,24 +269,17 @@ def describe(
 ) -> None:
     """Write alt text, caption and name of a cell's figure into the notebook.
 
-    Parameters
-    ----------
-    path
-        The notebook; it is replaced at once, or not at all.
-    cell_id
-        The id of the code cell that draws the figure.
-    alt
-        What there is to see, in a sentence or two.
-    caption, name
-        What there is to learn, and a name such as ``"fig-02-contours"``. What is None stays as it
-        is.
+    Args:
+        path: The notebook; it is replaced at once, or not at all.
+        cell_id: The id of the code cell that draws the figure.
+        alt: What there is to see, in a sentence or two.
+        caption, name: What there is to learn, and a name such as ``"fig-02-contours"``. What is
+            None stays as it is.
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If it is no notebook of format 4.5, there is no code cell with this id, or a text is empty.
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it is no notebook of format 4.5, there is no code cell with this id, or a
+            text is empty.
     """
     path = Path(path)
     for what, text in (("alt", alt), ("caption", caption), ("name", name)):
@@ -384,17 +342,12 @@ def colab_cell(repository: str, version: str) -> str:
     It installs the release that matches the notebook. pip's default is to leave alone what is
     already new enough, and the library asks for lower bounds only: torch and numpy stay.
 
-    Parameters
-    ----------
-    repository
-        Address of the repository, ``https://host/owner/name``.
-    version
-        Of the library, such as ``"0.1.0"``; the tag is ``v0.1.0``.
+    Args:
+        repository: Address of the repository, ``https://host/owner/name``.
+        version: Of the library, such as ``"0.1.0"``; the tag is ``v0.1.0``.
 
-    Raises
-    ------
-    ValueError
-        If the address is none.
+    Raises:
+        ValueError: If the address is none.
     """
     return (
         "# In Colab, install the course's library; anywhere else, do nothing.\n"
@@ -412,17 +365,12 @@ def badge(repository: str, stem: str) -> str:
     It is a text and no picture, so that a page needs nothing from another host. Colab opens
     notebooks from GitHub only; for any other host the link leads to the repository.
 
-    Parameters
-    ----------
-    repository
-        Address of the repository, ``https://host/owner/name``.
-    stem
-        The notebook's file name without its ending.
+    Args:
+        repository: Address of the repository, ``https://host/owner/name``.
+        stem: The notebook's file name without its ending.
 
-    Raises
-    ------
-    ValueError
-        If the address is none.
+    Raises:
+        ValueError: If the address is none.
     """
     address = urlsplit(_check_repository(repository))
     if address.netloc != "github.com":

@@ -54,10 +54,8 @@ class Reliability(NamedTuple):
 def nats(log_prob: Tensor) -> float:
     """Return the mean negative log-likelihood in nats.
 
-    Parameters
-    ----------
-    log_prob
-        Log-probabilities or log-densities of the examples, shape (N,), natural logarithm.
+    Args:
+        log_prob: Log-probabilities or log-densities of the examples, shape (N,), natural logarithm.
     """
     return -float(check_tensor(log_prob, "log_prob", ndim=1, floating=True).double().mean())
 
@@ -77,15 +75,11 @@ def bits_per_dim(log_prob: Tensor | float, num_dims: int, scale: float = 1.0) ->
     arXiv:1511.01844, section 3.1). A model that gives *probabilities* of levels needs no offset:
     leave ``scale`` at 1.
 
-    Parameters
-    ----------
-    log_prob
-        Log-probabilities in nats over the whole event, shape (N,), or their mean.
-    num_dims
-        Dimensions of an event, e.g. 3·32·32.
-    scale
-        What the data were divided by before the model saw them. Mind that grey levels divided by
-        255 have ``scale=255``.
+    Args:
+        log_prob: Log-probabilities in nats over the whole event, shape (N,), or their mean.
+        num_dims: Dimensions of an event, e.g. 3·32·32.
+        scale: What the data were divided by before the model saw them. Mind that grey levels
+            divided by 255 have ``scale=255``.
     """
     if num_dims < 1:
         raise ValueError(f"num_dims: expected at least 1, got {num_dims}")
@@ -98,10 +92,8 @@ def bits_per_dim(log_prob: Tensor | float, num_dims: int, scale: float = 1.0) ->
 def mean_and_stderr(values: Tensor) -> MeanStderr:
     r"""Return the mean and its standard error :math:`s/\sqrt{N}`, with :math:`s^2` over N-1.
 
-    Parameters
-    ----------
-    values
-        Independent values, shape (N,), N at least 2.
+    Args:
+        values: Independent values, shape (N,), N at least 2.
     """
     check_tensor(values, "values", ndim=1)
     if len(values) < 2:
@@ -116,16 +108,11 @@ def psnr(x: Tensor, y: Tensor, data_range: float = 1.0) -> Tensor:
     :math:`10 \log_{10}(R^2 / \mathrm{MSE})` with the mean over all but the first dimension; equal
     images give infinity.
 
-    Parameters
-    ----------
-    x, y
-        Images of the same shape (N, ...).
-    data_range
-        R, the largest minus the smallest possible value.
+    Args:
+        x, y: Images of the same shape (N, ...).
+        data_range: R, the largest minus the smallest possible value.
 
-    Returns
-    -------
-    Tensor
+    Returns:
         Shape (N,), float64.
     """
     _check_pair(x, y, data_range)
@@ -139,18 +126,12 @@ def ssim(x: Tensor, y: Tensor, data_range: float = 1.0, window: int = 7) -> Tens
     Wang, Bovik, Sheikh and Simoncelli (2004), doi:10.1109/TIP.2003.819861, with the uniform window
     of scikit-image; colour images get the mean over their channels.
 
-    Parameters
-    ----------
-    x, y
-        Images of the same shape (N, C, H, W), or (N, H, W) for grey ones.
-    data_range
-        The largest minus the smallest possible value.
-    window
-        Side of the sliding window, an odd number no larger than the image.
+    Args:
+        x, y: Images of the same shape (N, C, H, W), or (N, H, W) for grey ones.
+        data_range: The largest minus the smallest possible value.
+        window: Side of the sliding window, an odd number no larger than the image.
 
-    Returns
-    -------
-    Tensor
+    Returns:
         Shape (N,), float64; 1 for equal images.
     """
     _check_pair(x, y, data_range)
@@ -193,16 +174,11 @@ def mode_coverage(
     it; the high-quality fraction is the part of all samples that belong to some mode. Protocol:
     Srivastava et al. (2017), arXiv:1705.07761, section 4.1.
 
-    Parameters
-    ----------
-    samples
-        Shape (N, d).
-    modes
-        Shape (K, d).
-    radius
-        Largest distance.
-    min_count
-        Samples that a mode needs.
+    Args:
+        samples: Shape (N, d).
+        modes: Shape (K, d).
+        radius: Largest distance.
+        min_count: Samples that a mode needs.
     """
     check_tensor(samples, "samples", ndim=2, floating=True)
     check_tensor(modes, "modes", shape=("K", samples.shape[1]), floating=True)
@@ -223,19 +199,13 @@ def reliability_curve(probs: Tensor, labels: Tensor, bins: int = 10) -> Reliabil
     ...; 0 belongs to the first. Guo, Pleiss, Sun and Weinberger (2017), arXiv:1706.04599,
     section 2.
 
-    Parameters
-    ----------
-    probs
-        Shape (N,): p(y = 1 | x), and the event is y = 1. Shape (N, K): the probabilities of the
-        classes, and the event is that the most probable class is right.
-    labels
-        Integer labels, shape (N,).
-    bins
-        Number of intervals.
+    Args:
+        probs: Shape (N,): p(y = 1 | x), and the event is y = 1. Shape (N, K): the probabilities of
+            the classes, and the event is that the most probable class is right.
+        labels: Integer labels, shape (N,).
+        bins: Number of intervals.
 
-    Returns
-    -------
-    Reliability
+    Returns:
         ``confidence``, ``accuracy`` (float64) and ``counts`` (int64), one entry a bin that is not
         empty.
     """

@@ -97,9 +97,7 @@ _HOUSE_STYLE: dict[Any, Any] = {
 def style() -> ExitStack:
     """Apply the house style to every figure drawn from now on.
 
-    Returns
-    -------
-    contextlib.ExitStack
+    Returns:
         Ignore it to keep the style, or use it in a ``with`` statement to have the former settings
         back at the end of the block.
     """
@@ -180,34 +178,24 @@ def image_grid(
 ) -> Axes:
     """Draw images side by side with a thin border between them.
 
-    Parameters
-    ----------
-    images
-        Shape ``(N, H, W)``, ``(N, 1, H, W)`` (grey) or ``(N, 3, H, W)`` (colour). A NaN or infinite
-        pixel is drawn in the colour ``missing``.
-    ncols
-        Images in a row; by default a grid about twice as wide as it is high.
-    ax
-        Where to draw; by default a new figure in which each pixel covers a whole number of
-        screen pixels.
-    titles
-        One short text an image, written above it.
-    cmap
-        Colour map of grey images. For signed values, such as a principal component, take
-        ``"RdBu_r"`` and ``vmin = -vmax``.
-    vmin, vmax
-        Values drawn as the first and the last colour; what lies outside is clipped. ``None`` takes
-        the smallest, or largest, finite value of all images together.
-    row_labels
-        One text a row, written to its left.
-    missing
-        Colour of pixels that are NaN or infinite; by default an orange, which no grey image holds.
+    Args:
+        images: Shape ``(N, H, W)``, ``(N, 1, H, W)`` (grey) or ``(N, 3, H, W)`` (colour). A NaN or
+            infinite pixel is drawn in the colour ``missing``.
+        ncols: Images in a row; by default a grid about twice as wide as it is high.
+        ax: Where to draw; by default a new figure in which each pixel covers a whole number of
+            screen pixels.
+        titles: One short text an image, written above it.
+        cmap: Colour map of grey images. For signed values, such as a principal component, take
+            ``"RdBu_r"`` and ``vmin = -vmax``.
+        vmin, vmax: Values drawn as the first and the last colour; what lies outside is clipped.
+            ``None`` takes the smallest, or largest, finite value of all images together.
+        row_labels: One text a row, written to its left.
+        missing: Colour of pixels that are NaN or infinite; by default an orange, which no grey
+            image holds.
 
-    Raises
-    ------
-    ValueError
-        If the shape is not that of images, or there are not as many titles as images or as many
-        labels as rows.
+    Raises:
+        ValueError: If the shape is not that of images, or there are not as many titles as images or
+            as many labels as rows.
     """
     images = _as_images(images)
     count, _, height, width = images.shape
@@ -275,25 +263,18 @@ def receptive_field(
 ) -> Axes:
     """Draw how much each pixel influences what a model says about one pixel.
 
-    Parameters
-    ----------
-    influence
-        Shape ``(H, W)``, not negative; for instance the absolute gradient of the prediction at
-        ``pixel`` with respect to each pixel of the input.
-    ax
-        Where to draw; by default a new figure.
-    pixel
-        Row and column of the predicted pixel, by default the one in the middle. It is marked.
-    causal
-        Draw the border between the past and the future of the raster scan, and cross out every
-        pixel of the future, ``pixel`` included, that has an influence nevertheless.
-    label
-        What the colour bar says.
+    Args:
+        influence: Shape ``(H, W)``, not negative; for instance the absolute gradient of the
+            prediction at ``pixel`` with respect to each pixel of the input.
+        ax: Where to draw; by default a new figure.
+        pixel: Row and column of the predicted pixel, by default the one in the middle. It is
+            marked.
+        causal: Draw the border between the past and the future of the raster scan, and cross out
+            every pixel of the future, ``pixel`` included, that has an influence nevertheless.
+        label: What the colour bar says.
 
-    Raises
-    ------
-    ValueError
-        If ``influence`` is no such map or ``pixel`` lies outside of it.
+    Raises:
+        ValueError: If ``influence`` is no such map or ``pixel`` lies outside of it.
     """
     influence = _tensor(influence, "influence", shape=("H", "W")).to(torch.float64)
     if float(influence.min()) < 0:
@@ -378,32 +359,23 @@ def density_contours(
 ) -> Axes:
     """Draw the contours of a density of two variables.
 
-    Parameters
-    ----------
-    log_prob
-        From points, shape ``(N, 2)``, to log-densities in nats, shape ``(N,)``. If it is the method
-        of a module, the points come in the module's dtype and on its device.
-    ax
-        Where to draw; by default a new figure.
-    xlim, ylim
-        The rectangle that is drawn.
-    levels
-        How many contours, at equal steps of the density; or the densities at which to draw them.
-    filled
-        Fill between the contours with the colours of ``cmap``, or draw lines in ``colour``.
-    mass
-        Instead of ``levels``: the smallest regions that contain these parts of the probability, for
-        instance ``(0.5, 0.9, 0.99)``. The density should be close to zero outside the rectangle.
-    resolution
-        Points evaluated along each axis.
-    cmap, colour, linewidths
-        How it looks.
+    Args:
+        log_prob: From points, shape ``(N, 2)``, to log-densities in nats, shape ``(N,)``. If it is
+            the method of a module, the points come in the module's dtype and on its device.
+        ax: Where to draw; by default a new figure.
+        xlim, ylim: The rectangle that is drawn.
+        levels: How many contours, at equal steps of the density; or the densities at which to draw
+            them.
+        filled: Fill between the contours with the colours of ``cmap``, or draw lines in ``colour``.
+        mass: Instead of ``levels``: the smallest regions that contain these parts of the
+            probability, for instance ``(0.5, 0.9, 0.99)``. The density should be close to zero
+            outside the rectangle.
+        resolution: Points evaluated along each axis.
+        cmap, colour, linewidths: How it looks.
 
-    Raises
-    ------
-    ValueError
-        If the limits or levels make no sense, or ``log_prob`` returns NaN, another shape, or no
-        positive density at all.
+    Raises:
+        ValueError: If the limits or levels make no sense, or ``log_prob`` returns NaN, another
+            shape, or no positive density at all.
     """
     xlim, ylim = _check_limits(xlim, "xlim"), _check_limits(ylim, "ylim")
     if resolution < 2:
@@ -466,25 +438,16 @@ def density_curve(
 ) -> Axes:
     """Draw the density of one variable as a curve.
 
-    Parameters
-    ----------
-    log_prob
-        From points, shape ``(N,)``, to log-densities in nats, shape ``(N,)``.
-    ax
-        Where to draw; by default a new figure.
-    xlim
-        The interval that is drawn.
-    label
-        What the legend says; without it there is no legend.
-    colour, linestyle, filled
-        How it looks; by default the next colour of the house.
-    resolution
-        Points at which the density is evaluated.
+    Args:
+        log_prob: From points, shape ``(N,)``, to log-densities in nats, shape ``(N,)``.
+        ax: Where to draw; by default a new figure.
+        xlim: The interval that is drawn.
+        label: What the legend says; without it there is no legend.
+        colour, linestyle, filled: How it looks; by default the next colour of the house.
+        resolution: Points at which the density is evaluated.
 
-    Raises
-    ------
-    ValueError
-        If the limits make no sense, or ``log_prob`` returns NaN or another shape.
+    Raises:
+        ValueError: If the limits make no sense, or ``log_prob`` returns NaN or another shape.
     """
     xlim = _check_limits(xlim, "xlim")
     if resolution < 2:
@@ -518,31 +481,19 @@ def scatter(
 ) -> Axes:
     """Draw points in the plane; each class has its own colour and its own marker.
 
-    Parameters
-    ----------
-    x
-        Points, shape ``(N, 2)``.
-    y
-        Classes ``0 .. K-1``, shape ``(N,)``, at most eight. Without them all points look alike.
-    ax
-        Where to draw; by default a new figure.
-    classes
-        Names of the classes, for the legend.
-    labels
-        What stands at the two axes, units included.
-    colour
-        Of points without classes.
-    size, alpha
-        Area of a marker in square points, and its opacity.
-    equal
-        Give both axes the same scale.
-    legend
-        Draw a legend when there are names of classes.
+    Args:
+        x: Points, shape ``(N, 2)``.
+        y: Classes ``0 .. K-1``, shape ``(N,)``, at most eight. Without them all points look alike.
+        ax: Where to draw; by default a new figure.
+        classes: Names of the classes, for the legend.
+        labels: What stands at the two axes, units included.
+        colour: Of points without classes.
+        size, alpha: Area of a marker in square points, and its opacity.
+        equal: Give both axes the same scale.
+        legend: Draw a legend when there are names of classes.
 
-    Raises
-    ------
-    ValueError
-        If shapes or labels do not fit, or a point is NaN.
+    Raises:
+        ValueError: If shapes or labels do not fit, or a point is NaN.
     """
     x = _tensor(x, "x", shape=("N", 2))
     ax = _axes(ax, (5.0, 4.2))
@@ -583,24 +534,16 @@ def covariance_ellipse(
 ) -> Axes:
     """Draw a Gaussian as the ellipses at which its Mahalanobis distance is ``n_std``.
 
-    Parameters
-    ----------
-    mean
-        Shape ``(2,)``.
-    covariance
-        Shape ``(2, 2)``, symmetric, no negative eigenvalue.
-    ax
-        Where to draw; by default a new figure.
-    n_std
-        Distances from the mean in standard deviations. The ellipses at 1 and 2 contain 39 % and
-        86 % of the probability.
-    colour, label
-        How it looks, and what a legend will say.
+    Args:
+        mean: Shape ``(2,)``.
+        covariance: Shape ``(2, 2)``, symmetric, no negative eigenvalue.
+        ax: Where to draw; by default a new figure.
+        n_std: Distances from the mean in standard deviations. The ellipses at 1 and 2 contain 39 %
+            and 86 % of the probability.
+        colour, label: How it looks, and what a legend will say.
 
-    Raises
-    ------
-    ValueError
-        If the covariance is none, or a distance is not positive.
+    Raises:
+        ValueError: If the covariance is none, or a distance is not positive.
     """
     mean = _tensor(mean, "mean", shape=(2,)).to(torch.float64)
     covariance = _tensor(covariance, "covariance", shape=(2, 2)).to(torch.float64)
@@ -658,23 +601,15 @@ def training_curves(
 ) -> Axes:
     """Draw what :func:`gdmlib.training.fit` recorded: training solid, validation dashed.
 
-    Parameters
-    ----------
-    history
-        As ``fit`` returns it.
-    ax
-        Where to draw; by default a new figure.
-    keys
-        Which quantities; by default all of them.
-    ylabel
-        Name and unit of what is drawn, for instance ``"negative log-likelihood (nats)"``.
-    baseline, baseline_label
-        A value to compare with, drawn as a horizontal line.
+    Args:
+        history: As ``fit`` returns it.
+        ax: Where to draw; by default a new figure.
+        keys: Which quantities; by default all of them.
+        ylabel: Name and unit of what is drawn, for instance ``"negative log-likelihood (nats)"``.
+        baseline, baseline_label: A value to compare with, drawn as a horizontal line.
 
-    Raises
-    ------
-    ValueError
-        If nothing was recorded, or a key is unknown.
+    Raises:
+        ValueError: If nothing was recorded, or a key is unknown.
     """
     known = list(dict.fromkeys([*history.metrics, *history.valid]))
     keys = known if keys is None else list(keys)
@@ -718,21 +653,15 @@ def reliability(
 ) -> Axes:
     """Draw a reliability diagram: how often a prediction is right against how sure it was.
 
-    Parameters
-    ----------
-    probs, labels, bins
-        As in :func:`gdmlib.metrics.reliability_curve`.
-    ax
-        Where to draw; by default a new figure. Call it again with the same axes to compare models.
-    label
-        Name of the model, for the legend.
-    colour, marker
-        Of the curve.
+    Args:
+        probs, labels, bins: As in :func:`gdmlib.metrics.reliability_curve`.
+        ax: Where to draw; by default a new figure. Call it again with the same axes to compare
+            models.
+        label: Name of the model, for the legend.
+        colour, marker: Of the curve.
 
-    Raises
-    ------
-    ValueError
-        If the probabilities or the labels are none.
+    Raises:
+        ValueError: If the probabilities or the labels are none.
     """
     curve = reliability_curve(probs, labels, bins)
     ax = _axes(ax, (4.6, 4.2))
@@ -756,14 +685,10 @@ def reliability(
 class Animation:
     """A small looping GIF that a notebook shows where it is the last value of a cell.
 
-    Attributes
-    ----------
-    data
-        The bytes of the GIF.
-    frames
-        Number of frames.
-    alt
-        What there is to see, in words.
+    Attributes:
+        data: The bytes of the GIF.
+        frames: Number of frames.
+        alt: What there is to see, in words.
     """
 
     def __init__(self, data: bytes, frames: int, alt: str) -> None:
@@ -787,27 +712,19 @@ def animate(
 ) -> Animation:
     """Turn drawings or images into a small looping GIF.
 
-    Parameters
-    ----------
-    frames
-        Each is a function that draws into the empty axes it is given, or an image with values in
-        [0, 1], shape ``(H, W)``, ``(1, H, W)`` or ``(3, H, W)``; small images are enlarged.
-        Drawings should fix their limits, or the axes jump.
-    fps
-        Frames a second, at most 50.
-    alt
-        What there is to see, in words.
-    hold
-        Seconds that the last frame stays.
-    figsize
-        Of a drawing, in inches.
-    max_bytes
-        The GIF is made with fewer colours until it is no larger than this.
+    Args:
+        frames: Each is a function that draws into the empty axes it is given, or an image with
+            values in [0, 1], shape ``(H, W)``, ``(1, H, W)`` or ``(3, H, W)``; small images are
+            enlarged. Drawings should fix their limits, or the axes jump.
+        fps: Frames a second, at most 50.
+        alt: What there is to see, in words.
+        hold: Seconds that the last frame stays.
+        figsize: Of a drawing, in inches.
+        max_bytes: The GIF is made with fewer colours until it is no larger than this.
 
-    Raises
-    ------
-    ValueError
-        If there is no frame, frames differ in size, or the GIF is too large even with 8 colours.
+    Raises:
+        ValueError: If there is no frame, frames differ in size, or the GIF is too large even with 8
+            colours.
     """
     if len(frames) == 0:
         raise ValueError("frames: expected at least one")

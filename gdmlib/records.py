@@ -33,20 +33,14 @@ class RecordError(ValueError):
 class Metric:
     """What was measured: a mean and its standard error.
 
-    Attributes
-    ----------
-    name, unit
-        For people.
-    value, stderr
-        The mean, and its standard error.
-    over, count
-        What the mean is over, one of ``"folds"``, ``"seeds"`` and ``"test examples"``, and how many
-        of them. Over seeds, the standard error says how much another run would differ; over test
-        examples, how much another test set would.
-    values
-        The value of each fold or seed; empty for test examples, which are too many.
-    better
-        ``"lower"`` or ``"higher"``.
+    Attributes:
+        name, unit: For people.
+        value, stderr: The mean, and its standard error.
+        over, count: What the mean is over, one of ``"folds"``, ``"seeds"`` and ``"test examples"``,
+            and how many of them. Over seeds, the standard error says how much another run would
+            differ; over test examples, how much another test set would.
+        values: The value of each fold or seed; empty for test examples, which are too many.
+        better: ``"lower"`` or ``"higher"``.
     """
 
     name: str
@@ -95,21 +89,17 @@ class Data:
 class Record:
     """One run of one experiment.
 
-    Attributes
-    ----------
-    config, seeds
-        All that the run was told.
-    details
-        What it found beside the metric: epochs, strengths chosen, numbers of parameters, ...
-    device, threads, processes
-        Where it ran, and with how many threads each of how many processes.
-    seconds, cpu_seconds
-        How long it took, interrupted parts included, by the clock and in processor time of the
-        first process. On a busy machine the first is much longer than the second.
-    gap
-        Ours minus the published value; None for a trial.
-    protocol
-        How the number is made, and in what that differs from the paper.
+    Attributes:
+        config, seeds: All that the run was told.
+        details: What it found beside the metric: epochs, strengths chosen, numbers of parameters,
+            ...
+        device, threads, processes: Where it ran, and with how many threads each of how many
+            processes.
+        seconds, cpu_seconds: How long it took, interrupted parts included, by the clock and in
+            processor time of the first process. On a busy machine the first is much longer than the
+            second.
+        gap: Ours minus the published value; None for a trial.
+        protocol: How the number is made, and in what that differs from the paper.
     """
 
     name: str
@@ -149,10 +139,8 @@ def sha256_of(*tensors: Tensor) -> str:
 def check_record(record: Record) -> dict[str, Any]:
     """Return what will stand in the file.
 
-    Raises
-    ------
-    RecordError
-        If a number is not finite, or the entries do not agree.
+    Raises:
+        RecordError: If a number is not finite, or the entries do not agree.
     """
     content = asdict(record)
     _parse(content, f"{record.name}.json")
@@ -259,10 +247,8 @@ def _check_metric(metric: Metric, where: str) -> None:
 def load_record(path: str | Path) -> Record:
     """Read one record.
 
-    Raises
-    ------
-    RecordError
-        If the file is not JSON or not a record, or is not called after the experiment.
+    Raises:
+        RecordError: If the file is not JSON or not a record, or is not called after the experiment.
     """
     path = Path(path)
     try:
@@ -278,12 +264,9 @@ def load_record(path: str | Path) -> Record:
 def load_records(folder: str | Path) -> list[Record]:
     """Read all records, ``*.json``, of a folder, sorted by name.
 
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such folder.
-    RecordError
-        If a record is malformed; the message names the file and the entry.
+    Raises:
+        FileNotFoundError: If there is no such folder.
+        RecordError: If a record is malformed; the message names the file and the entry.
     """
     folder = Path(folder)
     if not folder.is_dir():

@@ -90,40 +90,25 @@ def run(
 ) -> Record:
     """Run an experiment and, if ``out`` is given, write ``out/NAME.json``.
 
-    Parameters
-    ----------
-    name
-        A key of `EXPERIMENTS`.
-    out
-        Folder for the record. A new record takes the old one's place only when it is complete.
-    smoke
-        A trial of a second on stand-in data. Its record never takes the place of a full one.
-    device
-        ``"auto"`` (a GPU where there is one), ``"cpu"`` or ``"cuda"``.
-    processes
-        How many processes train together; on GPUs, one for each.
-    resume
-        Go on with what ``work`` holds.
-    work
-        Folder that keeps the run while it lasts; None keeps nothing.
-    changes
-        Settings that differ from the experiment's own.
-    say
-        Takes the lines of progress.
+    Args:
+        name: A key of `EXPERIMENTS`.
+        out: Folder for the record. A new record takes the old one's place only when it is complete.
+        smoke: A trial of a second on stand-in data. Its record never takes the place of a full one.
+        device: ``"auto"`` (a GPU where there is one), ``"cpu"`` or ``"cuda"``.
+        processes: How many processes train together; on GPUs, one for each.
+        resume: Go on with what ``work`` holds.
+        work: Folder that keeps the run while it lasts; None keeps nothing.
+        changes: Settings that differ from the experiment's own.
+        say: Takes the lines of progress.
 
-    Raises
-    ------
-    ValueError
-        If there is no such experiment, setting or device.
-    ResumeError
-        If ``work`` holds an unfinished run and ``resume`` is not given, or a run with other
-        settings.
-    RecordError
-        If the result is no number, or a trial would replace a full record.
-    MissingFabricError
-        If the experiment trains and Lightning Fabric is not installed.
-    FloatingPointError
-        If a loss or a parameter became NaN; the last good checkpoint is kept in ``work``.
+    Raises:
+        ValueError: If there is no such experiment, setting or device.
+        ResumeError: If ``work`` holds an unfinished run and ``resume`` is not given, or a run with
+            other settings.
+        RecordError: If the result is no number, or a trial would replace a full record.
+        MissingFabricError: If the experiment trains and Lightning Fabric is not installed.
+        FloatingPointError: If a loss or a parameter became NaN; the last good checkpoint is kept in
+            ``work``.
     """
     if name not in EXPERIMENTS:
         raise ValueError(f"no experiment {name!r}; there are {', '.join(sorted(EXPERIMENTS))}")
@@ -255,16 +240,11 @@ def results_table(folder: str | Path) -> list[Row]:
 def results_text(folder: str | Path, *patterns: str) -> str:
     """Return a few lines for people: records beside published numbers.
 
-    Parameters
-    ----------
-    folder
-        Holds the records.
-    patterns
-        Names, where ``*`` stands for anything: ``"fvsbn_*"``.
+    Args:
+        folder: Holds the records.
+        patterns: Names, where ``*`` stands for anything: ``"fvsbn_*"``.
 
-    Returns
-    -------
-    str
+    Returns:
         One line a record, in the order of the experiments; "" if there is none.
     """
     records = _full_size(folder)

@@ -61,20 +61,13 @@ Step = Callable[[Batch], Metrics]
 class History:
     """What happened, epoch by epoch. ``history["loss"]`` is short for ``history.metrics["loss"]``.
 
-    Attributes
-    ----------
-    epoch
-        The epochs done: 1, 2, ...; ``len(history)`` is their number.
-    metrics
-        For every metric of the step its mean over the examples of each epoch.
-    valid_epoch, valid
-        The epochs after which ``validate`` was called, and what it returned.
-    best_epoch
-        The epoch (from 1) with the lowest monitored value; None before the first.
-    seconds
-        Time spent, resumed runs included.
-    stopped
-        Whether the run ended because its patience was exhausted.
+    Attributes:
+        epoch: The epochs done: 1, 2, ...; ``len(history)`` is their number.
+        metrics: For every metric of the step its mean over the examples of each epoch.
+        valid_epoch, valid: The epochs after which ``validate`` was called, and what it returned.
+        best_epoch: The epoch (from 1) with the lowest monitored value; None before the first.
+        seconds: Time spent, resumed runs included.
+        stopped: Whether the run ended because its patience was exhausted.
     """
 
     epoch: list[int] = field(default_factory=list)
@@ -149,27 +142,18 @@ def gradient_step(
 ) -> Step:
     """Make the usual step: the gradient of one loss, one update of one optimizer.
 
-    Parameters
-    ----------
-    model
-        The model to train; it is put into training mode when it is not.
-    optimizer
-        The optimizer of its parameters.
-    loss
-        ``loss(batch)`` returns a scalar, the mean over the examples of the batch, or a dict of
-        scalars that holds ``"loss"``: the others are only recorded.
-    clip
-        Largest norm of the gradient; None leaves it alone.
-    schedule
-        Sets the learning rate anew after each step.
-    mixed_precision
-        Whether products and convolutions of the loss are computed in bfloat16 (`torch.autocast`):
-        faster where the processor can, and each product has but three digits. Parameters, gradients
-        and updates keep their precision.
+    Args:
+        model: The model to train; it is put into training mode when it is not.
+        optimizer: The optimizer of its parameters.
+        loss: ``loss(batch)`` returns a scalar, the mean over the examples of the batch, or a dict
+            of scalars that holds ``"loss"``: the others are only recorded.
+        clip: Largest norm of the gradient; None leaves it alone.
+        schedule: Sets the learning rate anew after each step.
+        mixed_precision: Whether products and convolutions of the loss are computed in bfloat16
+            (`torch.autocast`): faster where the processor can, and each product has but three
+            digits. Parameters, gradients and updates keep their precision.
 
-    Returns
-    -------
-    step
+    Returns:
         For `fit`. Its attribute ``state`` names the model, the optimizer and the schedule, so that
         `fit` need not be told.
     """
@@ -183,17 +167,12 @@ def cosine(
 ) -> CosineAnnealingLR:
     """Return a schedule by which the learning rate falls to 0 along half a cosine, step by step.
 
-    Parameters
-    ----------
-    optimizer
-        Its learning rate is that of the first step.
-    epochs, examples, batch_size
-        They say how many steps there will be.
+    Args:
+        optimizer: Its learning rate is that of the first step.
+        epochs, examples, batch_size: They say how many steps there will be.
 
-    Raises
-    ------
-    ValueError
-        If a number is not positive.
+    Raises:
+        ValueError: If a number is not positive.
     """
     for name, n in (("epochs", epochs), ("examples", examples), ("batch_size", batch_size)):
         if n < 1:
@@ -226,57 +205,37 @@ def fit(
     is interrupted and resumed gives the very same parameters and history, bit for bit, as one that
     is not, if all its randomness comes from torch (Python's and NumPy's generators are not kept).
 
-    Parameters
-    ----------
-    step
-        ``step(batch)`` updates what it likes and returns a dict of scalars, ``{"loss": ...}``.
-    data
-        A tensor, or a tuple of tensors that share their first dimension, the examples. A batch is
-        then a tensor, or a tuple of tensors.
-    epochs
-        How many epochs in all, those of the run that is resumed included.
-    batch_size
-        Examples in a batch, shuffled anew each epoch; the last batch may be smaller. None gives all
-        the data at once, in their order.
-    generator
-        Shuffles the data; None makes one, seeded from torch's global generator.
-    state
-        Name -> object with ``state_dict`` and ``load_state_dict`` (or a ``torch.Generator``): all
-        that the run changes. May be left out when the step was made by `gradient_step`.
-    validate
-        Returns a dict of scalars, or one scalar, which is called ``"loss"``. Meanwhile all modules
-        in ``state`` are in evaluation mode and no gradients are recorded.
-    validate_every
-        Validate after every so many epochs.
-    monitor
-        The metric, *lower is better*, for ``patience`` and ``keep_best``: of the validation if
-        there is one, else of the training.
-    patience
-        Stop after so many values of ``monitor`` in a row that do not improve on the best.
-    keep_best
-        At the end, bring ``state`` back to the epoch with the best ``monitor``.
-    checkpoint
-        File that keeps the run, written anew after every ``checkpoint_every`` epochs and at the
-        end. A new one takes the old one's place only when it is complete.
-    resume
-        Continue from ``checkpoint`` if that file exists.
-    progress
-        Show a bar while the run lasts. ``GDMLIB_PROGRESS=0`` in the environment silences all bars.
-    on_epoch
-        Called with the epoch (from 1) and the history: to step a scheduler or to draw a picture.
+    Args:
+        step: ``step(batch)`` updates what it likes and returns a dict of scalars, ``{"loss":
+            ...}``.
+        data: A tensor, or a tuple of tensors that share their first dimension, the examples. A
+            batch is then a tensor, or a tuple of tensors.
+        epochs: How many epochs in all, those of the run that is resumed included.
+        batch_size: Examples in a batch, shuffled anew each epoch; the last batch may be smaller.
+            None gives all the data at once, in their order.
+        generator: Shuffles the data; None makes one, seeded from torch's global generator.
+        state: Name -> object with ``state_dict`` and ``load_state_dict`` (or a
+            ``torch.Generator``): all that the run changes. May be left out when the step was made
+            by `gradient_step`.
+        validate: Returns a dict of scalars, or one scalar, which is called ``"loss"``. Meanwhile
+            all modules in ``state`` are in evaluation mode and no gradients are recorded.
+        validate_every: Validate after every so many epochs.
+        monitor: The metric, *lower is better*, for ``patience`` and ``keep_best``: of the
+            validation if there is one, else of the training.
+        patience: Stop after so many values of ``monitor`` in a row that do not improve on the best.
+        keep_best: At the end, bring ``state`` back to the epoch with the best ``monitor``.
+        checkpoint: File that keeps the run, written anew after every ``checkpoint_every`` epochs
+            and at the end. A new one takes the old one's place only when it is complete.
+        resume: Continue from ``checkpoint`` if that file exists.
+        progress: Show a bar while the run lasts. ``GDMLIB_PROGRESS=0`` in the environment silences
+            all bars.
+        on_epoch: Called with the epoch (from 1) and the history: to step a scheduler or to draw a
+            picture.
 
-    Returns
-    -------
-    History
-
-    Raises
-    ------
-    ValueError
-        If an argument makes no sense, or a metric is missing.
-    FloatingPointError
-        If a metric or a parameter became NaN or infinite. The checkpoint is the last good one.
-    CheckpointError
-        If the checkpoint is broken or belongs to another run.
+    Raises:
+        FloatingPointError: If a metric or a parameter became NaN or infinite. The checkpoint is the
+            last good one.
+        CheckpointError: If the checkpoint is broken or belongs to another run.
     """
     examples, shapes = _check_data(data)
     _check_counts(epochs=epochs, validate_every=validate_every, checkpoint_every=checkpoint_every)

@@ -113,10 +113,9 @@ class MemoryWatch:
 def run(notebook: Notebook) -> Notebook:
     """Return a copy of a notebook with the outputs of a fresh run, cleaned, and its record.
 
-    Raises
-    ------
-    ExecutionError
-        If a cell raises an error, writes to stderr, takes too long, or the kernel dies.
+    Raises:
+        ExecutionError: If a cell raises an error, writes to stderr, takes too long, or the kernel
+            dies.
     """
     data = nbformat.from_dict(notebook.data)
     for cell in data.cells:

@@ -74,10 +74,8 @@ def syllabus(paths: list[Path]) -> list[Exercise]:
 def add_private_tests(notebook: NotebookNode, folder: Path) -> None:
     """Add the instructor's own tests, ``folder/<grade_id>.py``, to the hidden tests.
 
-    Raises
-    ------
-    HomeworkError
-        If a file belongs to no test cell of the notebook.
+    Raises:
+        HomeworkError: If a file belongs to no test cell of the notebook.
     """
     cells = {cell.metadata.nbgrader.grade_id: cell for _, cell in test_cells(notebook)}
     for path in sorted(folder.glob("*.py")):
@@ -132,19 +130,13 @@ def write_syllabus(path: Path, exercises: list[Exercise]) -> None:
 def build(course: Path, *, private: Path | None = None, root: Path = ROOT) -> list[Exercise]:
     """Make or renew the course folder and return its syllabus.
 
-    Parameters
-    ----------
-    course
-        The folder to write; submissions, grades and the gradebook that are there stay.
-    private
-        The folder of the instructor's own hidden tests.
-    root
-        The repository.
+    Args:
+        course: The folder to write; submissions, grades and the gradebook that are there stay.
+        private: The folder of the instructor's own hidden tests.
+        root: The repository.
 
-    Raises
-    ------
-    HomeworkError
-        If there is no lesson, a private test fits no cell, or nbgrader fails.
+    Raises:
+        HomeworkError: If there is no lesson, a private test fits no cell, or nbgrader fails.
     """
     paths = lessons(root)
     if not paths:

@@ -106,12 +106,9 @@ def lessons(root: Path = ROOT) -> list[Path]:
 def read(path: Path) -> Notebook:
     """Read a notebook of any content; the rules say what is wrong with it.
 
-    Raises
-    ------
-    OSError
-        If there is no such file.
-    ValueError
-        If the file is no notebook at all.
+    Raises:
+        OSError: If there is no such file.
+        ValueError: If the file is no notebook at all.
     """
     content = path.read_bytes()
     try:

@@ -53,10 +53,8 @@ SKIPPED = {"_build", "build", "data", "dist", "mutants", "node_modules", "tests"
 def normalise(url: str) -> str:
     """Return an address as it stands in pyproject.toml.
 
-    Raises
-    ------
-    ValueError
-        If it is not ``https://host/owner/name``; a final slash or ``.git`` is dropped.
+    Raises:
+        ValueError: If it is not ``https://host/owner/name``; a final slash or ``.git`` is dropped.
     """
     address = url.strip().rstrip("/").removesuffix(".git")
     badge(address, "00_check")  # raises if it is none
@@ -121,12 +119,9 @@ def _moved_notebook(path: Path, old: str, new: str, tag: str) -> str:
 def rehost(url: str | None = None, root: Path = ROOT) -> list[Path]:
     """Set the address in every file below ``root``; return the files that changed.
 
-    Raises
-    ------
-    ValueError
-        If the address is none, or a notebook cannot be read. Nothing is changed then.
-    OSError
-        If a file cannot be written. The files that were are put back.
+    Raises:
+        ValueError: If the address is none, or a notebook cannot be read. Nothing is changed then.
+        OSError: If a file cannot be written. The files that were are put back.
     """
     old = repository(root)
     new, tag = normalise(old if url is None else url), version(root)

@@ -127,23 +127,17 @@ def hold(t: Tensor, z: Tensor, known: Tensor) -> Tensor:
 class BinaryAutoregressive(nn.Module, ABC):
     """A density of binary events by the chain rule. Subclasses say how the logits come about.
 
-    Parameters
-    ----------
-    event_shape
-        The shape of an event, d pixels in all: d, (d,) or that of an image, (1, H, W).
-    ordering
-        The pixels in the order of their visits, a permutation of 0 to d - 1, where an image counts
-        row by row; None visits them in that very order.
+    Args:
+        event_shape: The shape of an event, d pixels in all: d, (d,) or that of an image, (1, H, W).
+        ordering: The pixels in the order of their visits, a permutation of 0 to d - 1, where an
+            image counts row by row; None visits them in that very order.
 
-    Attributes
-    ----------
-    bias
-        Parameter of shape (d,): what each logit is without the others, in the order of visits.
+    Attributes:
+        bias: Parameter of shape (d,): what each logit is without the others, in the order of
+            visits.
 
-    Raises
-    ------
-    ValueError
-        If the shape is empty or the ordering is no permutation.
+    Raises:
+        ValueError: If the shape is empty or the ordering is no permutation.
     """
 
     ordering: Tensor
@@ -168,15 +162,11 @@ class BinaryAutoregressive(nn.Module, ABC):
     def logits(self, x: Tensor) -> Tensor:
         """Return the log-odds of x_i = 1 given the pixels visited before i.
 
-        Parameters
-        ----------
-        x
-            Zeros and ones, shape (B, *event_shape).
+        Args:
+            x: Zeros and ones, shape (B, *event_shape).
 
-        Returns
-        -------
-        Tensor
-            Shape (B, d): column i is that of pixel i, wherever the ordering visits it.
+        Returns:
+            Shape (B, d); column i is that of pixel i, wherever the ordering visits it.
         """
         z = check_binary(x, "x", self.event_shape, self.bias)[:, self.ordering]
         return self._unordered(self._logits(z))
@@ -200,16 +190,11 @@ class BinaryAutoregressive(nn.Module, ABC):
         upper half of an image, say, in the order of its rows. A known pixel that comes later than
         an unknown one has no influence on it; choose the ordering to suit.
 
-        Parameters
-        ----------
-        x
-            Zeros and ones, shape (B, *event_shape); unknown pixels may hold either.
-        known
-            True where a pixel is known, shape (*event_shape) or (B, *event_shape).
+        Args:
+            x: Zeros and ones, shape (B, *event_shape); unknown pixels may hold either.
+            known: True where a pixel is known, shape (*event_shape) or (B, *event_shape).
 
-        Returns
-        -------
-        Tensor
+        Returns:
             Shape (B, *event_shape).
         """
         z = check_binary(x, "x", self.event_shape, self.bias)

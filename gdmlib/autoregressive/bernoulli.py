@@ -36,27 +36,19 @@ CHUNK = 10_000  # examples whose components are weighed at a time
 class BernoulliMixture(nn.Module):
     """A mixture of K components, each with independent pixels.
 
-    Parameters
-    ----------
-    weights
-        The probability of each component, shape (K,).
-    probs
-        The probability of a 1 for each component and pixel, shape (K, *event_shape), more than 0
-        and less than 1.
+    Args:
+        weights: The probability of each component, shape (K,).
+        probs: The probability of a 1 for each component and pixel, shape (K, *event_shape), more
+            than 0 and less than 1.
 
-    Attributes
-    ----------
-    log_odds
-        The log-odds of a 1, shape (K, d).
-    history
-        After ``fit``: the mean log-likelihood of the data in nats, before each step.
-    valid_history
-        After ``fit`` with validation data: theirs, after each step.
+    Attributes:
+        log_odds: The log-odds of a 1, shape (K, d).
+        history: After ``fit``: the mean log-likelihood of the data in nats, before each step.
+        valid_history: After ``fit`` with validation data: theirs, after each step.
 
-    Raises
-    ------
-    ValueError
-        If shapes or dtypes do not agree, or numbers are not the probabilities they should be.
+    Raises:
+        ValueError: If shapes or dtypes do not agree, or numbers are not the probabilities they
+            should be.
     """
 
     weights: Tensor
@@ -102,32 +94,21 @@ class BernoulliMixture(nn.Module):
 
         The start is halfway between the mean of the data and one example, for each component.
 
-        Parameters
-        ----------
-        x
-            Zeros and ones, shape (N, *event_shape), at least as many as components.
-        n_components
-            The number K of components.
-        generator
-            Chooses the examples to start from.
-        smoothing
-            Imagined examples that each component has seen of a 1, and of a 0, at every pixel, and
-            that each component owns: Laplace's rule. With 0, a component with few examples is too
-            sure.
-        n_iter
-            The most EM steps to take.
-        tol
-            Stop when a step raises the mean log-likelihood by less than this, in nats.
-        valid
-            Zeros and ones, shape (M, *event_shape). Stop when their log-likelihood has not risen
-            for ``patience`` steps, and return the model that was best for them.
-        patience
-            See ``valid``.
+        Args:
+            x: Zeros and ones, shape (N, *event_shape), at least as many as components.
+            n_components: The number K of components.
+            generator: Chooses the examples to start from.
+            smoothing: Imagined examples that each component has seen of a 1, and of a 0, at every
+                pixel, and that each component owns: Laplace's rule. With 0, a component with few
+                examples is too sure.
+            n_iter: The most EM steps to take.
+            tol: Stop when a step raises the mean log-likelihood by less than this, in nats.
+            valid: Zeros and ones, shape (M, *event_shape). Stop when their log-likelihood has not
+                risen for ``patience`` steps, and return the model that was best for them.
+            patience: See ``valid``.
 
-        Raises
-        ------
-        ValueError
-            If x is not binary or holds too few examples, or an option is out of range.
+        Raises:
+            ValueError: If x is not binary or holds too few examples, or an option is out of range.
         """
         check_tensor(x, "x", floating=True)
         check_count(n_components, "n_components")
@@ -202,16 +183,11 @@ class BernoulliMixture(nn.Module):
 
         The known pixels say how probable each component is; one of them draws the others.
 
-        Parameters
-        ----------
-        x
-            Zeros and ones, shape (B, *event_shape); unknown pixels may hold either.
-        known
-            True where a pixel is known, shape (*event_shape) or (B, *event_shape).
+        Args:
+            x: Zeros and ones, shape (B, *event_shape); unknown pixels may hold either.
+            known: True where a pixel is known, shape (*event_shape) or (B, *event_shape).
 
-        Returns
-        -------
-        Tensor
+        Returns:
             Shape (B, *event_shape).
         """
         z = check_binary(x, "x", self.event_shape, self.weights)
@@ -228,18 +204,13 @@ class BernoulliMixture(nn.Module):
     def em_step(self, x: Tensor, smoothing: float = 0.0) -> float:
         """Take one step of EM, in place.
 
-        Parameters
-        ----------
-        x
-            Zeros and ones, shape (N, *event_shape).
-        smoothing
-            As for :meth:`fit`. With 0 the likelihood cannot fall, but for probabilities of exactly
-            0 or 1, which are moved inside by the rounding unit of the dtype.
+        Args:
+            x: Zeros and ones, shape (N, *event_shape).
+            smoothing: As for :meth:`fit`. With 0 the likelihood cannot fall, but for probabilities
+                of exactly 0 or 1, which are moved inside by the rounding unit of the dtype.
 
-        Returns
-        -------
-        float
-            The mean log-likelihood of x in nats *before* the step: the E step has it for free.
+        Returns:
+            The mean log-likelihood of x in nats *before* the step; the E step has it for free.
         """
         z = check_binary(x, "x", self.event_shape, self.weights)
         check_not_negative(smoothing, "smoothing")

@@ -44,34 +44,22 @@ def fit_likelihood(
     A model that has a method ``loss(x)``, as MADE does to take its masks in turn, is trained by it;
     any other by the mean of ``-log_prob(x)``.
 
-    Parameters
-    ----------
-    model
-        The model, changed in place.
-    train, valid
-        Events, shapes (N, *event_shape) and (M, *event_shape).
-    epochs
-        How many times to go through the data.
-    batch_size
-        Events in a step.
-    lr, final_lr
-        The learning rate at the beginning and at the end; between them it falls along half a
-        cosine, epoch by epoch. Without ``final_lr`` it stays.
-    weight_decay
-        Of AdamW: each step takes lr · weight_decay of every parameter away.
-    patience
-        Stop after so many epochs in a row that were not best for the validation data.
-    mixed_precision
-        As for :func:`gdmlib.training.gradient_step`.
-    generator
-        Shuffles the data.
-    options
-        Passed on to :func:`gdmlib.training.fit`: checkpoint, resume, progress, on_epoch, ...
+    Args:
+        model: The model, changed in place.
+        train, valid: Events, shapes (N, *event_shape) and (M, *event_shape).
+        epochs: How many times to go through the data.
+        batch_size: Events in a step.
+        lr, final_lr: The learning rate at the beginning and at the end; between them it falls along
+            half a cosine, epoch by epoch. Without ``final_lr`` it stays.
+        weight_decay: Of AdamW: each step takes lr · weight_decay of every parameter away.
+        patience: Stop after so many epochs in a row that were not best for the validation data.
+        mixed_precision: As for :func:`gdmlib.training.gradient_step`.
+        generator: Shuffles the data.
+        options: Passed on to :func:`gdmlib.training.fit`: checkpoint, resume, progress, on_epoch,
+            ...
 
-    Returns
-    -------
-    History
-        Mean losses in nats: ``metrics["loss"]`` for the training data, ``valid["loss"]`` for the
+    Returns:
+        Mean losses in nats, ``metrics["loss"]`` for the training data, ``valid["loss"]`` for the
         validation data.
     """
     fused = next(model.parameters()).device.type in ("cpu", "cuda")

@@ -51,29 +51,21 @@ class FVSBN(BinaryAutoregressive):
     A new model has zero weights: every pixel is 1 with probability ½. Since the loss is convex, no
     random start is needed.
 
-    Parameters
-    ----------
-    event_shape
-        The shape of an event, n pixels in all: n, (n,) or that of an image, (1, H, W).
-    ordering
-        The pixels in the order of their visits, a permutation of 0 to n - 1; None goes row by row.
+    Args:
+        event_shape: The shape of an event, n pixels in all: n, (n,) or that of an image, (1, H, W).
+        ordering: The pixels in the order of their visits, a permutation of 0 to n - 1; None goes
+            row by row.
 
-    Attributes
-    ----------
-    weight
-        Parameter of shape (n, n): the weight of the l-th pixel visited for the k-th one. Only the
-        part below the diagonal counts, whatever stands elsewhere.
-    bias
-        Parameter of shape (n,), in the order of visits.
-    path
-        After :meth:`fit`: a :class:`Strength` for each strength that was tried.
-    l2
-        After :meth:`fit`: the strength that each pixel took, shape (n,), in the order of the image.
+    Attributes:
+        weight: Parameter of shape (n, n): the weight of the l-th pixel visited for the k-th one.
+            Only the part below the diagonal counts, whatever stands elsewhere.
+        bias: Parameter of shape (n,), in the order of visits.
+        path: After :meth:`fit`: a :class:`Strength` for each strength that was tried.
+        l2: After :meth:`fit`: the strength that each pixel took, shape (n,), in the order of the
+            image.
 
-    Raises
-    ------
-    ValueError
-        If the shape is empty or the ordering is no permutation.
+    Raises:
+        ValueError: If the shape is empty or the ordering is no permutation.
     """
 
     def __init__(
@@ -137,45 +129,31 @@ class FVSBN(BinaryAutoregressive):
     ) -> FVSBN:
         """Fit by penalised maximum likelihood, with all data at once (L-BFGS).
 
-        Parameters
-        ----------
-        x
-            Zeros and ones, shape (N, *event_shape).
-        l2
-            Adds ½·l2·‖weight‖² to the negative log-likelihood, summed over the examples; biases
-            are not penalised. Of several strengths, the one that is best for the validation data
-            is taken; each fit starts from that of the next stronger one.
-        ordering
-            The pixels in the order of their visits.
-        relative
-            Multiplies l2 for each weight, numbers of at least 0 of shape (n, n), entry (i, j) for
-            that of pixel j for pixel i. In images :func:`distances`, squared, says that pixels
-            far from each other have less to do with each other.
-        valid
-            Zeros and ones, shape (M, *event_shape), to choose the strength.
-        per_pixel
-            Whether each pixel takes the strength that is best for it: the regressions do not
-            depend on each other. Otherwise one serves all.
-        n_iter
-            The most steps of L-BFGS to take, for each strength.
-        tolerance
-            Stop when ten steps lower the mean loss by no more than this, in nats.
-        chunk
-            Examples in a matrix product; less needs less memory.
-        on_strength
-            Called with the result of each strength, to report progress.
+        Args:
+            x: Zeros and ones, shape (N, *event_shape).
+            l2: Adds ½·l2·‖weight‖² to the negative log-likelihood, summed over the examples; biases
+                are not penalised. Of several strengths, the one that is best for the validation
+                data is taken; each fit starts from that of the next stronger one.
+            ordering: The pixels in the order of their visits.
+            relative: Multiplies l2 for each weight, numbers of at least 0 of shape (n, n), entry
+                (i, j) for that of pixel j for pixel i. In images :func:`distances`, squared, says
+                that pixels far from each other have less to do with each other.
+            valid: Zeros and ones, shape (M, *event_shape), to choose the strength.
+            per_pixel: Whether each pixel takes the strength that is best for it: the regressions do
+                not depend on each other. Otherwise one serves all.
+            n_iter: The most steps of L-BFGS to take, for each strength.
+            tolerance: Stop when ten steps lower the mean loss by no more than this, in nats.
+            chunk: Examples in a matrix product; less needs less memory.
+            on_strength: Called with the result of each strength, to report progress.
 
-        Raises
-        ------
-        ValueError
-            If x is not binary, a strength is negative, there is nothing to choose a strength by,
-            or l2 is 0 and the maximum does not exist for some pixel: it never changes, or the
-            pixels before it separate its ones from its zeros.
+        Raises:
+            ValueError: If x is not binary, a strength is negative, there is nothing to choose a
+                strength by, or l2 is 0 and the maximum does not exist for some pixel: it never
+                changes, or the pixels before it separate its ones from its zeros.
 
-        Notes
-        -----
-        A pixel that is the same in all N examples has no best bias. With l2 > 0 it gets Laplace's
-        rule: the other value has probability 1 / (N + 2), whatever came before.
+        Notes:
+            A pixel that is the same in all N examples has no best bias. With l2 > 0 it gets Laplace's
+            rule: the other value has probability 1 / (N + 2), whatever came before.
         """
         check_tensor(x, "x", floating=True)
         if x.ndim < 2:

@@ -46,38 +46,28 @@ class MADE(nn.Module):
     :math:`p(x) = \frac{1}{M} \sum_m p_m(x)`, which is a density again; the average of
     log-probabilities, which training maximises, would not be one.
 
-    Parameters
-    ----------
-    event_shape
-        The shape of an event, d pixels in all: d, (d,) or that of an image, (1, H, W).
-    hidden
-        The number of units of each hidden layer; with none, and ``direct``, this is an FVSBN.
-    orderings
-        One ordering a mask: permutations of 0 to d - 1. Or their number: the first goes row by
-        row, and the others are random. The masks differ in the degrees of their units too.
-    direct
-        Whether each output also sees the pixels before it directly.
-    dropout
-        The share of the hidden units that is set to zero in training, drawn from torch's global
-        generator; never in samples.
-    generator
-        Draws the orderings, the degrees, and the weights to start from.
+    Args:
+        event_shape: The shape of an event, d pixels in all: d, (d,) or that of an image, (1, H, W).
+        hidden: The number of units of each hidden layer; with none, and ``direct``, this is an
+            FVSBN.
+        orderings: One ordering a mask: permutations of 0 to d - 1. Or their number: the first goes
+            row by row, and the others are random. The masks differ in the degrees of their units
+            too.
+        direct: Whether each output also sees the pixels before it directly.
+        dropout: The share of the hidden units that is set to zero in training, drawn from torch's
+            global generator; never in samples.
+        generator: Draws the orderings, the degrees, and the weights to start from.
 
-    Attributes
-    ----------
-    orderings
-        Shape (M, d): the pixels in the order of their visits, for each mask.
-    degrees
-        For each hidden layer the degrees of its units, shape (M, H): the degrees 1 to d - 1 are
-        spread evenly and then shuffled. From d - 1 units on, each of them occurs.
-    weights, biases
-        The parameters of the layers, the last one without its bias: it is ``bias``, in the order
-        of the image.
+    Attributes:
+        orderings: Shape (M, d): the pixels in the order of their visits, for each mask.
+        degrees: For each hidden layer the degrees of its units, shape (M, H): the degrees 1 to d -
+            1 are spread evenly and then shuffled. From d - 1 units on, each of them occurs.
+        weights, biases: The parameters of the layers, the last one without its bias: it is
+            ``bias``, in the order of the image.
 
-    Raises
-    ------
-    ValueError
-        If a size is not positive, an ordering is no permutation, or ``dropout`` no share below 1.
+    Raises:
+        ValueError: If a size is not positive, an ordering is no permutation, or ``dropout`` no
+            share below 1.
     """
 
     orderings: Tensor
@@ -142,16 +132,11 @@ class MADE(nn.Module):
     def logits(self, x: Tensor, mask: int = 0) -> Tensor:
         """Return the log-odds of x_i = 1 given the pixels that one of the orderings visits first.
 
-        Parameters
-        ----------
-        x
-            Zeros and ones, shape (B, *event_shape).
-        mask
-            Which of the M masks to use.
+        Args:
+            x: Zeros and ones, shape (B, *event_shape).
+            mask: Which of the M masks to use.
 
-        Returns
-        -------
-        Tensor
+        Returns:
             Shape (B, d), in the order of the image.
         """
         z = check_binary(x, "x", self.event_shape, self.bias)
@@ -196,16 +181,11 @@ class MADE(nn.Module):
         every ordering visits the known pixels first; otherwise those that come later than an
         unknown one only help to choose among the offers.
 
-        Parameters
-        ----------
-        x
-            Zeros and ones, shape (B, *event_shape); unknown pixels may hold either.
-        known
-            True where a pixel is known, shape (*event_shape) or (B, *event_shape).
+        Args:
+            x: Zeros and ones, shape (B, *event_shape); unknown pixels may hold either.
+            known: True where a pixel is known, shape (*event_shape) or (B, *event_shape).
 
-        Returns
-        -------
-        Tensor
+        Returns:
             Shape (B, *event_shape).
         """
         z = check_binary(x, "x", self.event_shape, self.bias)

@@ -48,10 +48,8 @@ class Whitening(nn.Module):
     A fit then starts from data of unit size in every direction. Densities change by
     :math:`|d\tilde y / dy| = 1/\sigma`. Before ``fit`` it changes nothing.
 
-    Parameters
-    ----------
-    dim_context
-        The number D of coordinates of a context; 0 is allowed.
+    Args:
+        dim_context: The number D of coordinates of a context; 0 is allowed.
     """
 
     context_mean: Tensor
@@ -75,10 +73,8 @@ class Whitening(nn.Module):
         A direction whose variance is below ``tolerance`` times the largest is left out (its
         whitened coordinate is 0): rounding is all that could be seen in it.
 
-        Raises
-        ------
-        ValueError
-            If the contexts explain the pixels exactly: the density would be infinite.
+        Raises:
+            ValueError: If the contexts explain the pixels exactly: the density would be infinite.
         """
         wide, target = x.double(), y.double()
         mean, output_mean = wide.mean(dim=0), target.mean()
@@ -128,36 +124,21 @@ class MCGSM(nn.Module):
     The parameters act on whitened contexts and pixels; ``log_prob`` and ``sample`` speak of y and x
     themselves. A new model has standard normal experts with no whitening: use ``start`` or ``fit``.
 
-    Parameters
-    ----------
-    dim_context
-        The number D of coordinates of a context; with 0 the model is a mixture of Gaussians.
-    n_components, n_scales
-        The numbers C of components and S of scales.
-    n_features
-        The number F of quadratic features of the gate; by default D.
-    generator
-        Draws the random part of the parameters.
+    Args:
+        dim_context: The number D of coordinates of a context; with 0 the model is a mixture of
+            Gaussians.
+        n_components, n_scales: The numbers C of components and S of scales.
+        n_features: The number F of quadratic features of the gate; by default D.
+        generator: Draws the random part of the parameters.
 
-    Attributes
-    ----------
-    eta, alpha
-        Log-weights and log-precisions, shape (C, S).
-    beta, features
-        The weights β of the quadratic features, (C, F), and the features b, (D, F).
-    gate
-        The linear part w of the gate, (C, D); zero at first.
-    predictors, offsets
-        The linear predictions a, (C, D), and u, (C,).
-    whitening
-        See `Whitening`.
-    history
-        After ``fit``: the mean negative log-likelihood in nats at the start and after each step.
-
-    Raises
-    ------
-    ValueError
-        If a number is out of range.
+    Attributes:
+        eta, alpha: Log-weights and log-precisions, shape (C, S).
+        beta, features: The weights β of the quadratic features, (C, F), and the features b, (D, F).
+        gate: The linear part w of the gate, (C, D); zero at first.
+        predictors, offsets: The linear predictions a, (C, D), and u, (C,).
+        whitening: See `Whitening`.
+        history: After ``fit``: the mean negative log-likelihood in nats at the start and after each
+            step.
     """
 
     def __init__(
@@ -219,17 +200,12 @@ class MCGSM(nn.Module):
         repeated for each component with a little noise. It knows already that contexts of high
         contrast make large errors.
 
-        Parameters
-        ----------
-        x, y
-            Contexts, shape (N, D), and pixels, (N,).
-        n_components, n_scales, n_features, generator
-            As for the class.
+        Args:
+            x, y: Contexts, shape (N, D), and pixels, (N,).
+            n_components, n_scales, n_features, generator: As for the class.
 
-        Raises
-        ------
-        ValueError
-            If shapes do not agree, there are fewer than 2 pairs, or a value is NaN.
+        Raises:
+            ValueError: If shapes do not agree, there are fewer than 2 pairs, or a value is NaN.
         """
         _check_pairs(y, x, None)
         if len(y) < 2:
@@ -259,22 +235,15 @@ class MCGSM(nn.Module):
         With millions of pairs stochastic gradients are faster: give a model from ``start`` to
         `train_mcgsm`.
 
-        Parameters
-        ----------
-        x, y
-            Contexts, shape (N, D), and pixels, (N,).
-        n_components, n_scales, n_features, generator
-            As for the class.
-        n_iter
-            The most L-BFGS steps to take.
-        validation
-            Contexts and pixels that are held out: the fit keeps the parameters that predict them
-            best, and stops when 20 steps have not improved on them.
+        Args:
+            x, y: Contexts, shape (N, D), and pixels, (N,).
+            n_components, n_scales, n_features, generator: As for the class.
+            n_iter: The most L-BFGS steps to take.
+            validation: Contexts and pixels that are held out: the fit keeps the parameters that
+                predict them best, and stops when 20 steps have not improved on them.
 
-        Raises
-        ------
-        ValueError
-            If shapes do not agree, there are fewer than 2 pairs, or a value is NaN.
+        Raises:
+            ValueError: If shapes do not agree, there are fewer than 2 pairs, or a value is NaN.
         """
         model = cls.start(x, y, n_components, n_scales, n_features, generator=generator)
         if validation is not None:
@@ -399,31 +368,20 @@ def train_mcgsm(
     L-BFGS (`MCGSM.fit`) is better for a few thousand pairs. With millions, a step on some of them
     says nearly as much as one on all, and many steps pay more than exact ones.
 
-    Parameters
-    ----------
-    model
-        From `MCGSM.start`; changed in place. The whitening stays as it is.
-    x, y
-        Contexts, shape (N, D), and pixels, (N,).
-    epochs, batch_size, generator
-        As for `gdmlib.training.fit`.
-    learning_rate
-        Of the first step.
-    validation
-        Contexts and pixels that are held out: the model ends with the epoch that predicts them
-        best.
-    options
-        Passed on to `gdmlib.training.fit`: ``checkpoint``, ``resume``, ``on_epoch``, ...
+    Args:
+        model: From `MCGSM.start`; changed in place. The whitening stays as it is.
+        x, y: Contexts, shape (N, D), and pixels, (N,).
+        epochs, batch_size, generator: As for `gdmlib.training.fit`.
+        learning_rate: Of the first step.
+        validation: Contexts and pixels that are held out: the model ends with the epoch that
+            predicts them best.
+        options: Passed on to `gdmlib.training.fit`: ``checkpoint``, ``resume``, ``on_epoch``, ...
 
-    Returns
-    -------
-    History
+    Returns:
         Mean negative log-likelihoods in nats a pixel.
 
-    Raises
-    ------
-    ValueError
-        If shapes do not agree or a value is NaN.
+    Raises:
+        ValueError: If shapes do not agree or a value is NaN.
     """
     residual, white = model.whiten(x, y)
     data = (residual, white) if model.dim_context else (residual,)  # `fit` wants no empty tensors
@@ -459,21 +417,15 @@ class MCGSMImage(CausalImage):
     ``padding``. ``interior_log_prob`` is the density of the pixels whose context lies in the image,
     given the others, which is what the papers call the rate of whole images.
 
-    Parameters
-    ----------
-    conditional
-        The density of a pixel given its context, of as many numbers as the neighbourhood has.
-    neighbourhood
-        The causal context.
-    event_shape
-        Of the images that ``sample`` draws: (1, height, width).
-    padding
-        The value outside of the image.
+    Args:
+        conditional: The density of a pixel given its context, of as many numbers as the
+            neighbourhood has.
+        neighbourhood: The causal context.
+        event_shape: Of the images that ``sample`` draws: (1, height, width).
+        padding: The value outside of the image.
 
-    Raises
-    ------
-    ValueError
-        If the sizes of conditional and neighbourhood do not agree.
+    Raises:
+        ValueError: If the sizes of conditional and neighbourhood do not agree.
     """
 
     def __init__(
@@ -514,15 +466,11 @@ class MCGSMPatch(nn.Module):
     patch, with a smaller context, is not treated as one whose context was padded. This is how the
     patch rates of Theis and Bethge (2015, table 1) are defined.
 
-    Parameters
-    ----------
-    conditionals
-        One model a coordinate; the i-th one has a context of i numbers, from 0.
+    Args:
+        conditionals: One model a coordinate; the i-th one has a context of i numbers, from 0.
 
-    Raises
-    ------
-    ValueError
-        If there is none, or the sizes of the contexts are not 0, 1, 2, ...
+    Raises:
+        ValueError: If there is none, or the sizes of the contexts are not 0, 1, 2, ...
     """
 
     def __init__(self, conditionals: Sequence[MCGSM]) -> None:
@@ -550,16 +498,12 @@ class MCGSMPatch(nn.Module):
     ) -> MCGSMPatch:
         """Fit each coordinate on its own by L-BFGS.
 
-        Parameters
-        ----------
-        x
-            Vectors, shape (N, d).
-        n_components, n_scales, n_features, n_iter, generator
-            As for `MCGSM.fit`; a coordinate with a smaller context has as many features as it can.
-        validation
-            Vectors that are held out, shape (M, d).
-        on_coordinate
-            Called with the coordinate's number and its model after each fit.
+        Args:
+            x: Vectors, shape (N, d).
+            n_components, n_scales, n_features, n_iter, generator: As for `MCGSM.fit`; a coordinate
+                with a smaller context has as many features as it can.
+            validation: Vectors that are held out, shape (M, d).
+            on_coordinate: Called with the coordinate's number and its model after each fit.
         """
         check_tensor(x, "x", ndim=2, floating=True)
         if validation is not None:
@@ -617,33 +561,22 @@ def lbfgs(
 ) -> list[float]:
     """Maximise the mean log-likelihood with L-BFGS, the gradient summed over chunks of the data.
 
-    Parameters
-    ----------
-    model
-        Its parameters that require a gradient are changed; those named ``alpha`` are kept within
-        ± ``LOG_PRECISION_BOUND``.
-    log_prob
-        Gives the log-likelihood of each example, (B,), from a chunk of each tensor of the data.
-    data
-        Tensors that share their first dimension, N.
-    n_iter
-        The most steps to take.
-    validation
-        Held-out data: at the end the parameters are those that predict them best.
-    patience
-        Stop after so many steps in a row that do not improve on the best validation.
-    chunk
-        Examples at a time, to bound the memory.
+    Args:
+        model: Its parameters that require a gradient are changed; those named ``alpha`` are kept
+            within ± ``LOG_PRECISION_BOUND``.
+        log_prob: Gives the log-likelihood of each example, (B,), from a chunk of each tensor of the
+            data.
+        data: Tensors that share their first dimension, N.
+        n_iter: The most steps to take.
+        validation: Held-out data: at the end the parameters are those that predict them best.
+        patience: Stop after so many steps in a row that do not improve on the best validation.
+        chunk: Examples at a time, to bound the memory.
 
-    Returns
-    -------
-    list of float
+    Returns:
         The mean negative log-likelihood in nats at the start and after each step.
 
-    Raises
-    ------
-    FloatingPointError
-        If the likelihood at the start is not finite.
+    Raises:
+        FloatingPointError: If the likelihood at the start is not finite.
     """
     from scipy.optimize import Bounds, minimize
 

@@ -47,10 +47,8 @@ def haar(images: Tensor) -> Tensor:
 
     Channel 0 is the coarse image, twice the mean of each block; the others are its details.
 
-    Raises
-    ------
-    ValueError
-        If height or width is odd.
+    Raises:
+        ValueError: If height or width is odd.
     """
     check_tensor(images, "images", shape=("B", 1, "H", "W"), floating=True)
     check_divides(images.shape, 1)
@@ -68,17 +66,12 @@ def inverse_haar(coefficients: Tensor) -> Tensor:
 def chain(images: Tensor, levels: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Take an image apart into planes, in the order in which they are drawn.
 
-    Parameters
-    ----------
-    images
-        Shape (B, 1, H, W); H and W are multiples of 2^levels.
-    levels
-        How often to halve the image.
+    Args:
+        images: Shape (B, 1, H, W); H and W are multiples of 2^levels.
+        levels: How often to halve the image.
 
-    Yields
-    ------
-    tuple of Tensor
-        A plane, (B, h, w), and those of its size that are known, (B, K, h, w): none for the
+    Yields:
+        A plane, (B, h, w), and those of its size that are known, (B, K, h, w), none for the
         coarsest image; then, at each level, the coarse image and the details before this one.
     """
     coarse, fine = images, []
@@ -107,18 +100,13 @@ def windows(known: Tensor, radius: int) -> Tensor:
 class Plane(CausalImage):
     """The density of one plane of coefficients, given the planes that are known.
 
-    Parameters
-    ----------
-    conditional
-        The density of a coefficient given its neighbourhood and the windows, in this order.
-    neighbourhood
-        The causal context in the plane itself.
-    known
-        The known planes, shape (B, K, h, w).
-    radius
-        Of the windows.
-    padding
-        The value outside of the plane.
+    Args:
+        conditional: The density of a coefficient given its neighbourhood and the windows, in this
+            order.
+        neighbourhood: The causal context in the plane itself.
+        known: The known planes, shape (B, K, h, w).
+        radius: Of the windows.
+        padding: The value outside of the plane.
     """
 
     def __init__(
@@ -158,32 +146,23 @@ class MultiscaleMCGSM(nn.Module):
 
     A new model has standard normal experts; use ``fit``.
 
-    Parameters
-    ----------
-    levels
-        How often the image is halved, at least once.
-    neighbourhood
-        The causal context in each plane; by default two rows above and two columns to either side.
-    radius
-        Of the square windows into the known planes; 1 makes windows of 3 x 3.
-    n_components, n_scales, n_features
-        Of each `MCGSM`; a plane with a small context has as many features as its context numbers.
-    event_shape
-        Of the images that ``sample`` draws: (1, height, width).
-    padding
-        The pixel value outside of the image, as the coarsest plane sees it; details read 0 there.
-    generator
-        Draws the random part of the parameters.
+    Args:
+        levels: How often the image is halved, at least once.
+        neighbourhood: The causal context in each plane; by default two rows above and two columns
+            to either side.
+        radius: Of the square windows into the known planes; 1 makes windows of 3 x 3.
+        n_components, n_scales, n_features: Of each `MCGSM`; a plane with a small context has as
+            many features as its context numbers.
+        event_shape: Of the images that ``sample`` draws: (1, height, width).
+        padding: The pixel value outside of the image, as the coarsest plane sees it; details read 0
+            there.
+        generator: Draws the random part of the parameters.
 
-    Attributes
-    ----------
-    conditionals
-        One `MCGSM` a plane, 1 + 3 · levels of them, in the order of `chain`.
+    Attributes:
+        conditionals: One `MCGSM` a plane, 1 + 3 · levels of them, in the order of `chain`.
 
-    Raises
-    ------
-    ValueError
-        If a number is out of range, or the image cannot be halved so often.
+    Raises:
+        ValueError: If a number is out of range, or the image cannot be halved so often.
     """
 
     def __init__(
@@ -238,27 +217,20 @@ class MultiscaleMCGSM(nn.Module):
     ) -> MultiscaleMCGSM:
         """Fit the model of each plane on its own with `MCGSM.fit`: no factor shares a parameter.
 
-        Parameters
-        ----------
-        images
-            Images of shape (1, H, W), of any sizes that are multiples of 2^levels: a tensor of
-            shape (N, 1, H, W), or a list.
-        levels, neighbourhood, radius, n_components, n_scales, n_features, event_shape, padding
-            As for the class.
-        n_iter
-            The most L-BFGS steps a plane.
-        n_pairs
-            The most coefficients of a plane to learn from, at random places; all by default.
-        validation
-            Images that are held out, see `MCGSM.fit`.
-        generator
-            Source of randomness.
+        Args:
+            images: Images of shape (1, H, W), of any sizes that are multiples of 2^levels: a tensor
+                of shape (N, 1, H, W), or a list.
+            levels, neighbourhood, radius, n_components, n_scales, n_features, event_shape, padding:
+                As for the class.
+            n_iter: The most L-BFGS steps a plane.
+            n_pairs: The most coefficients of a plane to learn from, at random places; all by
+                default.
+            validation: Images that are held out, see `MCGSM.fit`.
+            generator: Source of randomness.
 
-        Raises
-        ------
-        ValueError
-            If an image cannot be halved so often, or a plane has too few coefficients to learn
-            from.
+        Raises:
+            ValueError: If an image cannot be halved so often, or a plane has too few coefficients
+                to learn from.
         """
         images, held_out = list(images), None if validation is None else list(validation)
         options = (n_components, n_scales, n_features)
@@ -331,15 +303,11 @@ class MultiscaleMCGSM(nn.Module):
     def plane_log_prob(self, images: Tensor) -> list[Tensor]:
         """Return the log-density of each coefficient given those before it, a plane at a time.
 
-        Parameters
-        ----------
-        images
-            Shape (B, 1, H, W).
+        Args:
+            images: Shape (B, 1, H, W).
 
-        Returns
-        -------
-        list of Tensor
-            Shape (B, h, w) each: the coarsest plane, then three for each level, in nats.
+        Returns:
+            Shape (B, h, w) each, the coarsest plane, then three for each level, in nats.
         """
         check_tensor(images, "images", shape=("B", 1, "H", "W"), floating=True)
         check_dtype(images, "images", self._model(0).eta)

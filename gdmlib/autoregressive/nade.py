@@ -28,28 +28,19 @@ from gdmlib.densities._common import check_count
 class NADE(BinaryAutoregressive):
     """One hidden layer, shared by all pixels.
 
-    Parameters
-    ----------
-    event_shape
-        The shape of an event, d pixels in all: d, (d,) or that of an image, (1, H, W).
-    hidden
-        The number H of hidden units.
-    ordering
-        The pixels in the order of their visits, a permutation of 0 to d - 1; None goes row by row.
-    generator
-        Draws the weights to start from, uniform in ±1/√d and ±1/√H.
+    Args:
+        event_shape: The shape of an event, d pixels in all: d, (d,) or that of an image, (1, H, W).
+        hidden: The number H of hidden units.
+        ordering: The pixels in the order of their visits, a permutation of 0 to d - 1; None goes
+            row by row.
+        generator: Draws the weights to start from, uniform in ±1/√d and ±1/√H.
 
-    Attributes
-    ----------
-    weight_in, weight_out
-        Parameters of shape (d, H): W and V, in the order of visits.
-    bias_hidden, bias
-        Parameters of shape (H,) and (d,): c and b.
+    Attributes:
+        weight_in, weight_out: Parameters of shape (d, H): W and V, in the order of visits.
+        bias_hidden, bias: Parameters of shape (H,) and (d,): c and b.
 
-    Raises
-    ------
-    ValueError
-        If a size is not positive or the ordering is no permutation.
+    Raises:
+        ValueError: If a size is not positive or the ordering is no permutation.
     """
 
     def __init__(

@@ -33,25 +33,17 @@ from gdmlib.densities._common import check_count, check_dtype, standard_normal, 
 class Neighbourhood:
     """The offsets of a causal context.
 
-    Parameters
-    ----------
-    offsets
-        Pairs ``(dy, dx)`` from the predicted pixel, all of them before it: dy < 0, or dy = 0 and
-        dx < 0. Their order is the order of the context's coordinates.
+    Args:
+        offsets: Pairs ``(dy, dx)`` from the predicted pixel, all of them before it: dy < 0, or dy =
+            0 and dx < 0. Their order is the order of the context's coordinates.
 
-    Attributes
-    ----------
-    offsets
-        As given.
-    top, left, right
-        How far the context reaches, in pixels.
-    lag
-        How many columns a row must stay behind the one above it, see `wavefronts`.
+    Attributes:
+        offsets: As given.
+        top, left, right: How far the context reaches, in pixels.
+        lag: How many columns a row must stay behind the one above it, see `wavefronts`.
 
-    Raises
-    ------
-    ValueError
-        If there is no offset, one comes twice, or one is not causal.
+    Raises:
+        ValueError: If there is no offset, one comes twice, or one is not causal.
     """
 
     def __init__(self, offsets: Sequence[tuple[int, int]]) -> None:
@@ -79,18 +71,13 @@ class Neighbourhood:
     def from_mask(cls, mask: Tensor, pixel: tuple[int, int] | None = None) -> Neighbourhood:
         """Take the offsets from a picture of the context.
 
-        Parameters
-        ----------
-        mask
-            Boolean, shape (h, w): True where the context is.
-        pixel
-            Row and column of the predicted pixel in the mask; by default the middle of the last
-            row, ``(h - 1, w // 2)``.
+        Args:
+            mask: Boolean, shape (h, w): True where the context is.
+            pixel: Row and column of the predicted pixel in the mask; by default the middle of the
+                last row, ``(h - 1, w // 2)``.
 
-        Raises
-        ------
-        ValueError
-            If the mask is not Boolean, is empty, or is not causal.
+        Raises:
+            ValueError: If the mask is not Boolean, is empty, or is not causal.
         """
         check_tensor(mask, "mask", ndim=2)
         if mask.dtype != torch.bool:
@@ -149,20 +136,14 @@ class Neighbourhood:
     def contexts(self, images: Tensor) -> Tensor:
         """Return the context of each pixel of the interior.
 
-        Parameters
-        ----------
-        images
-            Shape (B, H, W). To have a context for each pixel, pad first.
+        Args:
+            images: Shape (B, H, W). To have a context for each pixel, pad first.
 
-        Returns
-        -------
-        Tensor
+        Returns:
             Shape (B, H - top, W - left - right, len(self)), in the order of the offsets.
 
-        Raises
-        ------
-        ValueError
-            If the image is too small to hold the context.
+        Raises:
+            ValueError: If the image is too small to hold the context.
         """
         check_tensor(images, "images", ndim=3)
         self.check_fit(images.shape[1], images.shape[2])
@@ -173,16 +154,11 @@ class Neighbourhood:
     def pairs(self, images: Tensor, padding: float | None = None) -> tuple[Tensor, Tensor]:
         """Return all contexts and pixels as rows: the data of a regression.
 
-        Parameters
-        ----------
-        images
-            Shape (B, 1, H, W).
-        padding
-            The value outside of the image; None leaves out the border.
+        Args:
+            images: Shape (B, 1, H, W).
+            padding: The value outside of the image; None leaves out the border.
 
-        Returns
-        -------
-        tuple of Tensor
+        Returns:
             Contexts, shape (M, len(self)), and pixels, shape (M,).
         """
         check_tensor(images, "images", shape=("B", 1, "H", "W"), floating=True)
@@ -208,9 +184,7 @@ def wavefronts(height: int, width: int, lag: int) -> Iterator[tuple[Tensor, Tens
     instead of ``width * height``. A pixel may need any pixel at an offset (dy, dx) from it with
     ``dx + lag * dy < 0``: all of those come in earlier steps. ``lag = 1`` gives the anti-diagonals.
 
-    Yields
-    ------
-    tuple of Tensor
+    Yields:
         The rows and the columns of the pixels of one step, int64.
     """
     rows = torch.arange(height)
@@ -226,14 +200,10 @@ class CausalImage(nn.Module, ABC):
     A subclass gives ``_map``, the log-density of each pixel given contexts, and ``_step``, which
     draws the pixels of one wavefront.
 
-    Parameters
-    ----------
-    neighbourhood
-        The causal context.
-    event_shape
-        Of the images that ``sample`` draws: (1, height, width).
-    padding
-        The value outside of the image.
+    Args:
+        neighbourhood: The causal context.
+        event_shape: Of the images that ``sample`` draws: (1, height, width).
+        padding: The value outside of the image.
     """
 
     def __init__(
@@ -285,14 +255,11 @@ class CausalImage(nn.Module, ABC):
         Unknown pixels above known ones cannot see them: this is exact where all that is known comes
         before all that is not, as for the lower half of an image.
 
-        Parameters
-        ----------
-        images
-            Shape (n, 1, H, W); the values of unknown pixels are not looked at, but must be finite.
-        known
-            Boolean, shape (H, W).
-        generator
-            Source of randomness.
+        Args:
+            images: Shape (n, 1, H, W); the values of unknown pixels are not looked at, but must be
+                finite.
+            known: Boolean, shape (H, W).
+            generator: Source of randomness.
         """
         self._check_images(images)
         check_tensor(known, "known", shape=tuple(images.shape[2:]))

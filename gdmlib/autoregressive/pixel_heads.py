@@ -27,15 +27,11 @@ from gdmlib.densities.discretised_logistic import check_levels, logistic_bin_log
 class PixelHead(nn.Module, ABC):
     """A distribution over the colours of a pixel.
 
-    Attributes
-    ----------
-    num_colours, levels
-        The number C of colours and the number L of levels of each.
-    groups
-        The colours whose distributions are read from the same numbers: ``((0,), (1,), (2,))`` or
-        ``((0, 1, 2),)``. The network has as many groups of features.
-    num_parameters
-        The numbers P a pixel, shared out equally among the groups.
+    Attributes:
+        num_colours, levels: The number C of colours and the number L of levels of each.
+        groups: The colours whose distributions are read from the same numbers: ``((0,), (1,),
+            (2,))`` or ``((0, 1, 2),)``. The network has as many groups of features.
+        num_parameters: The numbers P a pixel, shared out equally among the groups.
     """
 
     groups: tuple[tuple[int, ...], ...]
@@ -84,12 +80,9 @@ class PixelHead(nn.Module, ABC):
 class SoftmaxHead(PixelHead):
     """A probability of its own for every level.
 
-    Parameters
-    ----------
-    num_colours
-        The number C of colours; the order is that of the channels.
-    levels
-        The number L of levels, at least 2.
+    Args:
+        num_colours: The number C of colours; the order is that of the channels.
+        levels: The number L of levels, at least 2.
     """
 
     def __init__(self, num_colours: int, levels: int) -> None:
@@ -120,14 +113,10 @@ class LogisticMixtureHead(PixelHead):
 
         \mu_g = m_g + \alpha r, \qquad \mu_b = m_b + \beta r + \gamma g
 
-    Parameters
-    ----------
-    num_colours
-        The number C of colours.
-    levels
-        The number L of levels, at least 2.
-    components
-        The number K of logistic densities.
+    Args:
+        num_colours: The number C of colours.
+        levels: The number L of levels, at least 2.
+        components: The number K of logistic densities.
     """
 
     def __init__(self, num_colours: int, levels: int, components: int = 10) -> None:

@@ -31,10 +31,9 @@ from gdmlib.densities.discretised_logistic import check_levels, draw_level
 def quantise(x: Tensor, levels: int) -> Tensor:
     """Round values in [0, 1] to the nearest of the levels k / (levels - 1).
 
-    Raises
-    ------
-    ValueError
-        If x is not floating-point, has values outside of [0, 1], or levels is less than 2.
+    Raises:
+        ValueError: If x is not floating-point, has values outside of [0, 1], or levels is less than
+            2.
     """
     check_levels(levels)
     check_tensor(x, "x", floating=True)
@@ -77,28 +76,16 @@ class Memory(Protocol):
 class PixelModel(nn.Module, ABC):
     """A density of images by the chain rule over pixels. Subclasses give the network.
 
-    Parameters
-    ----------
-    event_shape
-        Channels, height and width, (C, H, W).
-    levels
-        The number L of levels of a pixel, at least 2.
-    components
-        The number of logistic densities of the mixture head; None takes a softmax over the levels.
-    num_classes
-        The number of classes that images are conditioned on; None for no classes.
+    Args:
+        event_shape: Channels, height and width, (C, H, W).
+        levels: The number L of levels of a pixel, at least 2.
+        components: The number of logistic densities of the mixture head; None takes a softmax over
+            the levels.
+        num_classes: The number of classes that images are conditioned on; None for no classes.
 
-    Attributes
-    ----------
-    event_shape
-        (C, H, W).
-    head
-        Turns the network's numbers into distributions.
-
-    Raises
-    ------
-    ValueError
-        If a number is out of range.
+    Attributes:
+        event_shape: (C, H, W).
+        head: Turns the network's numbers into distributions.
     """
 
     def __init__(
@@ -141,16 +128,11 @@ class PixelModel(nn.Module, ABC):
     def log_prob(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return log p(x) of each image, in nats.
 
-        Parameters
-        ----------
-        x
-            Levels k / (L - 1), shape (B, C, H, W).
-        labels
-            The class of each image, int64 of shape (B,), if the model has classes.
+        Args:
+            x: Levels k / (L - 1), shape (B, C, H, W).
+            labels: The class of each image, int64 of shape (B,), if the model has classes.
 
-        Returns
-        -------
-        Tensor
+        Returns:
             Shape (B,).
         """
         self._check(x, labels)
@@ -161,17 +143,12 @@ class PixelModel(nn.Module, ABC):
     def pixel_distribution(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return the conditional probabilities of all levels of all pixels.
 
-        Parameters
-        ----------
-        x
-            Levels k / (L - 1), shape (B, C, H, W).
-        labels
-            The class of each image, if the model has classes.
+        Args:
+            x: Levels k / (L - 1), shape (B, C, H, W).
+            labels: The class of each image, if the model has classes.
 
-        Returns
-        -------
-        Tensor
-            Shape (B, C, H, W, L). The last dimension sums to 1: the distribution of a pixel's
+        Returns:
+            Shape (B, C, H, W, L). The last dimension sums to 1; it is the distribution of a pixel's
             colour given, from ``x``, the pixels and the colours before it.
         """
         self._check(x, labels)
@@ -191,18 +168,12 @@ class PixelModel(nn.Module, ABC):
     ) -> Tensor:
         """Draw n images, pixel after pixel; only what a new pixel changes is computed.
 
-        Parameters
-        ----------
-        n
-            The number of images.
-        generator
-            Source of randomness; None uses torch's global generator.
-        labels
-            The class of each image, int64 of shape (n,), if the model has classes.
+        Args:
+            n: The number of images.
+            generator: Source of randomness; None uses torch's global generator.
+            labels: The class of each image, int64 of shape (n,), if the model has classes.
 
-        Returns
-        -------
-        Tensor
+        Returns:
             Levels k / (L - 1), shape (n, C, H, W).
         """
         x, u = self._start(n, generator, labels)
@@ -221,20 +192,13 @@ class PixelModel(nn.Module, ABC):
         This is a draw from p(unknown | known) if the known pixels come first, the upper rows, say.
         A known pixel that comes later than an unknown one has no influence on it.
 
-        Parameters
-        ----------
-        x
-            Levels k / (L - 1), shape (B, C, H, W); unknown pixels may hold any.
-        known
-            True where a pixel is known, shape (C, H, W) or (B, C, H, W).
-        generator
-            Source of randomness; None uses torch's global generator.
-        labels
-            The class of each image, if the model has classes.
+        Args:
+            x: Levels k / (L - 1), shape (B, C, H, W); unknown pixels may hold any.
+            known: True where a pixel is known, shape (C, H, W) or (B, C, H, W).
+            generator: Source of randomness; None uses torch's global generator.
+            labels: The class of each image, if the model has classes.
 
-        Returns
-        -------
-        Tensor
+        Returns:
             Shape (B, C, H, W).
         """
         self._check(x, labels)
@@ -344,28 +308,18 @@ def dependence_map(
     the whole image, in float64: the largest magnitude over a few random images (and classes). Where
     it is zero there is no way from that pixel to this one, unless by a rare accident.
 
-    Parameters
-    ----------
-    model
-        It is not changed.
-    pixel
-        Row and column.
-    colour
-        Of the pixel's distribution.
-    images
-        The number of random images.
-    generator
-        Source of randomness; None uses torch's global generator.
+    Args:
+        model: It is not changed.
+        pixel: Row and column.
+        colour: Of the pixel's distribution.
+        images: The number of random images.
+        generator: Source of randomness; None uses torch's global generator.
 
-    Returns
-    -------
-    Tensor
+    Returns:
         Float64, shape (C, H, W), at least 0.
 
-    Raises
-    ------
-    ValueError
-        If the pixel is not in the image.
+    Raises:
+        ValueError: If the pixel is not in the image.
     """
     row, column, colour = _check_pixel(model.event_shape, pixel, colour)
     twin = copy.deepcopy(model).double().eval()

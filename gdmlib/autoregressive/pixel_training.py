@@ -20,14 +20,10 @@ Images = Tensor | tuple[Tensor, Tensor]
 def mean_nats(model: PixelModel, data: Images, batch_size: int = 250) -> float:
     """Return the mean negative log-likelihood in nats an image.
 
-    Parameters
-    ----------
-    model
-        Used as it is; call ``model.eval()`` first if it has dropout.
-    data
-        Images, shape (N, C, H, W), or a pair of images and labels.
-    batch_size
-        Images in one pass.
+    Args:
+        model: Used as it is; call ``model.eval()`` first if it has dropout.
+        data: Images, shape (N, C, H, W), or a pair of images and labels.
+        batch_size: Images in one pass.
     """
     x, labels = _unpack(data)
     parts = range(0, len(x), check_count(batch_size, "batch_size"))
@@ -55,37 +51,22 @@ def train_pixels(
 ) -> History:
     """Fit a model by maximum likelihood: Adam, with a learning rate that falls to 0 like a cosine.
 
-    Parameters
-    ----------
-    model
-        Changed in place.
-    data
-        Images, shape (N, C, H, W), or a pair of images and labels.
-    epochs, batch_size, generator
-        As for `gdmlib.training.fit`.
-    learning_rate
-        Of the first step.
-    average
-        If given, validate and end with an exponential moving average of the weights that keeps this
-        share at each step, 0.999 for instance.
-    valid
-        Images to validate with, in nats an image, or a pair of images and labels.
-    clip, mixed_precision
-        As for `gdmlib.training.gradient_step`.
-    options
-        Passed on to `gdmlib.training.fit`: ``keep_best``, ``checkpoint``, ``resume``, ...
+    Args:
+        model: Changed in place.
+        data: Images, shape (N, C, H, W), or a pair of images and labels.
+        epochs, batch_size, generator: As for `gdmlib.training.fit`.
+        learning_rate: Of the first step.
+        average: If given, validate and end with an exponential moving average of the weights that
+            keeps this share at each step, 0.999 for instance.
+        valid: Images to validate with, in nats an image, or a pair of images and labels.
+        clip, mixed_precision: As for `gdmlib.training.gradient_step`.
+        options: Passed on to `gdmlib.training.fit`: ``keep_best``, ``checkpoint``, ``resume``, ...
 
-    Returns
-    -------
-    History
+    Returns:
         Its loss is in nats an image.
 
-    Raises
-    ------
-    ValueError
-        If an argument makes no sense.
-    FloatingPointError
-        If the loss became NaN or infinite.
+    Raises:
+        FloatingPointError: If the loss became NaN or infinite.
     """
     if average is not None and not 0 <= average < 1:
         raise ValueError(f"average: expected a share of at least 0 and below 1, got {average}")

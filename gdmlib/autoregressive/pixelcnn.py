@@ -50,20 +50,13 @@ from gdmlib.densities._common import check_count
 class ResidualBlock(nn.Module):
     """Halve the features, look around, double them again; add the result to what came in.
 
-    Parameters
-    ----------
-    features
-        The number of features, 2h; each 1 x 1 convolution halves or doubles it.
-    kernel_size
-        Of the masked convolution in the middle.
-    colours
-        The number of groups of features.
-    num_classes
-        Of the model; a class shifts the features after the middle convolution.
-    scale
-        The standard deviation of what is added, so that a sum of many stays in scale.
-    generator
-        Draws the weights to start from.
+    Args:
+        features: The number of features, 2h; each 1 x 1 convolution halves or doubles it.
+        kernel_size: Of the masked convolution in the middle.
+        colours: The number of groups of features.
+        num_classes: Of the model; a class shifts the features after the middle convolution.
+        scale: The standard deviation of what is added, so that a sum of many stays in scale.
+        generator: Draws the weights to start from.
     """
 
     def __init__(
@@ -101,16 +94,11 @@ class Readout(nn.Module):
     Two 1 x 1 convolutions, each after a rectifier. A new network is nearly indifferent: the last
     weights are small, and the bias is the head's choice.
 
-    Parameters
-    ----------
-    features
-        The number F of features that come in.
-    head
-        Says how many numbers it needs.
-    power
-        The mean square of the features in a new network.
-    generator
-        Draws the weights to start from.
+    Args:
+        features: The number F of features that come in.
+        head: Says how many numbers it needs.
+        power: The mean square of the features in a new network.
+        generator: Draws the weights to start from.
     """
 
     def __init__(
@@ -138,28 +126,18 @@ class PixelCNN(PixelModel):
 
     It has a blind spot, see `dependence_map`.
 
-    Parameters
-    ----------
-    event_shape
-        Channels, height and width, (C, H, W).
-    levels
-        The number of levels of a pixel.
-    features
-        The features of a residual block inside, h; between blocks there are twice as many. With a
-        softmax head, a multiple of the number of colours.
-    layers
-        The number of residual blocks.
-    kernel_size
-        Of the blocks' masked convolutions.
-    first_kernel
-        Of the first convolution, which sees the image.
-    position
-        Whether to learn a number for each feature and place, which the features of the first
-        convolution are shifted by.
-    components, num_classes
-        See `PixelModel`.
-    generator
-        Draws the weights to start from; None uses torch's global generator.
+    Args:
+        event_shape: Channels, height and width, (C, H, W).
+        levels: The number of levels of a pixel.
+        features: The features of a residual block inside, h; between blocks there are twice as
+            many. With a softmax head, a multiple of the number of colours.
+        layers: The number of residual blocks.
+        kernel_size: Of the blocks' masked convolutions.
+        first_kernel: Of the first convolution, which sees the image.
+        position: Whether to learn a number for each feature and place, which the features of the
+            first convolution are shifted by.
+        components, num_classes: See `PixelModel`.
+        generator: Draws the weights to start from; None uses torch's global generator.
     """
 
     def __init__(
@@ -262,25 +240,16 @@ class GatedLayer(nn.Module):
     The vertical stack's features of row i know the rows before i, on both sides. They are given to
     the horizontal stack, which knows what is to the left in row i as well. There is no way back.
 
-    Parameters
-    ----------
-    features
-        The number p of features of either stack.
-    kernel_size
-        The width of both convolutions, odd.
-    colours
-        The number of groups of features of the horizontal stack; the vertical one needs none, since
-        all that it knows is past for all colours.
-    num_classes
-        Of the model; a class shifts what goes into the gates.
-    depth
-        How many layers come before this one, from 0, as a share of all.
-    scale
-        The standard deviation of what the horizontal stack adds.
-    dropout
-        The share of the gates' outputs that is set to zero in training.
-    generator
-        Draws the weights to start from.
+    Args:
+        features: The number p of features of either stack.
+        kernel_size: The width of both convolutions, odd.
+        colours: The number of groups of features of the horizontal stack; the vertical one needs
+            none, since all that it knows is past for all colours.
+        num_classes: Of the model; a class shifts what goes into the gates.
+        depth: How many layers come before this one, from 0, as a share of all.
+        scale: The standard deviation of what the horizontal stack adds.
+        dropout: The share of the gates' outputs that is set to zero in training.
+        generator: Draws the weights to start from.
     """
 
     def __init__(
@@ -331,30 +300,20 @@ class GatedPixelCNN(PixelModel):
 
     A pixel sees ``reach`` columns to either side, in the rows above as in its own.
 
-    Parameters
-    ----------
-    event_shape
-        Channels, height and width, (C, H, W).
-    levels
-        The number of levels of a pixel.
-    features
-        The features of either stack. With a softmax head, a multiple of the number of colours.
-    layers
-        The number of gated layers.
-    kernel_size
-        Of the gated layers, odd and at least 3.
-    first_kernel
-        Of the first convolutions, which see the image, odd and at least 3.
-    position
-        Whether to learn a number for each feature and place, which the features of the first
-        convolution are shifted by.
-    components, num_classes
-        See `PixelModel`.
-    dropout
-        The share of the gates' outputs that is set to zero in training, drawn from torch's global
-        generator; never in samples.
-    generator
-        Draws the weights to start from; None uses torch's global generator.
+    Args:
+        event_shape: Channels, height and width, (C, H, W).
+        levels: The number of levels of a pixel.
+        features: The features of either stack. With a softmax head, a multiple of the number of
+            colours.
+        layers: The number of gated layers.
+        kernel_size: Of the gated layers, odd and at least 3.
+        first_kernel: Of the first convolutions, which see the image, odd and at least 3.
+        position: Whether to learn a number for each feature and place, which the features of the
+            first convolution are shifted by.
+        components, num_classes: See `PixelModel`.
+        dropout: The share of the gates' outputs that is set to zero in training, drawn from torch's
+            global generator; never in samples.
+        generator: Draws the weights to start from; None uses torch's global generator.
     """
 
     def __init__(

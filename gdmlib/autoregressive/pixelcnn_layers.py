@@ -43,19 +43,13 @@ def gate(a: Tensor, dim: int = 1) -> Tensor:
 def colour_groups(channels: int, colours: int, parts: int = 1) -> Tensor:
     """Return the group of each channel, int64 of shape (channels,).
 
-    Parameters
-    ----------
-    channels
-        Their number, a multiple of colours · parts.
-    colours
-        The number of groups.
-    parts
-        How many times the channels go through all the groups: 2 for what a gate takes in.
+    Args:
+        channels: Their number, a multiple of colours · parts.
+        colours: The number of groups.
+        parts: How many times the channels go through all the groups: 2 for what a gate takes in.
 
-    Raises
-    ------
-    ValueError
-        If the channels cannot be shared out equally.
+    Raises:
+        ValueError: If the channels cannot be shared out equally.
     """
     if channels % (colours * parts):
         raise ValueError(
@@ -78,39 +72,27 @@ def check_features(features: int, colours: int) -> int:
 class MaskedConv2d(nn.Module):
     """A convolution whose output at a pixel depends on the past alone; it keeps height and width.
 
-    Parameters
-    ----------
-    in_channels, out_channels
-        Numbers of features; each a multiple of ``colours`` (the latter of ``colours · parts``).
-    kernel_size
-        Width and height of the square of which the causal part is used, odd.
-    kind
-        ``"A"`` or ``"B"``, whether a group of features sees itself at the centre.
-    colours
-        The number of groups.
-    rows
-        Whether the rows above are seen; otherwise only what is to the left in the pixel's own row.
-    parts
-        How often the output channels go through the groups, see `colour_groups`.
-    gain
-        The output's standard deviation at first, for uncorrelated inputs of unit mean square. Only
-        the inputs that the mask lets through count.
-    generator
-        Draws the weights to start from.
+    Args:
+        in_channels, out_channels: Numbers of features; each a multiple of ``colours`` (the latter
+            of ``colours · parts``).
+        kernel_size: Width and height of the square of which the causal part is used, odd.
+        kind: ``"A"`` or ``"B"``, whether a group of features sees itself at the centre.
+        colours: The number of groups.
+        rows: Whether the rows above are seen; otherwise only what is to the left in the pixel's own
+            row.
+        parts: How often the output channels go through the groups, see `colour_groups`.
+        gain: The output's standard deviation at first, for uncorrelated inputs of unit mean square.
+            Only the inputs that the mask lets through count.
+        generator: Draws the weights to start from.
 
-    Attributes
-    ----------
-    weight
-        Parameter of shape (out, in, k // 2 + 1, k), or (out, in, 1, k // 2 + 1) without rows.
-    mask
-        Boolean, of that shape: the weights that count.
-    bias
-        Parameter of shape (out,), zero at first.
+    Attributes:
+        weight: Parameter of shape (out, in, k // 2 + 1, k), or (out, in, 1, k // 2 + 1) without
+            rows.
+        mask: Boolean, of that shape: the weights that count.
+        bias: Parameter of shape (out,), zero at first.
 
-    Raises
-    ------
-    ValueError
-        If the kernel is even, the kind unknown, or the channels cannot be shared out.
+    Raises:
+        ValueError: If the kernel is even, the kind unknown, or the channels cannot be shared out.
     """
 
     mask: Tensor
@@ -164,18 +146,13 @@ class MaskedConv2d(nn.Module):
 class RowsAbove(nn.Module):
     """A convolution over rows above the pixel, and columns on both sides: no mask is needed.
 
-    Parameters
-    ----------
-    in_channels, out_channels
-        Numbers of features.
-    kernel_size
-        The width k, odd.
-    strict
-        Whether to take the k // 2 rows strictly above, which makes features of row i out of an
-        image's rows before i. Otherwise the row itself counts too: features of row i that know only
-        rows before i are turned into such features again.
-    gain, generator
-        See `MaskedConv2d`.
+    Args:
+        in_channels, out_channels: Numbers of features.
+        kernel_size: The width k, odd.
+        strict: Whether to take the k // 2 rows strictly above, which makes features of row i out of
+            an image's rows before i. Otherwise the row itself counts too: features of row i that
+            know only rows before i are turned into such features again.
+        gain, generator: See `MaskedConv2d`.
     """
 
     def __init__(
@@ -209,14 +186,10 @@ class RowsAbove(nn.Module):
 class ClassShift(nn.Module):
     """Adds a vector to the features, one for each class; does nothing if there are no classes.
 
-    Parameters
-    ----------
-    num_classes
-        The number of classes, or None.
-    features
-        The number F of features.
-    generator
-        Draws the vectors to start from.
+    Args:
+        num_classes: The number of classes, or None.
+        features: The number F of features.
+        generator: Draws the vectors to start from.
     """
 
     def __init__(
@@ -244,10 +217,9 @@ class Position(nn.Module):
     A convolution treats all places alike, but for what it notices of the border. Where objects are
     centred, a pixel's place says much.
 
-    Parameters
-    ----------
-    features, height, width
-        The shape (F, H, W) of what is added; None for ``features`` adds nothing.
+    Args:
+        features, height, width: The shape (F, H, W) of what is added; None for ``features`` adds
+            nothing.
     """
 
     def __init__(self, features: int | None, height: int, width: int) -> None:
@@ -275,14 +247,10 @@ class ConvMemory:
     for the whole row at once. What is left for a pixel is the part from its left: one product of a
     matrix with the few columns that the kernel covers.
 
-    Parameters
-    ----------
-    conv
-        The convolution, whose weights are read once.
-    n
-        The number of images.
-    width
-        Their width.
+    Args:
+        conv: The convolution, whose weights are read once.
+        n: The number of images.
+        width: Their width.
     """
 
     def __init__(self, conv: MaskedConv2d, n: int, width: int) -> None:
@@ -306,10 +274,8 @@ class ConvMemory:
     def start_row(self, extra: Tensor | None = None) -> None:
         """Move to the next row, at first to row 0.
 
-        Parameters
-        ----------
-        extra
-            Added to the output of the row, shape (n, out, W) or (n, out, 1).
+        Args:
+            extra: Added to the output of the row, shape (n, out, W) or (n, out, 1).
         """
         total = self.bias[None, :, None]
         if self.above is not None:

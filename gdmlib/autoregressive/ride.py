@@ -46,18 +46,13 @@ def lstm_step(
 
     It is the spatial LSTM without an upper neighbour, with h = tanh(c ⊙ o).
 
-    Parameters
-    ----------
-    x
-        Input, shape (B, D).
-    h, c
-        Hidden state and memory of the step before, shape (B, N).
-    input_weight, hidden_weight, bias
-        Shapes (D, 4 N), (N, 4 N) and (4 N,), in the order g, o, i, f.
+    Args:
+        x: Input, shape (B, D).
+        h, c: Hidden state and memory of the step before, shape (B, N).
+        input_weight, hidden_weight, bias: Shapes (D, 4 N), (N, 4 N) and (4 N,), in the order g, o,
+            i, f.
 
-    Returns
-    -------
-    tuple of Tensor
+    Returns:
         The new hidden state and memory.
     """
     gates = x @ input_weight + h @ hidden_weight + bias
@@ -69,16 +64,11 @@ def lstm_step(
 def spatial_lstm_step(gates: Tensor, c_left: Tensor, c_top: Tensor) -> tuple[Tensor, Tensor]:
     """Update the cells of a spatial LSTM.
 
-    Parameters
-    ----------
-    gates
-        What goes into the nonlinearities, shape (..., 5 N), in the order g, o, i, f^r, f^c.
-    c_left, c_top
-        Memories of the left and the upper neighbour, shape (..., N).
+    Args:
+        gates: What goes into the nonlinearities, shape (..., 5 N), in the order g, o, i, f^r, f^c.
+        c_left, c_top: Memories of the left and the upper neighbour, shape (..., N).
 
-    Returns
-    -------
-    tuple of Tensor
+    Returns:
         Hidden states and memories, each (..., N).
     """
     n = c_left.shape[-1]
@@ -91,19 +81,14 @@ def spatial_lstm_step(gates: Tensor, c_left: Tensor, c_top: Tensor) -> tuple[Ten
 class SpatialLSTM(nn.Module):
     """One layer of spatial LSTM units.
 
-    Parameters
-    ----------
-    dim_input
-        The size D of the input at each pixel.
-    n_units
-        The number N of units.
-    generator
-        Draws the parameters.
+    Args:
+        dim_input: The size D of the input at each pixel.
+        n_units: The number N of units.
+        generator: Draws the parameters.
 
-    Attributes
-    ----------
-    input_weight, hidden_weight, bias
-        Shapes (D, 5 N), (2 N, 5 N), of the left and then of the upper hidden state, and (5 N,).
+    Attributes:
+        input_weight, hidden_weight, bias: Shapes (D, 5 N), (2 N, 5 N), of the left and then of the
+            upper hidden state, and (5 N,).
     """
 
     def __init__(self, dim_input: int, n_units: int, *, generator: Generator | None = None) -> None:
@@ -125,13 +110,10 @@ class SpatialLSTM(nn.Module):
     def forward(self, x: Tensor, recompute: bool = False) -> Tensor:
         """Return the hidden states, shape (B, H, W, D) -> (B, H, W, N).
 
-        Parameters
-        ----------
-        x
-            Inputs at each pixel.
-        recompute
-            Keep the states of a few diagonals only, and compute the others again when gradients are
-            asked for: about a third slower, for a fraction of the memory.
+        Args:
+            x: Inputs at each pixel.
+            recompute: Keep the states of a few diagonals only, and compute the others again when
+                gradients are asked for: about a third slower, for a fraction of the memory.
         """
         check_tensor(x, "x", shape=("B", "H", "W", self.dim_input), floating=True, finite=False)
         batch, height, width, _ = x.shape
@@ -187,19 +169,13 @@ class SpatialLSTM(nn.Module):
     def step(self, x: Tensor, rows: Tensor, columns: Tensor, h: Tensor, c: Tensor) -> Tensor:
         """Compute the cells at m rows and columns, whose neighbours are known, for a sampler.
 
-        Parameters
-        ----------
-        x
-            Their inputs, shape (n, m, D).
-        rows, columns
-            Shape (m,).
-        h, c
-            States of all cells with a row of zeros above and a column of zeros on the left,
-            (n, H + 1, W + 1, N); the new ones are written into them.
+        Args:
+            x: Their inputs, shape (n, m, D).
+            rows, columns: Shape (m,).
+            h, c: States of all cells with a row of zeros above and a column of zeros on the left,
+                (n, H + 1, W + 1, N); the new ones are written into them.
 
-        Returns
-        -------
-        Tensor
+        Returns:
             The new hidden states, (n, m, N).
         """
         left, top = (slice(None), rows + 1, columns), (slice(None), rows, columns + 1)
@@ -237,24 +213,15 @@ class _Sweep(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Go through some diagonals.
 
-        Parameters
-        ----------
-        ctx
-            Keeps what the gradient needs.
-        inputs
-            Of all cells of these diagonals, shape (cells, B, D).
-        input_weight, weight, bias
-            Shapes (D, 5 N), (2 N, 5 N) and (5 N,).
-        h, c
-            The states on the diagonal before, shape (rows, B, N).
-        before
-            The image rows of that diagonal: from, and up to but not including.
-        spans
-            The image rows of each diagonal.
+        Args:
+            ctx: Keeps what the gradient needs.
+            inputs: Of all cells of these diagonals, shape (cells, B, D).
+            input_weight, weight, bias: Shapes (D, 5 N), (2 N, 5 N) and (5 N,).
+            h, c: The states on the diagonal before, shape (rows, B, N).
+            before: The image rows of that diagonal: from, and up to but not including.
+            spans: The image rows of each diagonal.
 
-        Returns
-        -------
-        tuple of Tensor
+        Returns:
             The hidden states of all cells, (cells, B, N), and h and c on the last diagonal.
         """
         n = h.shape[2]
@@ -329,10 +296,8 @@ def _plan(
 ) -> tuple[list[tuple[slice, slice, slice, slice]], int]:
     """Say where each diagonal's cells, states, left and upper neighbours lie, see `_Sweep`.
 
-    Returns
-    -------
-    tuple
-        For each diagonal four slices: of the cells, and of the buffer of states; and the number of
+    Returns:
+        For each diagonal four slices, of the cells, and of the buffer of states; and the number of
         rows of that buffer.
     """
     steps, cell, start = [], 0, 0
@@ -356,32 +321,18 @@ class RIDE(CausalImage):
     Contexts and pixels are whitened first, and the head predicts what linear regression leaves
     over, as in the paper.
 
-    Parameters
-    ----------
-    neighbourhood
-        The causal neighbourhood that the first layer sees at each pixel.
-    n_units
-        Units of each layer.
-    n_layers
-        Layers; each sees the hidden states of the one below.
-    n_components, n_scales, n_features
-        Of the head, see `MCGSM`.
-    head_sees_context
-        Let the head see the neighbourhood beside the hidden state. The paper's does not; with it,
-        an `MCGSM` of the same neighbourhood is a special case.
-    event_shape
-        Of the images that ``sample`` draws: (1, height, width).
-    padding
-        The value outside of the image.
-    recompute
-        Bound the memory that a gradient needs, by computing states and densities a second time.
-    generator
-        Draws the parameters.
-
-    Raises
-    ------
-    ValueError
-        If a size is out of range.
+    Args:
+        neighbourhood: The causal neighbourhood that the first layer sees at each pixel.
+        n_units: Units of each layer.
+        n_layers: Layers; each sees the hidden states of the one below.
+        n_components, n_scales, n_features: Of the head, see `MCGSM`.
+        head_sees_context: Let the head see the neighbourhood beside the hidden state. The paper's
+            does not; with it, an `MCGSM` of the same neighbourhood is a special case.
+        event_shape: Of the images that ``sample`` draws: (1, height, width).
+        padding: The value outside of the image.
+        recompute: Bound the memory that a gradient needs, by computing states and densities a
+            second time.
+        generator: Draws the parameters.
     """
 
     def __init__(
@@ -421,24 +372,18 @@ class RIDE(CausalImage):
     def start(self, images: Tensor, conditional: MCGSM | None = None) -> RIDE:
         """Fit the whitening, and the head's scales to what linear regression leaves over.
 
-        Parameters
-        ----------
-        images
-            Training images, shape (B, 1, H, W), large enough to hold the neighbourhood.
-        conditional
-            A trained model of the same neighbourhood, and of the head's numbers of components,
-            scales and features. Its whitening and parameters are taken over: the model then *is*
-            that MCGSM until training makes use of the hidden states. Needs ``head_sees_context``.
+        Args:
+            images: Training images, shape (B, 1, H, W), large enough to hold the neighbourhood.
+            conditional: A trained model of the same neighbourhood, and of the head's numbers of
+                components, scales and features. Its whitening and parameters are taken over: the
+                model then *is* that MCGSM until training makes use of the hidden states. Needs
+                ``head_sees_context``.
 
-        Returns
-        -------
-        RIDE
+        Returns:
             The model itself, ready to be trained.
 
-        Raises
-        ------
-        ValueError
-            If the conditional's sizes are not those of the head.
+        Raises:
+            ValueError: If the conditional's sizes are not those of the head.
         """
         self._check_images(images)
         if conditional is not None:
@@ -487,18 +432,12 @@ class RIDE(CausalImage):
     ) -> list[float]:
         """Fit the head by L-BFGS with the recurrent layers held fixed, on padded images.
 
-        Parameters
-        ----------
-        images
-            Training images, shape (B, 1, H, W).
-        n_iter
-            The most steps to take.
-        validation
-            Images that are held out, see `gdmlib.autoregressive.mcgsm.lbfgs`.
+        Args:
+            images: Training images, shape (B, 1, H, W).
+            n_iter: The most steps to take.
+            validation: Images that are held out, see `gdmlib.autoregressive.mcgsm.lbfgs`.
 
-        Returns
-        -------
-        list of float
+        Returns:
             The mean negative log-likelihood in nats of *whitened* pixels, at the start and after
             each step.
         """
@@ -578,44 +517,31 @@ def train_ride(
 ) -> History:
     """Fit by maximum likelihood: AdamW, with a learning rate that falls to 0 like a cosine.
 
-    Parameters
-    ----------
-    model
-        Made ready by `RIDE.start`; changed in place. The whitening stays as it is.
-    images
-        Crops of training images, shape (N, 1, H, W); with ``prepare``, N things that it turns into
-        crops. The memory learns to reach as far as they do.
-    epochs, batch_size, generator
-        As for `gdmlib.training.fit`.
-    learning_rate
-        Of the first step.
-    weight_decay
-        Of AdamW: each step takes this share of the learning rate away from every parameter.
-    clip
-        The largest norm of the gradient.
-    padded
-        Count all pixels, of which those at a border look at the padding, and not the interior only.
-    prepare
-        Makes of each batch what the model sees: adds fresh noise, which turns levels into
-        densities, flips, or even cuts new crops. If it draws from ``generator``, a run that is
-        resumed ends like one that was not interrupted.
-    valid
-        Images that are held out, as the model sees them, (M, 1, H', W'): it ends with the epoch
-        that predicts their interior best.
-    options
-        Passed on to `gdmlib.training.fit`: ``checkpoint``, ``resume``, ``on_epoch``, ...
+    Args:
+        model: Made ready by `RIDE.start`; changed in place. The whitening stays as it is.
+        images: Crops of training images, shape (N, 1, H, W); with ``prepare``, N things that it
+            turns into crops. The memory learns to reach as far as they do.
+        epochs, batch_size, generator: As for `gdmlib.training.fit`.
+        learning_rate: Of the first step.
+        weight_decay: Of AdamW: each step takes this share of the learning rate away from every
+            parameter.
+        clip: The largest norm of the gradient.
+        padded: Count all pixels, of which those at a border look at the padding, and not the
+            interior only.
+        prepare: Makes of each batch what the model sees: adds fresh noise, which turns levels into
+            densities, flips, or even cuts new crops. If it draws from ``generator``, a run that is
+            resumed ends like one that was not interrupted.
+        valid: Images that are held out, as the model sees them, (M, 1, H', W'): it ends with the
+            epoch that predicts their interior best.
+        options: Passed on to `gdmlib.training.fit`: ``checkpoint``, ``resume``, ``on_epoch``, ...
 
-    Returns
-    -------
-    History
+    Returns:
         Mean negative log-likelihoods in nats a pixel.
 
-    Raises
-    ------
-    ValueError
-        If the images are too small for the neighbourhood, or an argument makes no sense.
-    FloatingPointError
-        If the loss became NaN or infinite.
+    Raises:
+        ValueError: If the images are too small for the neighbourhood, or an argument makes no
+            sense.
+        FloatingPointError: If the loss became NaN or infinite.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
     schedule = cosine(optimizer, epochs, len(images), batch_size)
@@ -641,14 +567,10 @@ def train_ride(
 def mean_pixel_nats(model: CausalImage, images: Tensor, batch_size: int = 24) -> float:
     """Return the mean negative log-likelihood in nats a pixel of the interior of images.
 
-    Parameters
-    ----------
-    model
-        Any density of images by causal neighbourhoods.
-    images
-        Shape (N, 1, H, W).
-    batch_size
-        Images in one pass.
+    Args:
+        model: Any density of images by causal neighbourhoods.
+        images: Shape (N, 1, H, W).
+        batch_size: Images in one pass.
     """
     total = 0.0
     for part in images.split(check_count(batch_size, "batch_size")):
@@ -664,19 +586,13 @@ class FlipEnsemble(nn.Module):
     A flip moves pixels about, so that its Jacobian is 1 and the mixture is a density. It suits
     images whose statistics do not know left from right or, less so, up from down.
 
-    Parameters
-    ----------
-    model
-        The density q of images.
-    vertical
-        Flip up and down as well: K is 4, otherwise 2.
-    transpose
-        Swap rows and columns as well, which doubles K; for square images.
+    Args:
+        model: The density q of images.
+        vertical: Flip up and down as well: K is 4, otherwise 2.
+        transpose: Swap rows and columns as well, which doubles K; for square images.
 
-    Raises
-    ------
-    ValueError
-        If images that are not square should be transposed.
+    Raises:
+        ValueError: If images that are not square should be transposed.
     """
 
     def __init__(
@@ -718,9 +634,7 @@ class FlipEnsemble(nn.Module):
 def _diagonals(height: int, width: int) -> tuple[Tensor, Tensor, list[tuple[int, int]]]:
     """Order the cells of an image by anti-diagonals.
 
-    Returns
-    -------
-    tuple
+    Returns:
         The index of each cell, in the new order, (H * W,); the inverse of that permutation; and the
         rows of each diagonal, from and up to but not including.
     """

@@ -40,20 +40,13 @@ STATE_STD = 0.3
 class RowLSTMLayer(nn.Module):
     """One LSTM along the rows, and a 1 x 1 convolution of its state that is added to the input.
 
-    Parameters
-    ----------
-    features
-        The number h of units; input and output have 2h features.
-    kernel_size
-        The width of both convolutions, odd.
-    colours
-        The number of groups of features.
-    num_classes
-        Of the model; a class shifts what goes into the gates.
-    scale
-        The standard deviation of what is added.
-    generator
-        Draws the weights to start from.
+    Args:
+        features: The number h of units; input and output have 2h features.
+        kernel_size: The width of both convolutions, odd.
+        colours: The number of groups of features.
+        num_classes: Of the model; a class shifts what goes into the gates.
+        scale: The standard deviation of what is added.
+        generator: Draws the weights to start from.
     """
 
     def __init__(
@@ -110,27 +103,17 @@ def lstm_cell(a: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
 class RowLSTM(PixelModel):
     """A PixelRNN of row LSTMs: a masked 7 x 7 convolution, some layers, two 1 x 1 convolutions.
 
-    Parameters
-    ----------
-    event_shape
-        Channels, height and width, (C, H, W).
-    levels
-        The number of levels of a pixel.
-    features
-        The units h of a layer. With a softmax head, a multiple of the number of colours.
-    layers
-        The number of LSTMs.
-    kernel_size
-        The width of the convolutions of an LSTM.
-    first_kernel
-        Of the first convolution, which sees the image.
-    position
-        Whether to learn a number for each feature and place, which the features of the first
-        convolution are shifted by.
-    components, num_classes
-        See `PixelModel`.
-    generator
-        Draws the weights to start from; None uses torch's global generator.
+    Args:
+        event_shape: Channels, height and width, (C, H, W).
+        levels: The number of levels of a pixel.
+        features: The units h of a layer. With a softmax head, a multiple of the number of colours.
+        layers: The number of LSTMs.
+        kernel_size: The width of the convolutions of an LSTM.
+        first_kernel: Of the first convolution, which sees the image.
+        position: Whether to learn a number for each feature and place, which the features of the
+            first convolution are shifted by.
+        components, num_classes: See `PixelModel`.
+        generator: Draws the weights to start from; None uses torch's global generator.
     """
 
     def __init__(

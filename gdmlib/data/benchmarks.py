@@ -84,10 +84,8 @@ def _labels(array: np.ndarray) -> Tensor:
 def read_idx(path: Path) -> np.ndarray:
     """Read a gzipped idx file of unsigned bytes, the format of MNIST.
 
-    Raises
-    ------
-    ChecksumError
-        If the file is not in that format or is cut short.
+    Raises:
+        ChecksumError: If the file is not in that format or is cut short.
     """
     try:
         with gzip.open(path, "rb") as stream:
@@ -114,14 +112,10 @@ def _mnist_arrays(folder: str, split: str) -> tuple[np.ndarray, np.ndarray]:
 def mnist(split: str = "train") -> Dataset:
     """Load MNIST, handwritten digits of 28×28 pixels.
 
-    Parameters
-    ----------
-    split
-        ``"train"`` (60,000 images) or ``"test"`` (10,000).
+    Args:
+        split: ``"train"`` (60,000 images) or ``"test"`` (10,000).
 
-    Returns
-    -------
-    Dataset
+    Returns:
         ``x`` ``(N, 1, 28, 28)``, ink 1 on ground 0; ``y`` ``(N,)``.
     """
     check_name(split, ("train", "test"), "split of mnist")
@@ -143,17 +137,12 @@ def binarised_mnist(split: str = "train", seed: int = 0) -> Dataset:
     draw**, which is not used here: pixels are drawn anew from ``seed``. Log-likelihoods agree
     with those on the original draw up to sampling noise, not to the last digit.
 
-    Parameters
-    ----------
-    split
-        ``"train"`` (the first 50,000 training images), ``"valid"`` (the last 10,000) or
-        ``"test"`` (10,000).
-    seed
-        Chooses the draw; one seed gives the same pixels on every machine.
+    Args:
+        split: ``"train"`` (the first 50,000 training images), ``"valid"`` (the last 10,000) or
+            ``"test"`` (10,000).
+        seed: Chooses the draw; one seed gives the same pixels on every machine.
 
-    Returns
-    -------
-    Dataset
+    Returns:
         ``x`` ``(N, 1, 28, 28)`` of zeros and ones; ``y`` ``(N,)``.
     """
     splits = ("train", "valid", "test")
@@ -187,14 +176,10 @@ def fashion_mnist(split: str = "train") -> Dataset:
 
     Checked against the MD5 sums that its authors published.
 
-    Parameters
-    ----------
-    split
-        ``"train"`` (60,000 images) or ``"test"`` (10,000).
+    Args:
+        split: ``"train"`` (60,000 images) or ``"test"`` (10,000).
 
-    Returns
-    -------
-    Dataset
+    Returns:
         ``x`` ``(N, 1, 28, 28)`` in [0, 1]; ``y`` ``(N,)``.
     """
     check_name(split, ("train", "test"), "split of fashion_mnist")
@@ -223,14 +208,10 @@ def fashion_mnist(split: str = "train") -> Dataset:
 def caltech_silhouettes(split: str = "train") -> Dataset:
     """Load the Caltech-101 silhouettes, binary shapes of 28×28 pixels.
 
-    Parameters
-    ----------
-    split
-        ``"train"`` (4100 images), ``"valid"`` (2264) or ``"test"`` (2307).
+    Args:
+        split: ``"train"`` (4100 images), ``"valid"`` (2264) or ``"test"`` (2307).
 
-    Returns
-    -------
-    Dataset
+    Returns:
         ``x`` ``(N, 1, 28, 28)`` of zeros and ones, as published: object 0, background 1 (many
         papers use ``1 - x``); ``y`` ``(N,)`` in 101 classes.
     """
@@ -261,17 +242,12 @@ def binary_density(name: str, split: str = "train") -> Dataset:
     The parts are those of NADE. For ``adult`` and ``connect4`` the test part was put together
     again from the full table: its rows are NADE's, their order may not be.
 
-    Parameters
-    ----------
-    name
-        ``"adult"`` (123 variables), ``"connect4"`` (126), ``"dna"`` (180), ``"mushrooms"`` (112)
-        or ``"nips"`` (500).
-    split
-        ``"train"``, ``"valid"`` or ``"test"``.
+    Args:
+        name: ``"adult"`` (123 variables), ``"connect4"`` (126), ``"dna"`` (180), ``"mushrooms"``
+            (112) or ``"nips"`` (500).
+        split: ``"train"``, ``"valid"`` or ``"test"``.
 
-    Returns
-    -------
-    Dataset
+    Returns:
         ``x`` ``(N, d)`` of zeros and ones; no labels.
     """
     check_name(name, BINARY_DENSITIES, "binary data set")
@@ -289,9 +265,7 @@ def binary_density(name: str, split: str = "train") -> Dataset:
 def red_wine() -> Dataset:
     """Load the measurements of 1599 red wines, with RNADE's ten folds.
 
-    Returns
-    -------
-    Dataset
+    Returns:
         ``x`` ``(1599, 11)`` in the units that ``columns`` gives; ``attributes["fold"]`` ``(1599,)``
         from 1 to 10: fold k is the test set of the k-th round, the rest its training set.
     """
@@ -334,18 +308,14 @@ def bsds500(split: str = "train", boundaries: bool = False) -> Pictures:
 
     BSDS300 is ``train`` (its 200 training images) with ``valid`` (its 100 test images).
 
-    Parameters
-    ----------
-    split
-        ``"train"`` (200 images), ``"valid"`` (100) or ``"test"`` (200).
-    boundaries
-        Load the boundaries that people drew in the photographs instead, averaged over people.
+    Args:
+        split: ``"train"`` (200 images), ``"valid"`` (100) or ``"test"`` (200).
+        boundaries: Load the boundaries that people drew in the photographs instead, averaged over
+            people.
 
-    Returns
-    -------
-    Pictures
-        Name → ``(3, H, W)`` in [0, 1], or ``(1, H, W)`` for boundaries, under the same names.
-        A photograph is 321×481 or 481×321.
+    Returns:
+        Name → ``(3, H, W)`` in [0, 1], or ``(1, H, W)`` for boundaries, under the same names. A
+        photograph is 321×481 or 481×321.
     """
     check_name(split, ("train", "valid", "test"), "split of bsds500")
     kind = "boundaries" if boundaries else "images"
@@ -365,18 +335,13 @@ def restoration(name: str, show: bool = False) -> Pictures:
     All of ``bsd68`` are grey versions of validation photographs of :func:`bsds500`: train on its
     other parts.
 
-    Parameters
-    ----------
-    name
-        ``"set5"`` (5 in colour), ``"set12"`` (12 grey), ``"set14"`` (13 in colour, 1 grey) or
-        ``"bsd68"`` (68 grey).
-    show
-        Leave out the picture of Lena, which stands in ``set12`` and ``set14`` and does not belong
-        into figures. Published averages include it.
+    Args:
+        name: ``"set5"`` (5 in colour), ``"set12"`` (12 grey), ``"set14"`` (13 in colour, 1 grey) or
+            ``"bsd68"`` (68 grey).
+        show: Leave out the picture of Lena, which stands in ``set12`` and ``set14`` and does not
+            belong into figures. Published averages include it.
 
-    Returns
-    -------
-    Pictures
+    Returns:
         Name → ``(3, H, W)`` or ``(1, H, W)`` in [0, 1].
     """
     check_name(name, RESTORATION_SETS, "restoration set")
@@ -398,9 +363,7 @@ def restoration(name: str, show: bool = False) -> Pictures:
 def spc15() -> Dataset:
     """Load the 15 grey crops on which single-pixel-camera results were reported.
 
-    Returns
-    -------
-    Dataset
+    Returns:
         ``x`` ``(15, 1, 256, 256)`` in [0, 1]; no labels.
     """
     from scipy.io import loadmat
@@ -420,9 +383,7 @@ def frey_faces() -> Dataset:
 
     Neighbouring frames are nearly the same, so a random split leaks: split by time.
 
-    Returns
-    -------
-    Dataset
+    Returns:
         ``x`` ``(1965, 1, 28, 20)`` in [0, 1]; no labels.
     """
     images = read_arrays(get("frey_faces/freyfaces.npz"))["images"]
@@ -439,18 +400,14 @@ def noto_emoji(size: int = 32) -> Dataset:
 
     Many are near-copies of one another (skin tones): split by ``attributes["base"]``.
 
-    Parameters
-    ----------
-    size
-        Height and width in pixels, 32 or 72.
+    Args:
+        size: Height and width in pixels, 32 or 72.
 
-    Returns
-    -------
-    Dataset
+    Returns:
         ``x`` ``(3845, 4, size, size)``, red, green, blue and opacity in [0, 1]; ``y`` ``(3845,)``
         and ``classes`` give each emoji's code points. Attributes: ``skin_tone`` and ``flag``
-        (Boolean; whether it has a modifier, whether it is the flag of a place) and ``base``
-        (int64, the first code point).
+        (Boolean; whether it has a modifier, whether it is the flag of a place) and ``base`` (int64,
+        the first code point).
     """
     if size not in (32, 72):
         raise UnknownDatasetError(f"noto_emoji comes in 32 and 72 pixels, got size {size!r}")
@@ -478,14 +435,11 @@ def cifar10_subset(split: str = "train") -> Dataset:
 
     Not the whole set, so results on it cannot be compared with published ones.
 
-    Parameters
-    ----------
-    split
-        ``"train"`` (the first 10,000 training images) or ``"test"`` (the first 1000 test images).
+    Args:
+        split: ``"train"`` (the first 10,000 training images) or ``"test"`` (the first 1000 test
+            images).
 
-    Returns
-    -------
-    Dataset
+    Returns:
         ``x`` ``(N, 3, 32, 32)`` in [0, 1]; ``y`` ``(N,)``.
     """
     check_name(split, ("train", "test"), "split of cifar10_subset")

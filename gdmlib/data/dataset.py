@@ -29,10 +29,8 @@ class CacheError(OSError):
 def check_name(name: str, known: Iterable[str], what: str) -> str:
     """Return ``name`` if it is one of ``known``, or raise an error that suggests the nearest.
 
-    Raises
-    ------
-    UnknownDatasetError
-        If ``name`` is not known.
+    Raises:
+        UnknownDatasetError: If ``name`` is not known.
     """
     names = list(known)
     if name in names:
@@ -53,24 +51,17 @@ def check_count(n: int, name: str = "n") -> int:
 class Dataset:
     """Examples, labels if there are any, and where they come from.
 
-    Attributes
-    ----------
-    name
-        Name of the set, with its split.
-    x : Tensor
-        The examples, ``float32``: images ``(N, C, H, W)`` in [0, 1], tables ``(N, d)``.
-    y : Tensor or None
-        Labels ``(N,)``, ``int64``, which index ``classes``; None where there are none.
-    classes : tuple of str
-        What the labels mean.
-    source, licence : str
-        Who made the data, and on what terms they may be used.
-    attributes : dict of str to Tensor
-        More that is known, mostly with one row an example.
-    columns : tuple of str
-        What the columns of a table mean, with units.
-    shared : tuple of str
-        Names of those attributes that describe the set as a whole, not one row an example.
+    Attributes:
+        name: Name of the set, with its split.
+        x : Tensor: The examples, ``float32``: images ``(N, C, H, W)`` in [0, 1], tables ``(N, d)``.
+        y : Tensor or None: Labels ``(N,)``, ``int64``, which index ``classes``; None where there
+            are none.
+        classes : tuple of str: What the labels mean.
+        source, licence : str: Who made the data, and on what terms they may be used.
+        attributes : dict of str to Tensor: More that is known, mostly with one row an example.
+        columns : tuple of str: What the columns of a table mean, with units.
+        shared : tuple of str: Names of those attributes that describe the set as a whole, not one
+            row an example.
     """
 
     name: str
@@ -114,12 +105,9 @@ class Dataset:
 class Pictures(dict[str, Tensor]):
     """Pictures of different sizes: from name to a tensor ``(C, H, W)``, mostly in [0, 1].
 
-    Attributes
-    ----------
-    name
-        Name of the set, with its split.
-    source, licence : str
-        Who made the pictures, and on what terms they may be used.
+    Attributes:
+        name: Name of the set, with its split.
+        source, licence : str: Who made the pictures, and on what terms they may be used.
     """
 
     def __init__(

@@ -35,13 +35,10 @@ TIMEOUT = 30.0  # seconds without an answer or a byte
 class Checksum:
     """What is known about a file's content.
 
-    Attributes
-    ----------
-    digests
-        Hexadecimal digests of the file, ``"sha256:..."`` or ``"md5:..."``; any one suffices.
-        A digest that begins with ``"arrays:"`` is over the arrays in the file.
-    size
-        Size in bytes; 0 where it is not known.
+    Attributes:
+        digests: Hexadecimal digests of the file, ``"sha256:..."`` or ``"md5:..."``; any one
+            suffices. A digest that begins with ``"arrays:"`` is over the arrays in the file.
+        size: Size in bytes; 0 where it is not known.
     """
 
     digests: tuple[str, ...] = ()
@@ -52,16 +49,11 @@ class Checksum:
 class Remote:
     """Where a file can be had.
 
-    Attributes
-    ----------
-    path
-        Its place in the folder layout.
-    urls
-        For a file that is published as it is: addresses, tried in order.
-    originals
-        For a file that is made out of others: their names and addresses.
-    convert
-        Makes the arrays of the file out of the originals.
+    Attributes:
+        path: Its place in the folder layout.
+        urls: For a file that is published as it is: addresses, tried in order.
+        originals: For a file that is made out of others: their names and addresses.
+        convert: Makes the arrays of the file out of the originals.
     """
 
     path: str
@@ -156,16 +148,12 @@ def wrong_checksum(file: Path, path: str, checksum: Checksum) -> str | None:
 def find(path: str) -> Path | None:
     """Look for a file on this machine.
 
-    Returns
-    -------
-    Path or None
-        The file in ``$GDMLIB_DATA``, else the one in the cache, checksum verified; None if there
-        is none. A damaged file in the cache is thrown away.
+    Returns:
+        The file in ``$GDMLIB_DATA``, else the one in the cache, checksum verified; None if there is
+        none. A damaged file in the cache is thrown away.
 
-    Raises
-    ------
-    ChecksumError
-        If the file in ``$GDMLIB_DATA``, which is not ours to throw away, is damaged.
+    Raises:
+        ChecksumError: If the file in ``$GDMLIB_DATA``, which is not ours to throw away, is damaged.
     """
     checksum = registry().get(path, Checksum())
     folder = data_folder()
@@ -211,14 +199,10 @@ def _download_one(url: str, target: Path) -> None:
 def _download(urls: Sequence[str], target: Path, path: str, checksum: Checksum) -> None:
     """Download from the first address that gives the right content.
 
-    Raises
-    ------
-    ChecksumError
-        If what came was wrong.
-    DataNotFoundError
-        If nothing came.
-    CacheError
-        If the cache cannot be written.
+    Raises:
+        ChecksumError: If what came was wrong.
+        DataNotFoundError: If nothing came.
+        CacheError: If the cache cannot be written.
     """
     import requests
 
@@ -302,14 +286,10 @@ def _first_urls(remote: Remote) -> str:
 def fetch(remote: Remote) -> Path:
     """Return the path of a file, downloaded (and converted) if it is not on this machine.
 
-    Raises
-    ------
-    DataNotFoundError
-        If the file is not here and cannot be fetched.
-    ChecksumError
-        If its content is wrong.
-    CacheError
-        If the cache folder cannot be written.
+    Raises:
+        DataNotFoundError: If the file is not here and cannot be fetched.
+        ChecksumError: If its content is wrong.
+        CacheError: If the cache folder cannot be written.
     """
     found = find(remote.path)
     if found is not None:

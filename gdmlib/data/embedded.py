@@ -38,23 +38,16 @@ def _image_tensor(image: np.ndarray) -> Tensor:
 def iris(classes: Sequence[str] | None = None) -> Dataset:
     """Load Fisher's irises: 150 flowers, four lengths in centimetres, three species.
 
-    Parameters
-    ----------
-    classes
-        Species to keep, of ``setosa``, ``versicolor`` and ``virginica``; labels count in the
-        order given. None keeps all three.
+    Args:
+        classes: Species to keep, of ``setosa``, ``versicolor`` and ``virginica``; labels count in
+            the order given. None keeps all three.
 
-    Returns
-    -------
-    Dataset
+    Returns:
         ``x`` ``(N, 4)`` in centimetres, ``y`` ``(N,)``; 50 flowers a species.
 
-    Raises
-    ------
-    UnknownDatasetError
-        If a species is not known.
-    ValueError
-        If ``classes`` is empty or names a species twice.
+    Raises:
+        UnknownDatasetError: If a species is not known.
+        ValueError: If ``classes`` is empty or names a species twice.
     """
     from sklearn.datasets import load_iris
 
@@ -100,22 +93,16 @@ def _stratified_test_rows(labels: np.ndarray, size: int, seed: int) -> np.ndarra
 def digits(split: str = "all") -> Dataset:
     """Load 1797 handwritten digits of 8×8 pixels.
 
-    Parameters
-    ----------
-    split
-        ``"train"`` (1297 images), ``"test"`` (500, every class in proportion) or ``"all"``.
-        The split is fixed. The set does not say who wrote which digit, so one hand may have
-        written digits in both parts.
+    Args:
+        split: ``"train"`` (1297 images), ``"test"`` (500, every class in proportion) or ``"all"``.
+            The split is fixed. The set does not say who wrote which digit, so one hand may have
+            written digits in both parts.
 
-    Returns
-    -------
-    Dataset
+    Returns:
         ``x`` ``(N, 1, 8, 8)`` with ink 1 on ground 0, in steps of 1/16; ``y`` ``(N,)``.
 
-    Raises
-    ------
-    UnknownDatasetError
-        If the split is not known.
+    Raises:
+        UnknownDatasetError: If the split is not known.
     """
     from sklearn.datasets import load_digits
 
@@ -153,11 +140,9 @@ def _photograph(name: str) -> np.ndarray:
 def photographs() -> Pictures:
     """Load seven colour photographs.
 
-    Returns
-    -------
-    Pictures
-        From a name in :data:`PHOTOGRAPHS` (which says who made it) to a tensor ``(3, H, W)``
-        in [0, 1]. Sizes differ.
+    Returns:
+        From a name in `PHOTOGRAPHS` (which says who made it) to a tensor ``(3, H, W)`` in [0, 1].
+        Sizes differ.
     """
     return Pictures(
         {name: _image_tensor(_photograph(name)) for name in PHOTOGRAPHS},
@@ -179,32 +164,21 @@ def photo_patches(
     Training and test patches come from *different photographs* (:data:`PATCH_SPLITS`): patches
     of one photograph are alike, and overlap, so a split of patches would flatter every model.
 
-    Parameters
-    ----------
-    n
-        Number of patches.
-    size
-        Height and width in pixels, 1 to 300.
-    split
-        ``"train"`` or ``"test"``.
-    grey
-        Turn colour into luminance (weights 0.2125, 0.7154, 0.0721).
-    generator
-        Source of randomness; None draws afresh from torch's global generator.
+    Args:
+        n: Number of patches.
+        size: Height and width in pixels, 1 to 300.
+        split: ``"train"`` or ``"test"``.
+        grey: Turn colour into luminance (weights 0.2125, 0.7154, 0.0721).
+        generator: Source of randomness; None draws afresh from torch's global generator.
 
-    Returns
-    -------
-    Dataset
-        ``x`` ``(n, 1, size, size)``, or ``(n, 3, size, size)`` for ``grey=False``, in [0, 1];
-        ``y`` ``(n,)`` says which photograph of ``classes`` the patch is from, and the attributes
-        ``row`` and ``column`` where its upper left corner lies.
+    Returns:
+        ``x`` ``(n, 1, size, size)``, or ``(n, 3, size, size)`` for ``grey=False``, in [0, 1]; ``y``
+        ``(n,)`` says which photograph of ``classes`` the patch is from, and the attributes ``row``
+        and ``column`` where its upper left corner lies.
 
-    Raises
-    ------
-    UnknownDatasetError
-        If the split is not known.
-    ValueError
-        If ``n`` or ``size`` is out of range.
+    Raises:
+        UnknownDatasetError: If the split is not known.
+        ValueError: If ``n`` or ``size`` is out of range.
     """
     check_name(split, PATCH_SPLITS, "split of photo_patches")
     check_count(n)
@@ -244,9 +218,7 @@ def photo_patches(
 def textures() -> Pictures:
     """Load three grey textures, ``brick``, ``grass`` and ``gravel``.
 
-    Returns
-    -------
-    Pictures
+    Returns:
         From name to a tensor ``(1, 512, 512)`` in [0, 1]. From scikit-image, all CC0: brick and
         gravel by CC0 Textures, grass by Linolafett.
     """
@@ -263,9 +235,7 @@ def textures() -> Pictures:
 def faces() -> Dataset:
     """Load 100 faces and 100 patches that are no faces, 25×25 pixels, grey.
 
-    Returns
-    -------
-    Dataset
+    Returns:
         ``x`` ``(200, 1, 25, 25)`` in [0, 1]; ``y`` ``(200,)``, 1 for a face and 0 otherwise.
     """
     from skimage import data
@@ -286,13 +256,11 @@ def faces() -> Dataset:
 def stereo() -> Pictures:
     """Load a stereo pair, a motorcycle in a garage, with its true disparity.
 
-    Returns
-    -------
-    Pictures
-        ``left`` and ``right`` ``(3, 500, 741)`` in [0, 1] and ``disparity`` ``(1, 500, 741)``
-        in pixels, NaN where it is not known. A point at column ``c`` of the left view is at
-        column ``c - disparity`` of the right one. From the Middlebury stereo benchmark
-        (Scharstein et al., 2014, doi 10.1007/978-3-319-11752-2_3), in scikit-image.
+    Returns:
+        ``left`` and ``right`` ``(3, 500, 741)`` in [0, 1] and ``disparity`` ``(1, 500, 741)`` in
+        pixels, NaN where it is not known. A point at column ``c`` of the left view is at column ``c
+        - disparity`` of the right one. From the Middlebury stereo benchmark (Scharstein et al.,
+        2014, doi 10.1007/978-3-319-11752-2_3), in scikit-image.
     """
     from skimage import data
 

@@ -54,10 +54,8 @@ def _explained(path: Path) -> Iterator[None]:
 def folder_beside(path: Path) -> Iterator[Path]:
     """Give a temporary folder in the folder of ``path``, and remove it at the end.
 
-    Raises
-    ------
-    CacheError
-        If the folder cannot be made or written.
+    Raises:
+        CacheError: If the folder cannot be made or written.
     """
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,10 +72,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
     Whoever reads ``path`` meanwhile sees the old file or the new one, never half of one.
 
-    Raises
-    ------
-    CacheError
-        If the folder cannot be made or written.
+    Raises:
+        CacheError: If the folder cannot be made or written.
     """
     with folder_beside(path) as folder:
         part = folder / path.name

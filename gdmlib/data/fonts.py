@@ -313,48 +313,33 @@ def glyphs(
     The first call with some arguments draws (well under a millisecond a glyph) and keeps the
     result in the cache; later calls read it.
 
-    Parameters
-    ----------
-    n
-        Number of glyphs. A larger set begins with the smaller one.
-    size
-        Height and width in pixels, at least 8.
-    characters
-        The characters, each equally probable; the label is the position in this sequence.
-    styles
-        Out of :data:`STYLES`; None takes all four.
-    affine
-        Turn (up to 12°), shear (0.12), scale (0.85 to 1.1 along each axis) and shift (6 % of the
-        size) every glyph at random; otherwise all stand upright, their centre of mass in the
-        middle.
-    seed
-        Chooses the random draws, a whole number of at least 0.
-    split
-        ``"train"``, ``"valid"`` or ``"test"``: independent draws with the same seed.
-    families
-        Out of :data:`FAMILIES`; None takes all seven.
+    Args:
+        n: Number of glyphs. A larger set begins with the smaller one.
+        size: Height and width in pixels, at least 8.
+        characters: The characters, each equally probable; the label is the position in this
+            sequence.
+        styles: Out of :data:`STYLES`; None takes all four.
+        affine: Turn (up to 12°), shear (0.12), scale (0.85 to 1.1 along each axis) and shift (6 %
+            of the size) every glyph at random; otherwise all stand upright, their centre of mass in
+            the middle.
+        seed: Chooses the random draws, a whole number of at least 0.
+        split: ``"train"``, ``"valid"`` or ``"test"``: independent draws with the same seed.
+        families: Out of :data:`FAMILIES`; None takes all seven.
 
-    Returns
-    -------
-    Dataset
-        ``x`` ``(n, 1, size, size)`` in [0, 1] (steps of 1/255); ``y`` ``(n,)``. Attributes, one
-        row a glyph: ``bold``, ``italic``, ``serif``, ``mono`` (Boolean); ``font`` (index into
-        :data:`FONTS`); ``rotation`` (degrees, anticlockwise), ``shear``, ``scale`` ``(n, 2)``.
-        With the same seed and families that have all the styles in question (DejaVu and STIX
-        do), sets that differ in ``styles`` alone are pairs.
+    Returns:
+        ``x`` ``(n, 1, size, size)`` in [0, 1] (steps of 1/255); ``y`` ``(n,)``. Attributes, one row
+        a glyph: ``bold``, ``italic``, ``serif``, ``mono`` (Boolean); ``font`` (index into
+        :data:`FONTS`); ``rotation`` (degrees, anticlockwise), ``shear``, ``scale`` ``(n, 2)``. With
+        the same seed and families that have all the styles in question (DejaVu and STIX do), sets
+        that differ in ``styles`` alone are pairs.
 
-    Raises
-    ------
-    UnknownDatasetError
-        If a style, family or split is not known.
-    ValueError
-        If ``n``, ``size``, ``seed`` or ``characters`` are not as expected, or no chosen font draws
-        a character.
-
-    Warns
-    -----
-    UserWarning
-        If the cache folder cannot be written; the glyphs are returned all the same.
+    Raises:
+        UnknownDatasetError: If a style, family or split is not known.
+        ValueError: If ``n``, ``size``, ``seed`` or ``characters`` are not as expected, or no chosen
+            font draws a character.
+        Warns
+        -----
+        UserWarning: If the cache folder cannot be written; the glyphs are returned all the same.
     """
     check_count(n)
     if check_count(size, "size") < 8:

@@ -24,27 +24,17 @@ TIERS: dict[str, str] = {
 class Entry:
     """One data set.
 
-    Attributes
-    ----------
-    name : str
-        Short name.
-    call : str
-        How to load it.
-    kind : str
-        ``"embedded"``, ``"rendered"`` or ``"downloadable"``.
-    content : str
-        What is in it.
-    size : int
-        Size of its files in bytes; 0 where there are none of its own.
-    licence, tier : str
-        On what terms it may be used; see :data:`TIERS`.
-    verified : bool
-        Whether the checksum that we have was verified on the real files (embedded and rendered
-        data need none).
-    here : bool
-        Whether it can be loaded with the network off.
-    loader : callable
-        The function to call.
+    Attributes:
+        name : str: Short name.
+        call : str: How to load it.
+        kind : str: ``"embedded"``, ``"rendered"`` or ``"downloadable"``.
+        content : str: What is in it.
+        size : int: Size of its files in bytes; 0 where there are none of its own.
+        licence, tier : str: On what terms it may be used; see :data:`TIERS`.
+        verified : bool: Whether the checksum that we have was verified on the real files (embedded
+            and rendered data need none).
+        here : bool: Whether it can be loaded with the network off.
+        loader : callable: The function to call.
     """
 
     name: str
@@ -285,11 +275,9 @@ _ALWAYS_HERE: tuple[tuple[str, str, str, str, str, Callable[..., Any]], ...] = (
 def catalogue() -> Catalogue:
     """Return the list of all data sets, which prints as a table.
 
-    Returns
-    -------
-    Catalogue
-        A sequence of :class:`Entry`; also looks up by name, ``catalogue()["mnist"]``. ``here``
-        says whether the files are in ``$GDMLIB_DATA`` or in the cache; they are not read.
+    Returns:
+        A sequence of `Entry`; also looks up by name, ``catalogue()["mnist"]``. ``here`` says
+        whether the files are in ``$GDMLIB_DATA`` or in the cache; they are not read.
     """
     always = (
         Entry(name, call, kind, content, 0, licence, "B" if name == "faces" else "A", True, True, f)

@@ -128,34 +128,24 @@ def toy(
 ) -> Dataset:
     """Draw ``n`` points from a two-dimensional toy density.
 
-    Parameters
-    ----------
-    name
-        One of :data:`TOYS`: ``two_moons``, ``two_rings`` (radii 1 and 2), ``eight_gaussians``
-        (on a circle of radius 2), ``pinwheel`` (five arms), ``checkerboard`` (eight unit squares
-        on [-2, 2]²), ``two_spirals``, ``two_blobs``, ``blobs`` (three).
-    n
-        Number of points.
-    generator
-        Source of randomness; None draws afresh from torch's global generator.
-    noise
-        Standard deviation of the Gaussian noise, in the units of the plane (for the pinwheel
-        the half width of its arms before they are turned). None takes the toy's own.
+    Args:
+        name: One of :data:`TOYS`: ``two_moons``, ``two_rings`` (radii 1 and 2), ``eight_gaussians``
+            (on a circle of radius 2), ``pinwheel`` (five arms), ``checkerboard`` (eight unit
+            squares on [-2, 2]²), ``two_spirals``, ``two_blobs``, ``blobs`` (three).
+        n: Number of points.
+        generator: Source of randomness; None draws afresh from torch's global generator.
+        noise: Standard deviation of the Gaussian noise, in the units of the plane (for the pinwheel
+            the half width of its arms before they are turned). None takes the toy's own.
 
-    Returns
-    -------
-    Dataset
+    Returns:
         ``x`` of shape ``(n, 2)`` and the component labels ``y`` of shape ``(n,)``. All components
         are equally probable. Where the density is a mixture of isotropic Gaussians
-        (``eight_gaussians``, ``two_blobs``, ``blobs``), ``attributes`` holds its ``modes``
-        ``(K, 2)`` and ``std`` ``()``, so that the exact density is known.
+        (``eight_gaussians``, ``two_blobs``, ``blobs``), ``attributes`` holds its ``modes`` ``(K,
+        2)`` and ``std`` ``()``, so that the exact density is known.
 
-    Raises
-    ------
-    UnknownDatasetError
-        If no toy has this name.
-    ValueError
-        If ``n`` is not at least 1, or ``noise`` negative or not finite.
+    Raises:
+        UnknownDatasetError: If no toy has this name.
+        ValueError: If ``n`` is not at least 1, or ``noise`` negative or not finite.
     """
     key = check_name(_ALSO_CALLED.get(name, name), _TOYS, "toy data set")
     check_count(n)

@@ -21,23 +21,16 @@ from gdmlib.densities._common import (
 class Categorical(nn.Module):
     """One of K outcomes, 0 to K - 1.
 
-    Parameters
-    ----------
-    probs
-        Probabilities, shape (K,), that sum to 1.
-    logits
-        Instead of probabilities, their logarithms up to a common constant, shape (K,). An outcome
-        with logit -inf is impossible.
+    Args:
+        probs: Probabilities, shape (K,), that sum to 1.
+        logits: Instead of probabilities, their logarithms up to a common constant, shape (K,). An
+            outcome with logit -inf is impossible.
 
-    Attributes
-    ----------
-    logits
-        The log-probabilities, shape (K,), normalised.
+    Attributes:
+        logits: The log-probabilities, shape (K,), normalised.
 
-    Raises
-    ------
-    ValueError
-        If both or neither are given, a probability is negative, or the sum is not 1.
+    Raises:
+        ValueError: If both or neither are given, a probability is negative, or the sum is not 1.
     """
 
     logits: Tensor
@@ -60,20 +53,14 @@ class Categorical(nn.Module):
     def fit(cls, x: Tensor, num_classes: int, smoothing: float = 0.0) -> Categorical:
         """Fit by maximum likelihood: the relative frequencies.
 
-        Parameters
-        ----------
-        x
-            Outcomes, integers from 0 to num_classes - 1, shape (N,).
-        num_classes
-            The number K of possible outcomes.
-        smoothing
-            Added to each count. With 0, an outcome that was never seen is held to be impossible;
-            with 1 (Laplace's rule) it keeps the probability 1 / (N + K).
+        Args:
+            x: Outcomes, integers from 0 to num_classes - 1, shape (N,).
+            num_classes: The number K of possible outcomes.
+            smoothing: Added to each count. With 0, an outcome that was never seen is held to be
+                impossible; with 1 (Laplace's rule) it keeps the probability 1 / (N + K).
 
-        Raises
-        ------
-        ValueError
-            If x is empty or out of range, or the smoothing is negative.
+        Raises:
+            ValueError: If x is empty or out of range, or the smoothing is negative.
         """
         check_count(num_classes, "num_classes")
         check_labels(x, "x", num_classes=num_classes)
@@ -103,10 +90,8 @@ class Categorical(nn.Module):
     def inverse_cdf(self, u: Tensor) -> Tensor:
         """Return the outcome k with P(x < k) <= u < P(x <= k), shape (B,) -> (B,) int64.
 
-        Raises
-        ------
-        ValueError
-            If a u is not in [0, 1).
+        Raises:
+            ValueError: If a u is not in [0, 1).
         """
         check_tensor(u, "u", ndim=1, floating=True)
         low, high = float(u.min()), float(u.max())
@@ -145,22 +130,15 @@ def multinomial_log_prob(counts: Tensor, probs: Tensor) -> Tensor:
 
     The factorials nearly cancel for large n, so the sum is done in float64.
 
-    Parameters
-    ----------
-    counts
-        How often each outcome came, integers of at least 0, shape (..., K).
-    probs
-        Probabilities, shape (K,), that sum to 1.
+    Args:
+        counts: How often each outcome came, integers of at least 0, shape (..., K).
+        probs: Probabilities, shape (K,), that sum to 1.
 
-    Returns
-    -------
-    Tensor
+    Returns:
         Nats, shape (...), in the dtype of ``probs``.
 
-    Raises
-    ------
-    ValueError
-        If a count is negative or no integer, or the probabilities are none.
+    Raises:
+        ValueError: If a count is negative or no integer, or the probabilities are none.
     """
     check_probabilities(probs, "probs")
     check_tensor(counts, "counts", integer=True)

@@ -25,17 +25,12 @@ from gdmlib.densities.gaussian import MultivariateNormal
 class ClassConditional(nn.Module):
     """A joint density p(x, k) = p(k) p(x | k) of an event x and its class k.
 
-    Parameters
-    ----------
-    densities
-        One density a class, K of them, all with the same ``event_shape``.
-    prior
-        The probability of each class, shape (K,).
+    Args:
+        densities: One density a class, K of them, all with the same ``event_shape``.
+        prior: The probability of each class, shape (K,).
 
-    Raises
-    ------
-    ValueError
-        If there is no density, the shapes differ, or the prior does not fit.
+    Raises:
+        ValueError: If there is no density, the shapes differ, or the prior does not fit.
     """
 
     prior: Tensor
@@ -63,21 +58,15 @@ class ClassConditional(nn.Module):
         Both are fits of maximum likelihood if ``density`` is: the log-likelihood of the pairs
         (x, y) is a sum of the two parts.
 
-        Parameters
-        ----------
-        x
-            Events, shape (N, *event_shape).
-        y
-            Their classes, integers from 0 to K - 1, shape (N,); each class occurs.
-        density
-            Fits a density to the events of one class. To pass options, for instance
-            ``functools.partial(MultivariateNormal.fit, ridge=0.01)``.
+        Args:
+            x: Events, shape (N, *event_shape).
+            y: Their classes, integers from 0 to K - 1, shape (N,); each class occurs.
+            density: Fits a density to the events of one class. To pass options, for instance
+                ``functools.partial(MultivariateNormal.fit, ridge=0.01)``.
 
-        Raises
-        ------
-        ValueError
-            If the lengths differ, a label is negative, or a class between 0 and the largest label
-            has no example.
+        Raises:
+            ValueError: If the lengths differ, a label is negative, or a class between 0 and the
+                largest label has no example.
         """
         check_tensor(x, "x")
         check_tensor(y, "y", ndim=1, integer=True)

@@ -40,20 +40,13 @@ LARGEST_LOG_SCALE = 30.0
 def logistic_bin_log_prob(x: Tensor, means: Tensor, log_scales: Tensor, levels: int) -> Tensor:
     """Return the log-probability of the bin of each level under logistic densities.
 
-    Parameters
-    ----------
-    x
-        Levels as floating-point whole numbers, 0 to levels - 1. They are not checked.
-    means
-        Centres, in levels.
-    log_scales
-        Logarithms of the scales s, in levels; the standard deviation is π s / √3.
-    levels
-        The number L of levels, at least 2.
+    Args:
+        x: Levels as floating-point whole numbers, 0 to levels - 1. They are not checked.
+        means: Centres, in levels.
+        log_scales: Logarithms of the scales s, in levels; the standard deviation is π s / √3.
+        levels: The number L of levels, at least 2.
 
-    Returns
-    -------
-    Tensor
+    Returns:
         Nats, of the shape to which the three tensors broadcast.
     """
     log_scales = log_scales.clamp(-LARGEST_LOG_SCALE, LARGEST_LOG_SCALE)
@@ -79,16 +72,11 @@ def _log_one_minus_exp(d: Tensor) -> Tensor:
 def draw_level(log_probs: Tensor, u: Tensor) -> Tensor:
     """Pick the level where the cumulative probability passes u.
 
-    Parameters
-    ----------
-    log_probs
-        Log-probabilities of the levels, up to a constant, shape (n, L).
-    u
-        Uniform numbers on [0, 1), float64, shape (n,).
+    Args:
+        log_probs: Log-probabilities of the levels, up to a constant, shape (n, L).
+        u: Uniform numbers on [0, 1), float64, shape (n,).
 
-    Returns
-    -------
-    Tensor
+    Returns:
         Levels, int64 of shape (n,).
     """
     cumulative = torch.softmax(log_probs.double(), dim=1).cumsum(dim=1)
@@ -100,29 +88,21 @@ def draw_level(log_probs: Tensor, u: Tensor) -> Tensor:
 class DiscretisedLogisticMixture(nn.Module):
     """A mixture of K logistic densities over the levels 0 to L - 1 of a pixel.
 
-    Parameters
-    ----------
-    weights
-        The probability of each component, shape (K,).
-    means
-        Centres, in levels, shape (K,); they may lie outside of the levels.
-    scales
-        Positive widths, in levels, shape (K,).
-    levels
-        The number L of levels, at least 2.
+    Args:
+        weights: The probability of each component, shape (K,).
+        means: Centres, in levels, shape (K,); they may lie outside of the levels.
+        scales: Positive widths, in levels, shape (K,).
+        levels: The number L of levels, at least 2.
 
-    Raises
-    ------
-    ValueError
-        If shapes or dtypes do not agree, the weights are no probabilities, a scale is not positive,
-        or there are fewer than two levels.
+    Raises:
+        ValueError: If shapes or dtypes do not agree, the weights are no probabilities, a scale is
+            not positive, or there are fewer than two levels.
 
-    Examples
-    --------
-    >>> half = torch.tensor([0.5, 0.5])
-    >>> model = DiscretisedLogisticMixture(half, torch.tensor([0.0, 200.0]), 10 * half)
-    >>> float(model.probs.sum())
-    1.0
+    Examples:
+        >>> half = torch.tensor([0.5, 0.5])
+        >>> model = DiscretisedLogisticMixture(half, torch.tensor([0.0, 200.0]), 10 * half)
+        >>> float(model.probs.sum())
+        1.0
     """
 
     weights: Tensor

@@ -34,15 +34,13 @@ LOG_2PI = math.log(2 * math.pi)
 class Normal(nn.Module):
     r"""The univariate Gaussian :math:`\mathcal{N}(\mu, \sigma^2)`.
 
-    Parameters
-    ----------
-    mean, std
-        Numbers, or tensors of shape (). The standard deviation is positive, in the units of x.
+    Args:
+        mean, std: Numbers, or tensors of shape (). The standard deviation is positive, in the units
+            of x.
 
-    Raises
-    ------
-    ValueError
-        If a value is not finite, not a scalar, or the standard deviation is not positive.
+    Raises:
+        ValueError: If a value is not finite, not a scalar, or the standard deviation is not
+            positive.
     """
 
     mean: Tensor
@@ -64,16 +62,13 @@ class Normal(nn.Module):
     def fit(cls, x: Tensor) -> Normal:
         """Fit by maximum likelihood: the mean, and the variance with 1/N.
 
-        Parameters
-        ----------
-        x
-            Observations, shape (N,), N at least 2.
+        Args:
+            x: Observations, shape (N,), N at least 2.
 
-        Raises
-        ------
-        ValueError
-            If x is empty, a single value, constant, or holds NaN. The likelihood of constant data
-            grows without bound as the standard deviation goes to zero: it has no maximum.
+        Raises:
+            ValueError: If x is empty, a single value, constant, or holds NaN. The likelihood of
+                constant data grows without bound as the standard deviation goes to zero: it has no
+                maximum.
         """
         check_tensor(x, "x", ndim=1, floating=True)
         if len(x) < 2:
@@ -136,19 +131,15 @@ class Normal(nn.Module):
 class MultivariateNormal(nn.Module):
     r"""The multivariate Gaussian :math:`\mathcal{N}(\mu, \Sigma)`.
 
-    Parameters
-    ----------
-    mean
-        Shape (d,).
-    covariance
-        Shape (d, d), symmetric and positive definite.
-    scale_tril
-        Instead of the covariance, a lower triangular L with positive diagonal, Σ = L Lᵀ.
+    Args:
+        mean: Shape (d,).
+        covariance: Shape (d, d), symmetric and positive definite.
+        scale_tril: Instead of the covariance, a lower triangular L with positive diagonal, Σ = L
+            Lᵀ.
 
-    Raises
-    ------
-    ValueError
-        If shapes or dtypes do not agree, or the covariance is not symmetric, or singular.
+    Raises:
+        ValueError: If shapes or dtypes do not agree, or the covariance is not symmetric, or
+            singular.
     """
 
     mean: Tensor
@@ -180,19 +171,16 @@ class MultivariateNormal(nn.Module):
     def fit(cls, x: Tensor, ridge: float = 0.0) -> MultivariateNormal:
         """Fit by maximum likelihood: the mean, and the covariance with 1/N.
 
-        Parameters
-        ----------
-        x
-            Observations, shape (N, d), N at least 2.
-        ridge
-            Added to the diagonal of the covariance, in squared units of x. With 0 the fit is the
-            maximum of the likelihood, which exists only if the observations span all d dimensions.
+        Args:
+            x: Observations, shape (N, d), N at least 2.
+            ridge: Added to the diagonal of the covariance, in squared units of x. With 0 the fit is
+                the maximum of the likelihood, which exists only if the observations span all d
+                dimensions.
 
-        Raises
-        ------
-        ValueError
-            If x is empty, a single point, or holds NaN; if the covariance is singular (a constant
-            column, linearly dependent columns, no more points than dimensions) and ridge is 0.
+        Raises:
+            ValueError: If x is empty, a single point, or holds NaN; if the covariance is singular
+                (a constant column, linearly dependent columns, no more points than dimensions) and
+                ridge is 0.
         """
         check_tensor(x, "x", ndim=2, floating=True)
         check_not_negative(ridge, "ridge")
@@ -239,15 +227,12 @@ class MultivariateNormal(nn.Module):
     def marginal(self, index: Sequence[int] | Tensor) -> MultivariateNormal:
         """Return the density of some coordinates, in the order asked for.
 
-        Parameters
-        ----------
-        index
-            The coordinates to keep: integers from 0 to d - 1, or a Boolean mask of shape (d,).
+        Args:
+            index: The coordinates to keep: integers from 0 to d - 1, or a Boolean mask of shape
+                (d,).
 
-        Raises
-        ------
-        ValueError
-            If the index is empty, out of range, or repeats a coordinate.
+        Raises:
+            ValueError: If the index is empty, out of range, or repeats a coordinate.
         """
         keep = _coordinates(index, len(self.mean))
         # x[keep] = μ[keep] + L[keep] z: the rows of L, made square and triangular again.
@@ -263,22 +248,15 @@ class MultivariateNormal(nn.Module):
         the rest has mean :math:`\mu_r + L_{rk} L_{kk}^{-1} (x_k - \mu_k)` and factor
         :math:`L_{rr}`. No inverse, no difference of matrices, and positive definite by design.
 
-        Parameters
-        ----------
-        index
-            The known coordinates: integers from 0 to d - 1, or a Boolean mask of shape (d,).
-        values
-            What is known of them, one value a coordinate, shape (k,).
+        Args:
+            index: The known coordinates: integers from 0 to d - 1, or a Boolean mask of shape (d,).
+            values: What is known of them, one value a coordinate, shape (k,).
 
-        Returns
-        -------
-        MultivariateNormal
+        Returns:
             Over the d - k remaining coordinates, in their original order.
 
-        Raises
-        ------
-        ValueError
-            If the index is empty, out of range, repeats a coordinate or leaves none.
+        Raises:
+            ValueError: If the index is empty, out of range, repeats a coordinate or leaves none.
         """
         d = len(self.mean)
         known = _coordinates(index, d)
@@ -329,20 +307,14 @@ def cholesky(covariance: Tensor, name: str, tolerance: float = 0.0) -> Tensor:
     units of the coordinates (Demmel 1989, "On floating-point errors in Cholesky"). An eigenvalue
     of that matrix that is no larger than the rounding of its entries counts as zero.
 
-    Parameters
-    ----------
-    covariance
-        Shape (d, d).
-    name
-        How the caller calls it; it opens the message of an error.
-    tolerance
-        A larger threshold for the eigenvalues of the correlation matrix.
+    Args:
+        covariance: Shape (d, d).
+        name: How the caller calls it; it opens the message of an error.
+        tolerance: A larger threshold for the eigenvalues of the correlation matrix.
 
-    Raises
-    ------
-    ValueError
-        If the matrix is not symmetric, or not positive definite: the message gives the rank and
-        the smallest eigenvalue, and the way out.
+    Raises:
+        ValueError: If the matrix is not symmetric, or not positive definite: the message gives the
+            rank and the smallest eigenvalue, and the way out.
     """
     wide = covariance.double()
     values = wide.detach()

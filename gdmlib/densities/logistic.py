@@ -38,17 +38,12 @@ if TYPE_CHECKING:
 class LogisticRegression(nn.Module):
     """The probability of a label y in {0, 1} given x in d dimensions.
 
-    Parameters
-    ----------
-    weight
-        Shape (d,).
-    bias
-        Shape ().
+    Args:
+        weight: Shape (d,).
+        bias: Shape ().
 
-    Raises
-    ------
-    ValueError
-        If shapes or dtypes do not agree, or a value is not finite.
+    Raises:
+        ValueError: If shapes or dtypes do not agree, or a value is not finite.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
@@ -66,24 +61,17 @@ class LogisticRegression(nn.Module):
     ) -> LogisticRegression:
         """Fit by maximum likelihood, or with a penalty, to a gradient of at most 1e-8.
 
-        Parameters
-        ----------
-        x
-            Inputs, shape (N, d).
-        y
-            Labels, 0 or 1, shape (N,).
-        l2
-            Adds ½·l2·‖weight‖² to the negative log-likelihood, summed over the examples. The bias
-            is not penalised. (scikit-learn's C is 1 / l2.)
-        intercept
-            Whether to fit the bias; otherwise it is 0.
+        Args:
+            x: Inputs, shape (N, d).
+            y: Labels, 0 or 1, shape (N,).
+            l2: Adds ½·l2·‖weight‖² to the negative log-likelihood, summed over the examples. The
+                bias is not penalised. (scikit-learn's C is 1 / l2.)
+            intercept: Whether to fit the bias; otherwise it is 0.
 
-        Raises
-        ------
-        ValueError
-            If x holds NaN or the labels are not 0 and 1; if there is no unique maximum: the
-            classes are separable, only one of them occurs, or columns are constant or linearly
-            dependent, and l2 is 0.
+        Raises:
+            ValueError: If x holds NaN or the labels are not 0 and 1; if there is no unique maximum:
+                the classes are separable, only one of them occurs, or columns are constant or
+                linearly dependent, and l2 is 0.
         """
         check_tensor(x, "x", ndim=2, floating=True)
         check_labels(y, "y", num_classes=2, length=len(x))
@@ -139,17 +127,12 @@ class LogisticRegression(nn.Module):
 class MultinomialLogisticRegression(nn.Module):
     """The probability of a label y in {0, ..., K - 1} given x in d dimensions.
 
-    Parameters
-    ----------
-    weight
-        Shape (K, d).
-    bias
-        Shape (K,).
+    Args:
+        weight: Shape (K, d).
+        bias: Shape (K,).
 
-    Raises
-    ------
-    ValueError
-        If shapes or dtypes do not agree, or a value is not finite.
+    Raises:
+        ValueError: If shapes or dtypes do not agree, or a value is not finite.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
@@ -171,24 +154,17 @@ class MultinomialLogisticRegression(nn.Module):
         weights and biases sum to zero over the classes. The Hessian has (K (d + 1))² entries, so
         this is for up to a few thousand weights.
 
-        Parameters
-        ----------
-        x
-            Inputs, shape (N, d).
-        y
-            Labels, 0 to K - 1, shape (N,).
-        num_classes
-            The number K of classes; by default the largest label plus 1.
-        l2
-            Adds ½·l2·‖weight‖² to the negative log-likelihood, summed over the examples. The
-            biases are not penalised. (scikit-learn's C is 1 / l2.)
+        Args:
+            x: Inputs, shape (N, d).
+            y: Labels, 0 to K - 1, shape (N,).
+            num_classes: The number K of classes; by default the largest label plus 1.
+            l2: Adds ½·l2·‖weight‖² to the negative log-likelihood, summed over the examples. The
+                biases are not penalised. (scikit-learn's C is 1 / l2.)
 
-        Raises
-        ------
-        ValueError
-            If x holds NaN or a label is out of range; if there is no unique maximum: a class has
-            no example, or, with l2 = 0, a class can be separated from others, or columns are
-            constant or linearly dependent.
+        Raises:
+            ValueError: If x holds NaN or a label is out of range; if there is no unique maximum: a
+                class has no example, or, with l2 = 0, a class can be separated from others, or
+                columns are constant or linearly dependent.
         """
         check_tensor(x, "x", ndim=2, floating=True)
         check_tensor(y, "y", ndim=1, integer=True)
@@ -261,23 +237,15 @@ def newton(
 ) -> Tensor:
     """Minimise a smooth convex function by Newton's method with a line search.
 
-    Parameters
-    ----------
-    objective
-        Its value at a point of shape (p,).
-    derivatives
-        Its gradient, (p,), and Hessian, (p, p).
-    start
-        Where to start, shape (p,), float64.
-    tolerance
-        Stop when no entry of the gradient is larger.
-    n_iter
-        The most steps to take.
+    Args:
+        objective: Its value at a point of shape (p,).
+        derivatives: Its gradient, (p,), and Hessian, (p, p).
+        start: Where to start, shape (p,), float64.
+        tolerance: Stop when no entry of the gradient is larger.
+        n_iter: The most steps to take.
 
-    Raises
-    ------
-    RuntimeError
-        If the gradient is not small after the last step.
+    Raises:
+        RuntimeError: If the gradient is not small after the last step.
     """
     theta, value = start, objective(start)
     for _ in range(n_iter):
@@ -310,14 +278,10 @@ def is_separable(z: Tensor, y: Tensor, num_classes: int) -> bool:
     Anderson 1984). The linear programme looks for the W in a box with the largest sum of those
     margins (Konis 2007); the sum is 0 if the classes overlap.
 
-    Parameters
-    ----------
-    z
-        Inputs, with a column of ones for the bias, of about unit size; shape (N, p), float64.
-    y
-        Labels, shape (N,).
-    num_classes
-        The number K of classes.
+    Args:
+        z: Inputs, with a column of ones for the bias, of about unit size; shape (N, p), float64.
+        y: Labels, shape (N,).
+        num_classes: The number K of classes.
     """
     from scipy.optimize import linprog
 

@@ -29,28 +29,19 @@ from gdmlib.densities.gaussian import LOG_2PI, cholesky
 class GaussianMixture(nn.Module):
     """A mixture of K Gaussians in d dimensions.
 
-    Parameters
-    ----------
-    weights
-        The probability of each component, shape (K,).
-    means
-        Shape (K, d).
-    covariances
-        Shape (K, d, d), each symmetric and positive definite.
+    Args:
+        weights: The probability of each component, shape (K,).
+        means: Shape (K, d).
+        covariances: Shape (K, d, d), each symmetric and positive definite.
 
-    Attributes
-    ----------
-    history
-        After ``fit``: the mean log-likelihood of the data in nats, before the first step and after
-        each one.
-    converged
-        After ``fit``: whether the last step gained less than the tolerance.
+    Attributes:
+        history: After ``fit``: the mean log-likelihood of the data in nats, before the first step
+            and after each one.
+        converged: After ``fit``: whether the last step gained less than the tolerance.
 
-    Raises
-    ------
-    ValueError
-        If shapes or dtypes do not agree, the weights are no probabilities, or a covariance is
-        singular.
+    Raises:
+        ValueError: If shapes or dtypes do not agree, the weights are no probabilities, or a
+            covariance is singular.
     """
 
     weights: Tensor
@@ -87,29 +78,20 @@ class GaussianMixture(nn.Module):
     ) -> GaussianMixture:
         """Fit by EM from one start; the result is a local maximum of the likelihood.
 
-        Parameters
-        ----------
-        x
-            Points, shape (N, d), at least as many as components.
-        n_components
-            The number K of components.
-        n_iter
-            The most EM steps to take.
-        tol
-            Stop when a step raises the mean log-likelihood by less than this, in nats.
-        ridge
-            Added to the diagonal of each covariance, in squared units of x. It keeps a component
-            from collapsing onto a point, where the likelihood is unbounded.
-        generator
-            Chooses the start.
-        init
-            "kmeans": the clusters that k-means finds. "random": K of the points as means, and the
-            covariance of all points for each.
+        Args:
+            x: Points, shape (N, d), at least as many as components.
+            n_components: The number K of components.
+            n_iter: The most EM steps to take.
+            tol: Stop when a step raises the mean log-likelihood by less than this, in nats.
+            ridge: Added to the diagonal of each covariance, in squared units of x. It keeps a
+                component from collapsing onto a point, where the likelihood is unbounded.
+            generator: Chooses the start.
+            init: "kmeans": the clusters that k-means finds. "random": K of the points as means, and
+                the covariance of all points for each.
 
-        Raises
-        ------
-        ValueError
-            If x holds NaN or too few points, an option is out of range, or a component collapses.
+        Raises:
+            ValueError: If x holds NaN or too few points, an option is out of range, or a component
+                collapses.
         """
         check_tensor(x, "x", ndim=2, floating=True)
         check_count(n_components, "n_components")
@@ -168,22 +150,15 @@ class GaussianMixture(nn.Module):
     def em_step(self, x: Tensor, ridge: float = 0.0) -> float:
         """Take one step of EM, in place.
 
-        Parameters
-        ----------
-        x
-            Points, shape (N, d).
-        ridge
-            Added to the diagonal of each covariance. With 0 the likelihood cannot fall.
+        Args:
+            x: Points, shape (N, d).
+            ridge: Added to the diagonal of each covariance. With 0 the likelihood cannot fall.
 
-        Returns
-        -------
-        float
-            The mean log-likelihood of x in nats *before* the step: the E step has it for free.
+        Returns:
+            The mean log-likelihood of x in nats *before* the step; the E step has it for free.
 
-        Raises
-        ------
-        ValueError
-            If a component collapses: its points no longer span all d dimensions.
+        Raises:
+            ValueError: If a component collapses: its points no longer span all d dimensions.
         """
         log_joint = self.log_joint(x)
         log_prob = torch.logsumexp(log_joint, dim=1, keepdim=True)

@@ -31,30 +31,21 @@ from gdmlib.densities.gaussian import LOG_2PI, cholesky
 class GaussianScaleMixture(nn.Module):
     """A finite mixture of Gaussians that differ in their scale alone.
 
-    Parameters
-    ----------
-    weights
-        The probability of each scale, shape (S,).
-    scales
-        Positive factors of the standard deviation, shape (S,).
-    shape
-        The matrix Σ that all components share, shape (d, d), symmetric and positive definite.
-    mean
-        The centre, shape (d,); zero if left out.
+    Args:
+        weights: The probability of each scale, shape (S,).
+        scales: Positive factors of the standard deviation, shape (S,).
+        shape: The matrix Σ that all components share, shape (d, d), symmetric and positive
+            definite.
+        mean: The centre, shape (d,); zero if left out.
 
-    Attributes
-    ----------
-    history
-        After ``fit``: the mean log-likelihood of the data in nats, before the first step and after
-        each one.
-    converged
-        After ``fit``: whether the last step gained less than the tolerance.
+    Attributes:
+        history: After ``fit``: the mean log-likelihood of the data in nats, before the first step
+            and after each one.
+        converged: After ``fit``: whether the last step gained less than the tolerance.
 
-    Raises
-    ------
-    ValueError
-        If shapes or dtypes do not agree, the weights are no probabilities, a scale is not positive,
-        or the matrix is singular.
+    Raises:
+        ValueError: If shapes or dtypes do not agree, the weights are no probabilities, a scale is
+            not positive, or the matrix is singular.
     """
 
     weights: Tensor
@@ -104,27 +95,19 @@ class GaussianScaleMixture(nn.Module):
         The start is the Gaussian fit with scales from 1/4 to 4, so that no chance is involved. The
         fitted model is scaled so that the mean of σ² is 1: Σ is then the covariance of x.
 
-        Parameters
-        ----------
-        x
-            Points, shape (N, d), N at least 2.
-        n_scales
-            The number S of scales.
-        zero_mean
-            Hold the centre at zero.
-        n_iter
-            The most EM steps to take.
-        tol
-            Stop when a step raises the mean log-likelihood by less than this, in nats.
-        ridge
-            Added in each step to the diagonal of Σ, and to the variance of each component, in
-            squared units of x. It keeps a scale from going to zero where many points coincide; with
-            0 the likelihood cannot fall.
+        Args:
+            x: Points, shape (N, d), N at least 2.
+            n_scales: The number S of scales.
+            zero_mean: Hold the centre at zero.
+            n_iter: The most EM steps to take.
+            tol: Stop when a step raises the mean log-likelihood by less than this, in nats.
+            ridge: Added in each step to the diagonal of Σ, and to the variance of each component,
+                in squared units of x. It keeps a scale from going to zero where many points
+                coincide; with 0 the likelihood cannot fall.
 
-        Raises
-        ------
-        ValueError
-            If x holds NaN or too few points, an option is out of range, or Σ becomes singular.
+        Raises:
+            ValueError: If x holds NaN or too few points, an option is out of range, or Σ becomes
+                singular.
         """
         check_tensor(x, "x", ndim=2, floating=True)
         check_count(n_scales, "n_scales")
@@ -194,24 +177,16 @@ class GaussianScaleMixture(nn.Module):
         centre and Σ first, then by the scales and their weights (Meng and Rubin, 1993: the
         likelihood still cannot fall).
 
-        Parameters
-        ----------
-        x
-            Points, shape (N, d).
-        ridge
-            Added to the diagonal of Σ, and to the variance of each component.
-        zero_mean
-            Leave the centre where it is.
+        Args:
+            x: Points, shape (N, d).
+            ridge: Added to the diagonal of Σ, and to the variance of each component.
+            zero_mean: Leave the centre where it is.
 
-        Returns
-        -------
-        float
+        Returns:
             The mean log-likelihood of x in nats *before* the step.
 
-        Raises
-        ------
-        ValueError
-            If Σ becomes singular, or a scale zero: too many points coincide.
+        Raises:
+            ValueError: If Σ becomes singular, or a scale zero: too many points coincide.
         """
         log_joint = self.log_joint(x)
         log_prob = torch.logsumexp(log_joint, dim=1, keepdim=True)

@@ -20,14 +20,10 @@ from tests.laws.laws import fail_unless
 def check_pixels_normalised(model: CausalImage, image: Tensor, tolerance: float = 1e-7) -> None:
     """Whatever the other pixels, each pixel's density integrates to 1.
 
-    Parameters
-    ----------
-    model
-        Float64.
-    image
-        The other pixels' values, shape (1, H, W).
-    tolerance
-        Of the integral; the pixels' densities must be negligible outside of ± 40.
+    Args:
+        model: Float64.
+        image: The other pixels' values, shape (1, H, W).
+        tolerance: Of the integral; the pixels' densities must be negligible outside of ± 40.
     """
     line = interval(-40, 40, cells=200)
     for i in range(image.shape[1]):
@@ -49,14 +45,11 @@ def check_causality(
 ) -> None:
     """The gradient of log p(pixel) is 0 by every later pixel, and not 0 by every promised one.
 
-    Parameters
-    ----------
-    model
-        Float64.
-    image
-        Shape (1, H, W).
-    promised
-        Whether the pixel at (i, j) is to depend on the one at (k, l), which comes before it.
+    Args:
+        model: Float64.
+        image: Shape (1, H, W).
+        promised: Whether the pixel at (i, j) is to depend on the one at (k, l), which comes before
+            it.
     """
     _, height, width = image.shape
     jacobian = torch.autograd.functional.jacobian(

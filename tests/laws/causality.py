@@ -20,27 +20,18 @@ from .laws import fail_unless
 class CausalCase:
     """A model, events to look at, and the order in which it visits their coordinates.
 
-    Attributes
-    ----------
-    name
-        Shown as the name of the test.
-    build
-        Makes the model.
-    events
-        Events, shape (M, *event_shape). A dependence is found if one of them shows it.
-    order
-        The coordinates of a flattened event in the order of their visits: those of channel c of an
-        image of height H and width W begin at c · H · W.
-    conditionals
-        Returns from the model and events the parameters of each coordinate's factor, shape
-        (M, d, ...), coordinates as in a flattened event.
-    change
-        Returns other values than these for a coordinate, shape (M,) -> (M,).
-    promised
-        Says whether the factor of coordinate i must look at coordinate j, which is visited before
-        it.
-    tolerance
-        The largest change that counts as none.
+    Attributes:
+        name: Shown as the name of the test.
+        build: Makes the model.
+        events: Events, shape (M, *event_shape). A dependence is found if one of them shows it.
+        order: The coordinates of a flattened event in the order of their visits: those of channel c
+            of an image of height H and width W begin at c · H · W.
+        conditionals: Returns from the model and events the parameters of each coordinate's factor,
+            shape (M, d, ...), coordinates as in a flattened event.
+        change: Returns other values than these for a coordinate, shape (M,) -> (M,).
+        promised: Says whether the factor of coordinate i must look at coordinate j, which is
+            visited before it.
+        tolerance: The largest change that counts as none.
     """
 
     name: str

@@ -20,18 +20,13 @@ from torch import Tensor
 class Domain:
     """Points, weights and cells.
 
-    Attributes
-    ----------
-    points
-        Events, shape (M, *event_shape).
-    weights
-        Float64, shape (M,).
-    cell
-        The cell of each point, int64 of shape (M,).
-    locate
-        Says for events of shape (n, *event_shape) in which cells they fall, (n,); -1 is outside.
-    discrete
-        Whether this is a finite set, and not a region of space.
+    Attributes:
+        points: Events, shape (M, *event_shape).
+        weights: Float64, shape (M,).
+        cell: The cell of each point, int64 of shape (M,).
+        locate: Says for events of shape (n, *event_shape) in which cells they fall, (n,); -1 is
+            outside.
+        discrete: Whether this is a finite set, and not a region of space.
     """
 
     points: Tensor

@@ -36,18 +36,12 @@ FALSE_ALARM = 1e-6
 class Case:
     """A model and where it lives.
 
-    Attributes
-    ----------
-    name
-        Shown as the name of the test.
-    build
-        Makes the model, float64, always the same.
-    other
-        Makes another model of the same class and sizes, with other numbers.
-    domain
-        The events x of p(x), or the events y of p(y | x).
-    inputs
-        The x of p(y | x), shape (J, ...): the laws hold for each. None for a p(x).
+    Attributes:
+        name: Shown as the name of the test.
+        build: Makes the model, float64, always the same.
+        other: Makes another model of the same class and sizes, with other numbers.
+        domain: The events x of p(x), or the events y of p(y | x).
+        inputs: The x of p(y | x), shape (J, ...): the laws hold for each. None for a p(x).
     """
 
     name: str
@@ -200,15 +194,11 @@ def check_ridge_is_map(
 
     With w ~ N(0, σ_w² I) and y = X w + noise, the pair (w, y) is jointly Gaussian.
 
-    Parameters
-    ----------
-    ridge
-        Solves for the weights from X, y and λ.
-    conditional_mean
-        The mean of the first coordinates of a centred Gaussian with a covariance (first argument),
-        given that those of an index (second) have the values of the third.
-    noise, scale
-        The standard deviations of the noise and of the weights.
+    Args:
+        ridge: Solves for the weights from X, y and λ.
+        conditional_mean: The mean of the first coordinates of a centred Gaussian with a covariance
+            (first argument), given that those of an index (second) have the values of the third.
+        noise, scale: The standard deviations of the noise and of the weights.
     """
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(12, 3, generator=generator).double()
