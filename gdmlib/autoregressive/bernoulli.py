@@ -81,12 +81,12 @@ class BernoulliMixture(nn.Module):
     def fit(
         cls,
         x: Tensor,
-        n_components: int = 1,
+        components: int = 1,
         *,
         generator: Generator | None = None,
         smoothing: float = 1.0,
         n_iter: int = 100,
-        tol: float = 1e-4,
+        tolerance: float = 1e-4,
         valid: Tensor | None = None,
         patience: int = 5,
     ) -> BernoulliMixture:
@@ -96,13 +96,13 @@ class BernoulliMixture(nn.Module):
 
         Args:
             x: Zeros and ones, shape (N, *event_shape), at least as many as components.
-            n_components: The number K of components.
+            components: The number K of components.
             generator: Chooses the examples to start from.
             smoothing: Imagined examples that each component has seen of a 1, and of a 0, at every
                 pixel, and that each component owns: Laplace's rule. With 0, a component with few
                 examples is too sure.
             n_iter: The most EM steps to take.
-            tol: Stop when a step raises the mean log-likelihood by less than this, in nats.
+            tolerance: Stop when a step raises the mean log-likelihood by less than this, in nats.
             valid: Zeros and ones, shape (M, *event_shape). Stop when their log-likelihood has not
                 risen for ``patience`` steps, and return the model that was best for them.
             patience: See ``valid``.
@@ -111,20 +111,20 @@ class BernoulliMixture(nn.Module):
             ValueError: If x is not binary or holds too few examples, or an option is out of range.
         """
         check_tensor(x, "x", floating=True)
-        check_count(n_components, "n_components")
+        check_count(components, "components")
         check_count(n_iter, "n_iter")
         check_count(patience, "patience")
         check_not_negative(smoothing, "smoothing")
-        check_not_negative(tol, "tol")
+        check_not_negative(tolerance, "tolerance")
         check_zeros_and_ones(x, "x")
-        if x.ndim < 2 or len(x) < n_components:
+        if x.ndim < 2 or len(x) < components:
             raise ValueError(
-                f"x: expected shape (N, *event_shape) with at least {n_components} examples, one "
+                f"x: expected shape (N, *event_shape) with at least {components} examples, one "
                 f"a component, got {tuple(x.shape)}"
             )
         if valid is not None:
             check_binary(valid, "valid", x.shape[1:], x)
-        model = cls(*_start(x, n_components, generator))
+        model = cls(*_start(x, components, generator))
         best, kept = -math.inf, model.state_dict()
         while len(model.history) < n_iter:
             model.history.append(model.em_step(x, smoothing))
@@ -135,7 +135,7 @@ class BernoulliMixture(nn.Module):
                     kept = {name: value.clone() for name, value in model.state_dict().items()}
                 elif best not in model.valid_history[-patience:]:
                     break
-            if len(model.history) > 1 and model.history[-1] - model.history[-2] < tol:
+            if len(model.history) > 1 and model.history[-1] - model.history[-2] < tolerance:
                 break
         if valid is not None:
             model.load_state_dict(kept)

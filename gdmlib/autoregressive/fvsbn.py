@@ -152,8 +152,8 @@ class FVSBN(BinaryAutoregressive):
                 changes, or the pixels before it separate its ones from its zeros.
 
         Notes:
-            A pixel that is the same in all N examples has no best bias. With l2 > 0 it gets Laplace's
-            rule: the other value has probability 1 / (N + 2), whatever came before.
+            A pixel that is the same in all N examples has no best bias. With l2 > 0 it gets
+            Laplace's rule: the other value has probability 1 / (N + 2), whatever came before.
         """
         check_tensor(x, "x", floating=True)
         if x.ndim < 2:

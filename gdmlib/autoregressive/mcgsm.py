@@ -127,8 +127,8 @@ class MCGSM(nn.Module):
     Args:
         dim_context: The number D of coordinates of a context; with 0 the model is a mixture of
             Gaussians.
-        n_components, n_scales: The numbers C of components and S of scales.
-        n_features: The number F of quadratic features of the gate; by default D.
+        components, scales: The numbers C of components and S of scales.
+        features: The number F of quadratic features of the gate; by default D.
         generator: Draws the random part of the parameters.
 
     Attributes:
@@ -144,39 +144,39 @@ class MCGSM(nn.Module):
     def __init__(
         self,
         dim_context: int,
-        n_components: int = 8,
-        n_scales: int = 4,
-        n_features: int | None = None,
+        components: int = 8,
+        scales: int = 4,
+        features: int | None = None,
         *,
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
         if dim_context != 0:
             check_count(dim_context, "dim_context")
-        check_count(n_components, "n_components")
-        check_count(n_scales, "n_scales")
-        if n_features is None or dim_context == 0:
-            n_features = dim_context
-        if n_features < 0:
-            raise ValueError(f"n_features: expected at least 0, got {n_features}")
+        check_count(components, "components")
+        check_count(scales, "scales")
+        if features is None or dim_context == 0:
+            features = dim_context
+        if features < 0:
+            raise ValueError(f"features: expected at least 0, got {features}")
         self.event_shape = torch.Size(())
         self.dim_context = dim_context
         self.history: list[float] = []
-        c, s = n_components, n_scales
+        c, s = components, scales
 
         def noise(*shape: int, std: float) -> Tensor:
             return std * torch.randn(*shape, generator=generator)
 
         # Orthonormal features look in different directions from the start; bases are repeated if
         # there are to be more features than directions.
-        bases = 1 + (n_features - 1) // max(dim_context, 1)
+        bases = 1 + (features - 1) // max(dim_context, 1)
         blocks = torch.randn(bases, dim_context, dim_context, generator=generator)
-        basis = torch.linalg.qr(blocks).Q.movedim(0, 1).flatten(1)[:, :n_features]
+        basis = torch.linalg.qr(blocks).Q.movedim(0, 1).flatten(1)[:, :features]
         self.eta = nn.Parameter(torch.zeros(c, s))
         self.alpha = nn.Parameter(
             torch.linspace(-2, 2, s).repeat(c, 1) if s > 1 else noise(c, s, std=0.1)
         )
-        self.beta = nn.Parameter(0.1 + noise(c, n_features, std=0.02))
+        self.beta = nn.Parameter(0.1 + noise(c, features, std=0.02))
         self.features = nn.Parameter(basis.contiguous())
         self.gate = nn.Parameter(torch.zeros(c, dim_context))
         self.predictors = nn.Parameter(noise(c, dim_context, std=0.1 / max(1.0, dim_context**0.5)))
@@ -188,9 +188,9 @@ class MCGSM(nn.Module):
         cls,
         x: Tensor,
         y: Tensor,
-        n_components: int = 8,
-        n_scales: int = 4,
-        n_features: int | None = None,
+        components: int = 8,
+        scales: int = 4,
+        features: int | None = None,
         *,
         generator: Generator | None = None,
     ) -> MCGSM:
@@ -202,7 +202,7 @@ class MCGSM(nn.Module):
 
         Args:
             x, y: Contexts, shape (N, D), and pixels, (N,).
-            n_components, n_scales, n_features, generator: As for the class.
+            components, scales, features, generator: As for the class.
 
         Raises:
             ValueError: If shapes do not agree, there are fewer than 2 pairs, or a value is NaN.
@@ -210,7 +210,7 @@ class MCGSM(nn.Module):
         _check_pairs(y, x, None)
         if len(y) < 2:
             raise ValueError("y: expected at least 2 pixels to start from, got 1")
-        model = cls(x.shape[1], n_components, n_scales, n_features, generator=generator)
+        model = cls(x.shape[1], components, scales, features, generator=generator)
         model.to(dtype=x.dtype, device=x.device)
         model.whitening.fit(x, y)
         some = slice(None, None, 1 + len(y) // 20_000)  # spread over the data, which may be ordered
@@ -222,12 +222,12 @@ class MCGSM(nn.Module):
         cls,
         x: Tensor,
         y: Tensor,
-        n_components: int = 8,
-        n_scales: int = 4,
-        n_features: int | None = None,
+        components: int = 8,
+        scales: int = 4,
+        features: int | None = None,
         *,
         n_iter: int = 200,
-        validation: tuple[Tensor, Tensor] | None = None,
+        valid: tuple[Tensor, Tensor] | None = None,
         generator: Generator | None = None,
     ) -> MCGSM:
         """Fit by maximum likelihood with L-BFGS on all the data.
@@ -237,19 +237,19 @@ class MCGSM(nn.Module):
 
         Args:
             x, y: Contexts, shape (N, D), and pixels, (N,).
-            n_components, n_scales, n_features, generator: As for the class.
+            components, scales, features, generator: As for the class.
             n_iter: The most L-BFGS steps to take.
-            validation: Contexts and pixels that are held out: the fit keeps the parameters that
+            valid: Contexts and pixels that are held out: the fit keeps the parameters that
                 predict them best, and stops when 20 steps have not improved on them.
 
         Raises:
             ValueError: If shapes do not agree, there are fewer than 2 pairs, or a value is NaN.
         """
-        model = cls.start(x, y, n_components, n_scales, n_features, generator=generator)
-        if validation is not None:
-            _check_pairs(validation[1], validation[0], x.shape[1])
-            validation = (validation[1], validation[0])
-        model.history = lbfgs(model, model.log_prob, (y, x), n_iter=n_iter, validation=validation)
+        model = cls.start(x, y, components, scales, features, generator=generator)
+        if valid is not None:
+            _check_pairs(valid[1], valid[0], x.shape[1])
+            valid = (valid[1], valid[0])
+        model.history = lbfgs(model, model.log_prob, (y, x), n_iter=n_iter, valid=valid)
         return model
 
     def log_gate(self, white: Tensor) -> Tensor:
@@ -333,22 +333,22 @@ class MCGSM(nn.Module):
         """Set gate and scales to those of one scale mixture of features and pixel together."""
         white = self.whitening.context(x)
         residual = self.whitening.output(y, white)
-        n_features, n_scales = self.features.shape[1], self.eta.shape[1]
+        features, scales = self.features.shape[1], self.eta.shape[1]
         seen = torch.cat([white @ self.features[:, : x.shape[1]], residual[:, None]], dim=1)
         # Leave out directions without variance, and keep the variance of the rest at one.
         alive = seen.square().mean(dim=0) > 1e-3
         joint = GaussianScaleMixture.fit(
-            seen[:, alive], n_scales, zero_mean=True, n_iter=30, tol=1e-4, ridge=1e-6
+            seen[:, alive], scales, zero_mean=True, n_iter=30, tolerance=1e-4, ridge=1e-6
         )
         log_precision = -2 * joint.scales.log()
         # p(s | x) ∝ π_s N(features | 0, σ_s²): its log-determinant goes into η.
         size = int(alive.sum()) - 1
         noise = torch.randn(self.eta.shape, generator=generator).to(self.eta)
-        self.alpha.copy_(log_precision + 0.1 * noise * (n_scales > 1))
+        self.alpha.copy_(log_precision + 0.1 * noise * (scales > 1))
         self.eta.copy_(joint.weights.log() + 0.5 * size * log_precision)
         spread = torch.randn(self.beta.shape, generator=generator).to(self.beta)
         # Several bases share the energy of one.
-        self.beta.copy_((size / max(n_features, 1)) ** 0.5 * (1 + 0.1 * spread))
+        self.beta.copy_((size / max(features, 1)) ** 0.5 * (1 + 0.1 * spread))
 
 
 def train_mcgsm(
@@ -358,8 +358,8 @@ def train_mcgsm(
     *,
     epochs: int,
     batch_size: int = 1000,
-    learning_rate: float = 4e-3,
-    validation: tuple[Tensor, Tensor] | None = None,
+    lr: float = 4e-3,
+    valid: tuple[Tensor, Tensor] | None = None,
     generator: Generator | None = None,
     **options: Any,
 ) -> History:
@@ -372,8 +372,8 @@ def train_mcgsm(
         model: From `MCGSM.start`; changed in place. The whitening stays as it is.
         x, y: Contexts, shape (N, D), and pixels, (N,).
         epochs, batch_size, generator: As for `gdmlib.training.fit`.
-        learning_rate: Of the first step.
-        validation: Contexts and pixels that are held out: the model ends with the epoch that
+        lr: Of the first step.
+        valid: Contexts and pixels that are held out: the model ends with the epoch that
             predicts them best.
         options: Passed on to `gdmlib.training.fit`: ``checkpoint``, ``resume``, ``on_epoch``, ...
 
@@ -385,8 +385,8 @@ def train_mcgsm(
     """
     residual, white = model.whiten(x, y)
     data = (residual, white) if model.dim_context else (residual,)  # `fit` wants no empty tensors
-    held_out = None if validation is None else model.whiten(*validation)
-    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate, betas=(0.9, 0.99))
+    held_out = None if valid is None else model.whiten(*valid)
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr, betas=(0.9, 0.99))
     schedule = cosine(optimizer, epochs, len(y), batch_size)
 
     def loss(batch: tuple[Tensor, ...]) -> Tensor:
@@ -404,8 +404,8 @@ def train_mcgsm(
         epochs=epochs,
         batch_size=batch_size,
         generator=generator,
-        validate=None if validation is None else validate,
-        keep_best=validation is not None,
+        validate=None if valid is None else validate,
+        keep_best=valid is not None,
         **options,
     )
 
@@ -487,12 +487,12 @@ class MCGSMPatch(nn.Module):
     def fit(
         cls,
         x: Tensor,
-        n_components: int = 8,
-        n_scales: int = 4,
-        n_features: int | None = None,
+        components: int = 8,
+        scales: int = 4,
+        features: int | None = None,
         *,
         n_iter: int = 200,
-        validation: Tensor | None = None,
+        valid: Tensor | None = None,
         generator: Generator | None = None,
         on_coordinate: Callable[[int, MCGSM], None] | None = None,
     ) -> MCGSMPatch:
@@ -500,26 +500,26 @@ class MCGSMPatch(nn.Module):
 
         Args:
             x: Vectors, shape (N, d).
-            n_components, n_scales, n_features, n_iter, generator: As for `MCGSM.fit`; a coordinate
+            components, scales, features, n_iter, generator: As for `MCGSM.fit`; a coordinate
                 with a smaller context has as many features as it can.
-            validation: Vectors that are held out, shape (M, d).
+            valid: Vectors that are held out, shape (M, d).
             on_coordinate: Called with the coordinate's number and its model after each fit.
         """
         check_tensor(x, "x", ndim=2, floating=True)
-        if validation is not None:
-            check_tensor(validation, "validation", shape=("M", x.shape[1]), floating=True)
+        if valid is not None:
+            check_tensor(valid, "valid", shape=("M", x.shape[1]), floating=True)
         conditionals = []
         for i in range(x.shape[1]):
-            held_out = None if validation is None else (validation[:, :i], validation[:, i])
+            held_out = None if valid is None else (valid[:, :i], valid[:, i])
             conditionals.append(
                 MCGSM.fit(
                     x[:, :i],
                     x[:, i],
-                    n_components,
-                    n_scales,
-                    None if n_features is None else min(i, n_features),
+                    components,
+                    scales,
+                    None if features is None else min(i, features),
                     n_iter=n_iter,
-                    validation=held_out,
+                    valid=held_out,
                     generator=generator,
                 )
             )
@@ -555,7 +555,7 @@ def lbfgs(
     data: tuple[Tensor, ...],
     *,
     n_iter: int = 200,
-    validation: tuple[Tensor, ...] | None = None,
+    valid: tuple[Tensor, ...] | None = None,
     patience: int = 20,
     chunk: int = 16_384,
 ) -> list[float]:
@@ -568,7 +568,7 @@ def lbfgs(
             data.
         data: Tensors that share their first dimension, N.
         n_iter: The most steps to take.
-        validation: Held-out data: at the end the parameters are those that predict them best.
+        valid: Held-out data: at the end the parameters are those that predict them best.
         patience: Stop after so many steps in a row that do not improve on the best validation.
         chunk: Examples at a time, to bound the memory.
 
@@ -622,13 +622,13 @@ def lbfgs(
         nonlocal best, best_theta, stale
         history.append(float(intermediate_result.fun))
         score = history[-1]
-        if validation is not None:
+        if valid is not None:
             put(intermediate_result.x)
-            score = _mean_loss(log_prob, validation, chunk)
+            score = _mean_loss(log_prob, valid, chunk)
         stale = 0 if score < best else stale + 1
         if score < best:
             best, best_theta = score, intermediate_result.x.copy()
-        if validation is not None and stale >= patience:
+        if valid is not None and stale >= patience:
             raise StopIteration
 
     minimize(

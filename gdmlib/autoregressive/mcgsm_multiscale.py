@@ -151,7 +151,7 @@ class MultiscaleMCGSM(nn.Module):
         neighbourhood: The causal context in each plane; by default two rows above and two columns
             to either side.
         radius: Of the square windows into the known planes; 1 makes windows of 3 x 3.
-        n_components, n_scales, n_features: Of each `MCGSM`; a plane with a small context has as
+        components, scales, features: Of each `MCGSM`; a plane with a small context has as
             many features as its context numbers.
         event_shape: Of the images that ``sample`` draws: (1, height, width).
         padding: The pixel value outside of the image, as the coarsest plane sees it; details read 0
@@ -170,9 +170,9 @@ class MultiscaleMCGSM(nn.Module):
         levels: int = 2,
         neighbourhood: Neighbourhood | None = None,
         radius: int = 1,
-        n_components: int = 8,
-        n_scales: int = 4,
-        n_features: int | None = None,
+        components: int = 8,
+        scales: int = 4,
+        features: int | None = None,
         *,
         event_shape: Sequence[int] = (1, 32, 32),
         padding: float = 0.5,
@@ -193,8 +193,7 @@ class MultiscaleMCGSM(nn.Module):
         own, window = len(self.neighbourhood), (2 * radius + 1) ** 2
         sizes = [own, *[own + k * window for _ in range(levels) for k in (1, 2, 3)]]
         self.conditionals = nn.ModuleList(
-            MCGSM(d, n_components, n_scales, _at_most(n_features, d), generator=generator)
-            for d in sizes
+            MCGSM(d, components, scales, _at_most(features, d), generator=generator) for d in sizes
         )
 
     @classmethod
@@ -204,13 +203,13 @@ class MultiscaleMCGSM(nn.Module):
         levels: int = 2,
         neighbourhood: Neighbourhood | None = None,
         radius: int = 1,
-        n_components: int = 8,
-        n_scales: int = 4,
-        n_features: int | None = None,
+        components: int = 8,
+        scales: int = 4,
+        features: int | None = None,
         *,
         n_iter: int = 200,
         n_pairs: int | None = None,
-        validation: Iterable[Tensor] | None = None,
+        valid: Iterable[Tensor] | None = None,
         event_shape: Sequence[int] = (1, 32, 32),
         padding: float = 0.5,
         generator: Generator | None = None,
@@ -220,20 +219,20 @@ class MultiscaleMCGSM(nn.Module):
         Args:
             images: Images of shape (1, H, W), of any sizes that are multiples of 2^levels: a tensor
                 of shape (N, 1, H, W), or a list.
-            levels, neighbourhood, radius, n_components, n_scales, n_features, event_shape, padding:
+            levels, neighbourhood, radius, components, scales, features, event_shape, padding:
                 As for the class.
             n_iter: The most L-BFGS steps a plane.
             n_pairs: The most coefficients of a plane to learn from, at random places; all by
                 default.
-            validation: Images that are held out, see `MCGSM.fit`.
+            valid: Images that are held out, see `MCGSM.fit`.
             generator: Source of randomness.
 
         Raises:
             ValueError: If an image cannot be halved so often, or a plane has too few coefficients
                 to learn from.
         """
-        images, held_out = list(images), None if validation is None else list(validation)
-        options = (n_components, n_scales, n_features)
+        images, held_out = list(images), None if valid is None else list(valid)
+        options = (components, scales, features)
         model = cls(
             levels,
             neighbourhood,
@@ -254,11 +253,11 @@ class MultiscaleMCGSM(nn.Module):
             model.conditionals[index] = MCGSM.fit(
                 x,
                 y,
-                n_components,
-                n_scales,
-                _at_most(n_features, x.shape[1]),
+                components,
+                scales,
+                _at_most(features, x.shape[1]),
                 n_iter=n_iter,
-                validation=None
+                valid=None
                 if held_out is None
                 else model.pairs(held_out, index, n_pairs, generator),
                 generator=generator,
@@ -365,5 +364,5 @@ def check_divides(shape: Sequence[int], levels: int, name: str = "images") -> No
         )
 
 
-def _at_most(n_features: int | None, size: int) -> int | None:
-    return None if n_features is None else min(n_features, size)
+def _at_most(features: int | None, size: int) -> int | None:
+    return None if features is None else min(features, size)

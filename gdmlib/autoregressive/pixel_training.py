@@ -41,7 +41,7 @@ def train_pixels(
     *,
     epochs: int,
     batch_size: int = 64,
-    learning_rate: float = 1e-3,
+    lr: float = 1e-3,
     average: float | None = None,
     valid: Images | None = None,
     generator: Generator | None = None,
@@ -55,7 +55,7 @@ def train_pixels(
         model: Changed in place.
         data: Images, shape (N, C, H, W), or a pair of images and labels.
         epochs, batch_size, generator: As for `gdmlib.training.fit`.
-        learning_rate: Of the first step.
+        lr: Of the first step.
         average: If given, validate and end with an exponential moving average of the weights that
             keeps this share at each step, 0.999 for instance.
         valid: Images to validate with, in nats an image, or a pair of images and labels.
@@ -71,7 +71,7 @@ def train_pixels(
     if average is not None and not 0 <= average < 1:
         raise ValueError(f"average: expected a share of at least 0 and below 1, got {average}")
     x, _ = _unpack(data)
-    optimizer = torch.optim.Adam(model.parameters(), lr=learning_rate)
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     schedule = cosine(optimizer, epochs, len(x), batch_size)
     descend = gradient_step(
         model,

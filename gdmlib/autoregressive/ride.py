@@ -83,7 +83,7 @@ class SpatialLSTM(nn.Module):
 
     Args:
         dim_input: The size D of the input at each pixel.
-        n_units: The number N of units.
+        units: The number N of units.
         generator: Draws the parameters.
 
     Attributes:
@@ -91,21 +91,21 @@ class SpatialLSTM(nn.Module):
             upper hidden state, and (5 N,).
     """
 
-    def __init__(self, dim_input: int, n_units: int, *, generator: Generator | None = None) -> None:
+    def __init__(self, dim_input: int, units: int, *, generator: Generator | None = None) -> None:
         super().__init__()
         check_count(dim_input, "dim_input")
-        check_count(n_units, "n_units")
-        self.dim_input, self.n_units = dim_input, n_units
+        check_count(units, "units")
+        self.dim_input, self.units = dim_input, units
 
         def weight(rows: int, gain: float) -> nn.Parameter:
-            noise = torch.randn(rows, 5 * n_units, generator=generator)
+            noise = torch.randn(rows, 5 * units, generator=generator)
             return nn.Parameter(gain / rows**0.5 * noise)
 
         self.input_weight = weight(dim_input, 0.5)
         # Larger ones make a chaotic system, whose gradients explode over a long way.
-        self.hidden_weight = weight(2 * n_units, 0.1)
+        self.hidden_weight = weight(2 * units, 0.1)
         # With no bias both forget gates are near ½, so that the memory neither dies nor explodes.
-        self.bias = nn.Parameter(torch.zeros(5 * n_units))
+        self.bias = nn.Parameter(torch.zeros(5 * units))
 
     def forward(self, x: Tensor, recompute: bool = False) -> Tensor:
         """Return the hidden states, shape (B, H, W, D) -> (B, H, W, N).
@@ -121,7 +121,7 @@ class SpatialLSTM(nn.Module):
         order, inverse = order.to(x.device), inverse.to(x.device)
         # Diagonal by diagonal, so that each step reads and writes one block of memory.
         skewed = x.permute(1, 2, 0, 3).reshape(height * width, batch, -1)[order]
-        state = [x.new_zeros(0, batch, self.n_units)] * 2
+        state = [x.new_zeros(0, batch, self.units)] * 2
         # In segments of √(H + W) diagonals: their blocks of memory are small enough to be reused,
         # and with `recompute` as many states are kept at the seams as within one segment.
         length = math.isqrt(len(spans)) + 1
@@ -153,7 +153,7 @@ class SpatialLSTM(nn.Module):
     def forward_loop(self, x: Tensor) -> Tensor:
         """Return the same, cell by cell: the definition, and slow."""
         batch, height, width, _ = x.shape
-        zero = x.new_zeros(batch, self.n_units)
+        zero = x.new_zeros(batch, self.units)
         h: dict[tuple[int, int], Tensor] = {}
         c: dict[tuple[int, int], Tensor] = {}
         for i in range(height):
@@ -323,9 +323,9 @@ class RIDE(CausalImage):
 
     Args:
         neighbourhood: The causal neighbourhood that the first layer sees at each pixel.
-        n_units: Units of each layer.
-        n_layers: Layers; each sees the hidden states of the one below.
-        n_components, n_scales, n_features: Of the head, see `MCGSM`.
+        units: Units of each layer.
+        layers: Layers; each sees the hidden states of the one below.
+        components, scales, features: Of the head, see `MCGSM`.
         head_sees_context: Let the head see the neighbourhood beside the hidden state. The paper's
             does not; with it, an `MCGSM` of the same neighbourhood is a special case.
         event_shape: Of the images that ``sample`` draws: (1, height, width).
@@ -338,11 +338,11 @@ class RIDE(CausalImage):
     def __init__(
         self,
         neighbourhood: Neighbourhood,
-        n_units: int = 32,
-        n_layers: int = 1,
-        n_components: int = 8,
-        n_scales: int = 4,
-        n_features: int | None = None,
+        units: int = 32,
+        layers: int = 1,
+        components: int = 8,
+        scales: int = 4,
+        features: int | None = None,
         *,
         head_sees_context: bool = False,
         event_shape: Sequence[int] = (1, 32, 32),
@@ -351,20 +351,18 @@ class RIDE(CausalImage):
         generator: Generator | None = None,
     ) -> None:
         super().__init__(neighbourhood, event_shape, padding)
-        check_count(n_layers, "n_layers")
-        sizes = [len(neighbourhood)] + [n_units] * n_layers
+        check_count(layers, "layers")
+        sizes = [len(neighbourhood)] + [units] * layers
         self.recompute = recompute
-        self.n_units = n_units
+        self.units = units
         self.head_sees_context = head_sees_context
         self.whitening = Whitening(len(neighbourhood))
-        self.layers = nn.ModuleList(
-            SpatialLSTM(d, n_units, generator=generator) for d in sizes[:-1]
-        )
+        self.layers = nn.ModuleList(SpatialLSTM(d, units, generator=generator) for d in sizes[:-1])
         self.head = MCGSM(
-            n_units + head_sees_context * len(neighbourhood),
-            n_components,
-            n_scales,
-            n_features,
+            units + head_sees_context * len(neighbourhood),
+            components,
+            scales,
+            features,
             generator=generator,
         )
 
@@ -419,7 +417,7 @@ class RIDE(CausalImage):
         # What the head sees is the hidden state, then the context.
         for name, axis in (("features", 0), ("gate", 1), ("predictors", 1)):
             mine = getattr(self.head, name)
-            mine.zero_().narrow(axis, self.n_units, len(self.neighbourhood)).copy_(
+            mine.zero_().narrow(axis, self.units, len(self.neighbourhood)).copy_(
                 getattr(conditional, name)
             )
 
@@ -428,26 +426,26 @@ class RIDE(CausalImage):
         images: Tensor,
         *,
         n_iter: int = 100,
-        validation: Tensor | None = None,
+        valid: Tensor | None = None,
     ) -> list[float]:
         """Fit the head by L-BFGS with the recurrent layers held fixed, on padded images.
 
         Args:
             images: Training images, shape (B, 1, H, W).
             n_iter: The most steps to take.
-            validation: Images that are held out, see `gdmlib.autoregressive.mcgsm.lbfgs`.
+            valid: Images that are held out, see `gdmlib.autoregressive.mcgsm.lbfgs`.
 
         Returns:
             The mean negative log-likelihood in nats of *whitened* pixels, at the start and after
             each step.
         """
-        held_out = None if validation is None else self._head_pairs(validation)
+        held_out = None if valid is None else self._head_pairs(valid)
         return lbfgs(
             self.head,
             self.head.white_log_prob,
             self._head_pairs(images),
             n_iter=n_iter,
-            validation=held_out,
+            valid=held_out,
         )
 
     def hidden(self, white: Tensor) -> Tensor:
@@ -485,7 +483,7 @@ class RIDE(CausalImage):
 
     def _state(self, shape: torch.Size) -> list[tuple[Tensor, Tensor]]:
         n, height, width = shape
-        blank = self._reference().new_zeros(n, height + 1, width + 1, self.n_units)
+        blank = self._reference().new_zeros(n, height + 1, width + 1, self.units)
         return [(blank.clone(), blank.clone()) for _ in self.layers]
 
     def _step(
@@ -506,7 +504,7 @@ def train_ride(
     *,
     epochs: int,
     batch_size: int = 24,
-    learning_rate: float = 3e-3,
+    lr: float = 3e-3,
     weight_decay: float = 0.0,
     clip: float | None = 1.0,
     padded: bool = False,
@@ -522,7 +520,7 @@ def train_ride(
         images: Crops of training images, shape (N, 1, H, W); with ``prepare``, N things that it
             turns into crops. The memory learns to reach as far as they do.
         epochs, batch_size, generator: As for `gdmlib.training.fit`.
-        learning_rate: Of the first step.
+        lr: Of the first step.
         weight_decay: Of AdamW: each step takes this share of the learning rate away from every
             parameter.
         clip: The largest norm of the gradient.
@@ -543,7 +541,7 @@ def train_ride(
             sense.
         FloatingPointError: If the loss became NaN or infinite.
     """
-    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate, weight_decay=weight_decay)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
     schedule = cosine(optimizer, epochs, len(images), batch_size)
 
     def loss(batch: Tensor) -> Tensor:

@@ -337,7 +337,8 @@ def glyphs(
         UnknownDatasetError: If a style, family or split is not known.
         ValueError: If ``n``, ``size``, ``seed`` or ``characters`` are not as expected, or no chosen
             font draws a character.
-        Warns
+
+    Warns:
         -----
         UserWarning: If the cache folder cannot be written; the glyphs are returned all the same.
     """

@@ -68,10 +68,10 @@ class GaussianMixture(nn.Module):
     def fit(
         cls,
         x: Tensor,
-        n_components: int,
+        components: int,
         *,
         n_iter: int = 200,
-        tol: float = 1e-6,
+        tolerance: float = 1e-6,
         ridge: float = 1e-6,
         generator: Generator | None = None,
         init: str = "kmeans",
@@ -80,9 +80,9 @@ class GaussianMixture(nn.Module):
 
         Args:
             x: Points, shape (N, d), at least as many as components.
-            n_components: The number K of components.
+            components: The number K of components.
             n_iter: The most EM steps to take.
-            tol: Stop when a step raises the mean log-likelihood by less than this, in nats.
+            tolerance: Stop when a step raises the mean log-likelihood by less than this, in nats.
             ridge: Added to the diagonal of each covariance, in squared units of x. It keeps a
                 component from collapsing onto a point, where the likelihood is unbounded.
             generator: Chooses the start.
@@ -94,21 +94,21 @@ class GaussianMixture(nn.Module):
                 collapses.
         """
         check_tensor(x, "x", ndim=2, floating=True)
-        check_count(n_components, "n_components")
+        check_count(components, "components")
         check_count(n_iter, "n_iter")
-        check_not_negative(tol, "tol")
+        check_not_negative(tolerance, "tolerance")
         check_not_negative(ridge, "ridge")
-        if len(x) < max(n_components, 2):
+        if len(x) < max(components, 2):
             raise ValueError(
-                f"x: expected at least {max(n_components, 2)} points for {n_components} "
-                f"component{'s' * (n_components != 1)}, got {len(x)}"
+                f"x: expected at least {max(components, 2)} points for {components} "
+                f"component{'s' * (components != 1)}, got {len(x)}"
             )
         wide = x.double()
-        model = cls(*_start(wide, n_components, ridge, generator, init))
+        model = cls(*_start(wide, components, ridge, generator, init))
         for _ in range(n_iter):
             model.history.append(model.em_step(wide, ridge))
             model.converged = len(model.history) > 1 and (
-                model.history[-1] - model.history[-2] < tol
+                model.history[-1] - model.history[-2] < tolerance
             )
             if model.converged:
                 break

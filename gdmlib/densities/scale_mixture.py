@@ -83,11 +83,11 @@ class GaussianScaleMixture(nn.Module):
     def fit(
         cls,
         x: Tensor,
-        n_scales: int,
+        scales: int,
         *,
         zero_mean: bool = False,
         n_iter: int = 200,
-        tol: float = 1e-6,
+        tolerance: float = 1e-6,
         ridge: float = 0.0,
     ) -> GaussianScaleMixture:
         """Fit by expectation-maximisation; the result is a local maximum of the likelihood.
@@ -97,10 +97,10 @@ class GaussianScaleMixture(nn.Module):
 
         Args:
             x: Points, shape (N, d), N at least 2.
-            n_scales: The number S of scales.
+            scales: The number S of scales.
             zero_mean: Hold the centre at zero.
             n_iter: The most EM steps to take.
-            tol: Stop when a step raises the mean log-likelihood by less than this, in nats.
+            tolerance: Stop when a step raises the mean log-likelihood by less than this, in nats.
             ridge: Added in each step to the diagonal of Σ, and to the variance of each component,
                 in squared units of x. It keeps a scale from going to zero where many points
                 coincide; with 0 the likelihood cannot fall.
@@ -110,9 +110,9 @@ class GaussianScaleMixture(nn.Module):
                 singular.
         """
         check_tensor(x, "x", ndim=2, floating=True)
-        check_count(n_scales, "n_scales")
+        check_count(scales, "scales")
         check_count(n_iter, "n_iter")
-        check_not_negative(tol, "tol")
+        check_not_negative(tolerance, "tolerance")
         check_not_negative(ridge, "ridge")
         if len(x) < 2:
             raise ValueError("x: expected at least 2 points to fit a scale mixture, got 1")
@@ -120,17 +120,17 @@ class GaussianScaleMixture(nn.Module):
         mean = wide.mean(dim=0) * (not zero_mean)
         centred = wide - mean
         eye = torch.eye(x.shape[1], dtype=wide.dtype, device=wide.device)
-        scales = torch.logspace(-2, 2, n_scales, base=2, dtype=wide.dtype, device=wide.device)
+        start = torch.logspace(-2, 2, scales, base=2, dtype=wide.dtype, device=wide.device)
         model = cls(
-            torch.full_like(scales, 1 / n_scales),
-            scales if n_scales > 1 else torch.ones_like(scales),
+            torch.full_like(start, 1 / scales),
+            start if scales > 1 else torch.ones_like(start),
             centred.T @ centred / len(x) + ridge * eye,
             mean,
         )
         for _ in range(n_iter):
             model.history.append(model.em_step(wide, ridge, zero_mean))
             model.converged = len(model.history) > 1 and (
-                model.history[-1] - model.history[-2] < tol
+                model.history[-1] - model.history[-2] < tolerance
             )
             if model.converged:
                 break

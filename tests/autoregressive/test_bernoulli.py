@@ -61,11 +61,11 @@ def test_em_finds_the_components():
 def test_history():
     x = blobs()
     generator = torch.Generator().manual_seed(0)
-    model = BernoulliMixture.fit(x, 3, smoothing=0.0, tol=0.0, n_iter=30, generator=generator)
+    model = BernoulliMixture.fit(x, 3, smoothing=0.0, tolerance=0.0, n_iter=30, generator=generator)
     assert 5 < len(model.history) <= 30
     assert all(b >= a - 1e-12 for a, b in pairwise(model.history))
     assert float(model.log_prob(x).mean()) >= model.history[-1] - 1e-12
-    short = BernoulliMixture.fit(x, 1, tol=1e-4)
+    short = BernoulliMixture.fit(x, 1, tolerance=1e-4)
     assert len(short.history) == 2  # one component is found at once
 
 
@@ -75,7 +75,7 @@ def test_validation_data_stop_the_fit():
         x,
         6,
         smoothing=0.01,
-        tol=0.0,
+        tolerance=0.0,
         n_iter=200,
         valid=valid,
         patience=3,
@@ -138,7 +138,7 @@ def test_the_start_is_halfway_between_the_mean_and_examples():
 
 def test_steps_are_counted_and_the_tolerance_ends_them():
     x, seed = blobs(), torch.Generator().manual_seed
-    assert len(BernoulliMixture.fit(x, 2, n_iter=3, tol=0.0, generator=seed(1)).history) == 3
+    assert len(BernoulliMixture.fit(x, 2, n_iter=3, tolerance=0.0, generator=seed(1)).history) == 3
     history = BernoulliMixture.fit(x, 2, generator=seed(1)).history
     gains = [b - a for a, b in pairwise(history)]
     assert min(gains[:-1]) >= 1e-4 > gains[-1]
@@ -176,9 +176,9 @@ def test_errors_name_the_argument():
         BernoulliMixture.fit(blobs(5).long())
     with pytest.raises(ValueError, match=r"^probs: expected a floating-point tensor"):
         BernoulliMixture(tensor(1.0), torch.ones(1, 2).long())
-    with pytest.raises(ValueError, match=r"^n_components: expected an integer"):
+    with pytest.raises(ValueError, match=r"^components: expected an integer"):
         BernoulliMixture.fit(blobs(5), 1.5)
-    for option in ({"n_iter": 0}, {"smoothing": -1.0}, {"tol": math.nan}, {"patience": 0}):
+    for option in ({"n_iter": 0}, {"smoothing": -1.0}, {"tolerance": math.nan}, {"patience": 0}):
         with pytest.raises(ValueError, match=f"^{next(iter(option))}: "):
             BernoulliMixture.fit(blobs(5), **option)
 

@@ -345,7 +345,7 @@ def test_validation_keeps_the_best_and_stops(pairs):
     x, y = pairs
     few = x[:40], y[:40]
     held = x[40:1000], y[40:1000]
-    model = MCGSM.fit(*few, 4, 4, n_iter=300, validation=held, generator=torch.Generator())
+    model = MCGSM.fit(*few, 4, 4, n_iter=300, valid=held, generator=torch.Generator())
     longer = MCGSM.fit(*few, 4, 4, n_iter=300, generator=torch.Generator())
     assert len(model.history) < 300
     best = float(model.log_prob(held[1], held[0]).mean().detach())
@@ -405,7 +405,7 @@ def test_adam_comes_near_to_lbfgs(pairs):
     start = MCGSM.start(x, y, 2, 4, generator=torch.Generator().manual_seed(0))
     best = MCGSM.fit(x, y, 2, 4, n_iter=60, generator=torch.Generator().manual_seed(0))
     model = copy.deepcopy(start)
-    history = adam(model, x, y, epochs=12, learning_rate=1e-2, validation=(x[:500], y[:500]))
+    history = adam(model, x, y, epochs=12, lr=1e-2, valid=(x[:500], y[:500]))
     scores = [float(m.log_prob(y, x).mean().detach()) for m in (start, model, best)]
     assert scores[1] - scores[0] > 0.6 * (scores[2] - scores[0])
     # Both losses are of y itself, not of the whitened pixel.
@@ -418,8 +418,8 @@ def test_adam_ends_with_the_best_epoch(pairs):
     x, y = pairs
     model = MCGSM.start(x[:40], y[:40], 4, 4, generator=torch.Generator().manual_seed(0))
     held = x[40:1000], y[40:1000]
-    options = {"epochs": 30, "batch_size": 10, "learning_rate": 0.05}
-    history = adam(model, x[:40], y[:40], validation=held, **options)
+    options = {"epochs": 30, "batch_size": 10, "lr": 0.05}
+    history = adam(model, x[:40], y[:40], valid=held, **options)
     assert history.best_epoch < 30
     found = -float(model.log_prob(held[1], held[0]).mean().detach())
     assert found == pytest.approx(min(history.valid["loss"]), abs=1e-6)
@@ -429,7 +429,7 @@ def test_adam_without_a_context(generator):
     y = 3 + 2 * torch.randn(1000, generator=generator).double()
     x = y.new_empty(1000, 0)
     model = MCGSM.start(x, y, 2, 2, generator=generator)
-    adam(model, x, y, learning_rate=1e-2, validation=(x, y))
+    adam(model, x, y, lr=1e-2, valid=(x, y))
     entropy = 0.5 + 0.5 * math.log(2 * math.pi) + float(y.std().log())
     assert -float(model.log_prob(y, x).mean().detach()) == pytest.approx(entropy, abs=0.02)
 
@@ -455,13 +455,13 @@ def test_interrupted_adam_ends_like_an_uninterrupted_one(pairs, tmp_path):
     ("call", "message"),
     [
         (lambda x, y: MCGSM(-1), "dim_context"),
-        (lambda x, y: MCGSM(3, 0), "n_components"),
-        (lambda x, y: MCGSM(3, 1, 0), "n_scales"),
-        (lambda x, y: MCGSM(3, 1, 1, -1), "n_features"),
+        (lambda x, y: MCGSM(3, 0), "components"),
+        (lambda x, y: MCGSM(3, 1, 0), "scales"),
+        (lambda x, y: MCGSM(3, 1, 1, -1), "features"),
         (lambda x, y: MCGSM.fit(x[:1], y[:1]), "at least 2 pixels"),
         (lambda x, y: MCGSM.fit(x[:9], y), "x: expected shape"),
         (lambda x, y: MCGSM.fit(x * math.nan, y), "x: .* NaN"),
-        (lambda x, y: MCGSM.fit(x, y, validation=(x[:, :2], y)), "x: expected shape"),
+        (lambda x, y: MCGSM.fit(x, y, valid=(x[:, :2], y)), "x: expected shape"),
         (lambda x, y: MCGSM.fit(x, y, n_iter=0), "n_iter"),
         (lambda x, y: train_mcgsm(conditional(3), x[:9], y, epochs=1), "x: expected shape"),
         (lambda x, y: train_mcgsm(conditional(3), x, y.float(), epochs=1), "y: "),
@@ -469,7 +469,7 @@ def test_interrupted_adam_ends_like_an_uninterrupted_one(pairs, tmp_path):
         (lambda x, y: conditional().sample(x[:0]), "at least one context"),
         (lambda x, y: MCGSMPatch([]), "contexts of 0, 1, 2"),
         (lambda x, y: MCGSMPatch([conditional(1)]), "contexts of 0, 1, 2"),
-        (lambda x, y: MCGSMPatch.fit(x, validation=x[:, :2]), "validation: expected shape"),
+        (lambda x, y: MCGSMPatch.fit(x, valid=x[:, :2]), "valid: expected shape"),
         (lambda x, y: MCGSMImage(conditional(3), CORNER), "context of 4 numbers"),
         (lambda x, y: MCGSMImage(conditional(4), CORNER, (8, 8)), "event_shape"),
         (lambda x, y: MCGSMImage(conditional(4), CORNER, padding=math.nan), "padding"),
@@ -505,7 +505,7 @@ def test_patch_fit_learns_a_gaussian(generator):
         2,
         2,
         n_iter=30,
-        validation=held,
+        valid=held,
         generator=generator,
         on_coordinate=lambda i, m: seen.append((i, m.dim_context, m.features.shape[1])),
     )

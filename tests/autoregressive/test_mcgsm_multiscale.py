@@ -232,7 +232,7 @@ def test_images_of_another_size_than_the_samples(generator):
 
 def test_fit_finds_white_noise(generator):
     train, held = normal(20, 1, 16, 16), normal(20, 1, 16, 16, seed=2)
-    model = MultiscaleMCGSM.fit(train, 2, n_components=1, n_scales=1, n_iter=5, generator=generator)
+    model = MultiscaleMCGSM.fit(train, 2, components=1, scales=1, n_iter=5, generator=generator)
     entropy = 0.5 * math.log(2 * math.pi * math.e)
     loss = -float(model.log_prob(held).mean().detach()) / 256
     assert entropy - 0.03 < loss < entropy + 0.05
@@ -261,8 +261,8 @@ def test_fit_sees_further_than_one_scale(generator):
 
 def test_fit_takes_images_of_different_sizes(generator):
     images = [normal(1, 24, 24), normal(1, 32, 16)]
-    options = {"n_components": 2, "n_scales": 1, "n_features": 5, "n_iter": 2}
-    model = MultiscaleMCGSM.fit(images, 1, validation=images, generator=generator, **options)
+    options = {"components": 2, "scales": 1, "features": 5, "n_iter": 2}
+    model = MultiscaleMCGSM.fit(images, 1, valid=images, generator=generator, **options)
     assert [inner.features.shape[1] for inner in model.conditionals] == [5] * 4
     assert model.conditionals[0].eta.dtype == torch.float64
     assert len(model.conditionals[3].history) <= 3
@@ -285,7 +285,7 @@ def test_same_generator_same_fit():
         MultiscaleMCGSM.fit(
             images,
             1,
-            n_components=2,
+            components=2,
             n_iter=2,
             n_pairs=200,
             generator=torch.Generator().manual_seed(s),

@@ -27,7 +27,7 @@ def small(**options):
 
 
 def train(model, data, **options):
-    settings = {"epochs": 8, "batch_size": 20, "learning_rate": 0.02, "clip": 100.0, **options}
+    settings = {"epochs": 8, "batch_size": 20, "lr": 0.02, "clip": 100.0, **options}
     return train_pixels(model, data, generator=torch.Generator().manual_seed(0), **settings)
 
 

@@ -42,8 +42,8 @@ def image(generator):
     return torch.randn(1, 4, 5, generator=generator).double()
 
 
-def layer(dim_input: int = 3, n_units: int = 4) -> SpatialLSTM:
-    made = SpatialLSTM(dim_input, n_units, generator=torch.Generator().manual_seed(1)).double()
+def layer(dim_input: int = 3, units: int = 4) -> SpatialLSTM:
+    made = SpatialLSTM(dim_input, units, generator=torch.Generator().manual_seed(1)).double()
     with torch.no_grad():
         made.hidden_weight *= 5
         made.bias += torch.randn(made.bias.shape, generator=torch.Generator().manual_seed(2))
@@ -84,7 +84,7 @@ class Swapped(SpatialLSTM):
     """Takes the forget gate of the column for that of the row."""
 
     def forward_loop(self, x):
-        n = self.n_units
+        n = self.units
         order = torch.cat(
             [torch.arange(3 * n), torch.arange(4 * n, 5 * n), torch.arange(3 * n, 4 * n)]
         )
@@ -140,7 +140,7 @@ def test_inference_mode_leaves_no_trace():
 
 def test_one_row_is_a_one_dimensional_lstm():
     lstm, x = layer(), inputs(1, 6)
-    n = lstm.n_units
+    n = lstm.units
     keep = torch.cat([torch.arange(3 * n), torch.arange(4 * n, 5 * n)])
     h = c = torch.zeros(2, n).double()
     states = []
@@ -240,7 +240,7 @@ def test_a_ride_without_recurrence_is_blind(image):
     with torch.no_grad():
         for lstm in model.layers:
             lstm.hidden_weight.zero_()
-            n = lstm.n_units
+            n = lstm.units
             lstm.bias[3 * n :] = -1e4  # forget everything
     with pytest.raises(AssertionError, match=r"law 3, causality: RIDE: .* is blind to"):
         check_causality(model, image, reachable)
@@ -343,7 +343,7 @@ def texture_model(textures: torch.Tensor, **options: Any) -> RIDE:
 
 
 def train(model: RIDE, images: torch.Tensor, **options: Any) -> History:
-    settings = {"epochs": 20, "batch_size": 30, "learning_rate": 1e-2, **options}
+    settings = {"epochs": 20, "batch_size": 30, "lr": 1e-2, **options}
     settings.setdefault("generator", torch.Generator().manual_seed(0))
     return train_ride(model, images, **settings)
 
@@ -370,7 +370,7 @@ def test_mean_pixel_nats_does_not_depend_on_the_batches(textures):
 def test_the_loss_counts_the_border_only_if_padded(textures):
     # The padding is far from any pixel: to count the border costs much.
     model = texture_model(textures, padding=50.0)
-    options = {"epochs": 1, "learning_rate": 1e-9}
+    options = {"epochs": 1, "lr": 1e-9}
     inside = train(model, textures, **options)["loss"][0]
     everywhere = train(model, textures, padded=True, **options)["loss"][0]
     assert inside == pytest.approx(mean_pixel_nats(model, textures), abs=1e-3)
@@ -389,7 +389,7 @@ def test_what_prepare_returns_is_what_trains(textures):
         seen.append(batch)
         return batch / 10
 
-    history = train(model, levels, epochs=1, learning_rate=1e-9, prepare=prepare)
+    history = train(model, levels, epochs=1, lr=1e-9, prepare=prepare)
     assert torch.cat(seen).dtype == torch.int16
     assert sum(len(batch) for batch in seen) == 300
     expected = mean_pixel_nats(model, levels / 10)
@@ -436,7 +436,7 @@ def test_finetuning_the_head_raises_the_likelihood(textures):
     model = RIDE(CORNER, 4, 1, 2, 2, generator=torch.Generator().manual_seed(0)).start(textures)
     before = float(model.log_prob(textures).mean().detach())
     state = {k: v.clone() for k, v in model.layers.state_dict().items()}
-    history = model.finetune_head(textures[:200], n_iter=20, validation=textures[200:])
+    history = model.finetune_head(textures[:200], n_iter=20, valid=textures[200:])
     after = float(model.log_prob(textures).mean().detach())
     assert after > before
     assert history[-1] < history[0]
@@ -446,9 +446,9 @@ def test_finetuning_the_head_raises_the_likelihood(textures):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"n_units": 0}, "n_units"),
-        ({"n_layers": 0}, "n_layers"),
-        ({"n_components": 0}, "n_components"),
+        ({"units": 0}, "units"),
+        ({"layers": 0}, "layers"),
+        ({"components": 0}, "components"),
         ({"event_shape": (3, 8, 8)}, "event_shape"),
     ],
 )

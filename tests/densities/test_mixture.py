@@ -111,7 +111,7 @@ def test_em_step_returns_the_likelihood_before_the_step():
 
 def test_fit_reaches_the_optimum_of_scikit_learn(iris):
     ours = GaussianMixture.fit(
-        iris, 3, n_iter=2000, tol=1e-10, generator=torch.Generator().manual_seed(0)
+        iris, 3, n_iter=2000, tolerance=1e-10, generator=torch.Generator().manual_seed(0)
     )
     sk = sklearn.mixture.GaussianMixture(3, tol=1e-10, max_iter=2000, n_init=5, random_state=0)
     assert float(ours.log_prob(iris).mean()) == pytest.approx(sk.fit(iris).score(iris), abs=1e-6)
@@ -145,14 +145,14 @@ def test_sampling_is_an_affine_map_of_noise():
 
 
 def test_two_steps_are_enough_to_tell_that_nothing_is_gained():
-    ours = GaussianMixture.fit(points(2), 1, tol=1e9, ridge=0.1)
+    ours = GaussianMixture.fit(points(2), 1, tolerance=1e9, ridge=0.1)
     assert len(ours.history) == 3
     assert ours.converged
 
 
 def test_history_has_one_entry_more_than_steps():
     for n_iter in (1, 3):
-        ours = GaussianMixture.fit(points(), 2, n_iter=n_iter, tol=0.0)
+        ours = GaussianMixture.fit(points(), 2, n_iter=n_iter, tolerance=0.0)
         assert len(ours.history) == n_iter + 1
         assert ours.converged is False
 
@@ -239,12 +239,14 @@ def test_fit_errors():
         GaussianMixture.fit(x[:, 0], 2)
     with pytest.raises(ValueError, match=r"^x: expected a floating-point tensor"):
         GaussianMixture.fit(x.long(), 2)
-    with pytest.raises(ValueError, match=r"^n_components: expected at least 1, got 0$"):
+    with pytest.raises(ValueError, match=r"^components: expected at least 1, got 0$"):
         GaussianMixture.fit(x, 0)
     with pytest.raises(ValueError, match=r"^n_iter: expected at least 1, got 0$"):
         GaussianMixture.fit(x, 2, n_iter=0)
-    with pytest.raises(ValueError, match=r"^tol: expected a finite number of at least 0, got -1"):
-        GaussianMixture.fit(x, 2, tol=-1)
+    with pytest.raises(
+        ValueError, match=r"^tolerance: expected a finite number of at least 0, got -1"
+    ):
+        GaussianMixture.fit(x, 2, tolerance=-1)
     with pytest.raises(ValueError, match=r"^ridge: expected a finite number of at least 0, got -1"):
         GaussianMixture.fit(x, 2, ridge=-1)
     with pytest.raises(ValueError, match=r"""^init: expected "kmeans" or "random", got 'best'$"""):

@@ -64,7 +64,7 @@ def test_far_tail_is_finite_in_float32():
 
 def test_em_never_falls_and_fit_recovers_the_model():
     x = points(20_000)
-    fitted = GaussianScaleMixture.fit(x, 3, tol=1e-8, n_iter=1000)
+    fitted = GaussianScaleMixture.fit(x, 3, tolerance=1e-8, n_iter=1000)
     gains = np.diff(fitted.history)
     assert (gains > -1e-10).all()
     assert fitted.converged
@@ -80,7 +80,7 @@ def test_em_never_falls_and_fit_recovers_the_model():
 
 def test_em_step_is_stationary_at_the_maximum():
     x = points(500)
-    fitted = GaussianScaleMixture.fit(x, 2, tol=0.0, n_iter=2000)
+    fitted = GaussianScaleMixture.fit(x, 2, tolerance=0.0, n_iter=2000)
     wide = {k: v.clone().requires_grad_() for k, v in fitted.state_dict().items()}
     wide["weights"] = fitted.weights.log().requires_grad_()
 
@@ -108,7 +108,7 @@ def test_one_scale_is_the_gaussian_fit():
 
 
 def test_fitted_scales_have_mean_square_one():
-    fitted = GaussianScaleMixture.fit(points(), 3, n_iter=3, tol=0.0)
+    fitted = GaussianScaleMixture.fit(points(), 3, n_iter=3, tolerance=0.0)
     assert float((fitted.weights * fitted.scales**2).sum()) == pytest.approx(1)
     assert fitted.converged is False
     assert len(fitted.history) == 4
@@ -133,7 +133,7 @@ def test_it_describes_heavy_tails_better_than_a_gaussian():
 def test_a_ridge_keeps_a_scale_from_collapsing():
     x = torch.cat([torch.zeros(300, 1), torch.randn(300, 1)]).double()
     with pytest.raises(ValueError, match=r"a scale has become zero|singular"):
-        GaussianScaleMixture.fit(x, 2, n_iter=5000, tol=0.0, zero_mean=True)
+        GaussianScaleMixture.fit(x, 2, n_iter=5000, tolerance=0.0, zero_mean=True)
     fitted = GaussianScaleMixture.fit(x, 2, zero_mean=True, ridge=1e-4, n_iter=20)
     assert bool(fitted.log_prob(x).isfinite().all())
 
@@ -171,7 +171,7 @@ def test_bad_parameters(change, message):
         (points(1), {}, "at least 2 points"),
         (points(5) * math.nan, {}, "NaN"),
         (points(5), {"n_iter": 0}, "n_iter"),
-        (points(5), {"tol": -1.0}, "tol"),
+        (points(5), {"tolerance": -1.0}, "tolerance"),
         (points(5), {"ridge": -1.0}, "ridge"),
         (points(5)[:, 0], {}, "expected 2 dimensions"),
     ],
