@@ -163,21 +163,29 @@ def gradient_step(
 
 
 def cosine(
-    optimizer: torch.optim.Optimizer, epochs: int, examples: int, batch_size: int
+    optimizer: torch.optim.Optimizer,
+    epochs: int,
+    examples: int,
+    batch_size: int,
+    final_lr: float = 0.0,
 ) -> CosineAnnealingLR:
-    """Return a schedule by which the learning rate falls to 0 along half a cosine, step by step.
+    """Return a schedule by which the learning rate falls along half a cosine, step by step.
 
     Args:
         optimizer: Its learning rate is that of the first step.
         epochs, examples, batch_size: They say how many steps there will be.
+        final_lr: The learning rate after the last step.
 
     Raises:
-        ValueError: If a number is not positive.
+        ValueError: If a number is not positive, or ``final_lr`` is negative.
     """
     for name, n in (("epochs", epochs), ("examples", examples), ("batch_size", batch_size)):
         if n < 1:
             raise ValueError(f"{name}: expected at least 1, got {n}")
-    return CosineAnnealingLR(optimizer, T_max=epochs * math.ceil(examples / batch_size))
+    if not 0.0 <= final_lr < math.inf:
+        raise ValueError(f"final_lr: expected a finite number of at least 0, got {final_lr}")
+    steps = epochs * math.ceil(examples / batch_size)
+    return CosineAnnealingLR(optimizer, T_max=steps, eta_min=final_lr)
 
 
 def fit(

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib.densities._common import check_count, check_not_negative
-from gdmlib.training import History, fit, gradient_step
+from gdmlib.densities._common import check_count
+from gdmlib.training import History, cosine, fit, gradient_step
 
 
 def mean_nll(model: nn.Module, x: Tensor, batch_size: int = 1000) -> float:
@@ -50,7 +50,7 @@ def fit_likelihood(
         epochs: How many times to go through the data.
         batch_size: Events in a step.
         lr, final_lr: The learning rate at the beginning and at the end; between them it falls along
-            half a cosine, epoch by epoch. Without ``final_lr`` it stays.
+            half a cosine, step by step. Without ``final_lr`` it stays.
         weight_decay: Of AdamW: each step takes lr · weight_decay of every parameter away.
         patience: Stop after so many epochs in a row that were not best for the validation data.
         mixed_precision: As for :func:`gdmlib.training.gradient_step`.
@@ -65,30 +65,17 @@ def fit_likelihood(
     fused = next(model.parameters()).device.type in ("cpu", "cuda")
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=fused)
     loss: Callable[[Tensor], Tensor] = getattr(model, "loss", lambda x: -model.log_prob(x).mean())  # type: ignore[operator]
-    state: dict[str, Any] = {"model": model, "optimizer": optimizer}
-    on_epoch = options.pop("on_epoch", None)
     schedule = None
     if final_lr is not None:
-        check_not_negative(final_lr, "final_lr")
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs, eta_min=final_lr)
-        state["schedule"] = schedule
-
-    def after_epoch(epoch: int, history: History) -> None:
-        if schedule is not None:
-            schedule.step()
-        if on_epoch is not None:
-            on_epoch(epoch, history)
-
+        schedule = cosine(optimizer, epochs, len(train), batch_size, final_lr)
     return fit(
-        gradient_step(model, optimizer, loss, mixed_precision=mixed_precision),
+        gradient_step(model, optimizer, loss, schedule=schedule, mixed_precision=mixed_precision),
         train,
         epochs=epochs,
         batch_size=batch_size,
         generator=generator,
-        state=state,
         validate=None if valid is None else lambda: mean_nll(model, valid),
         patience=patience,
         keep_best=valid is not None,
-        on_epoch=after_epoch,
         **options,
     )

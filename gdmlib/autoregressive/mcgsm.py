@@ -386,7 +386,8 @@ def train_mcgsm(
     residual, white = model.whiten(x, y)
     data = (residual, white) if model.dim_context else (residual,)  # `fit` wants no empty tensors
     held_out = None if valid is None else model.whiten(*valid)
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr, betas=(0.9, 0.99))
+    fused = next(model.parameters()).device.type in ("cpu", "cuda")
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr, betas=(0.9, 0.99), fused=fused)
     schedule = cosine(optimizer, epochs, len(y), batch_size)
 
     def loss(batch: tuple[Tensor, ...]) -> Tensor:

@@ -71,7 +71,8 @@ def train_pixels(
     if average is not None and not 0 <= average < 1:
         raise ValueError(f"average: expected a share of at least 0 and below 1, got {average}")
     x, _ = _unpack(data)
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+    fused = next(model.parameters()).device.type in ("cpu", "cuda")
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=fused)
     schedule = cosine(optimizer, epochs, len(x), batch_size)
     descend = gradient_step(
         model,

@@ -541,7 +541,8 @@ def train_ride(
             sense.
         FloatingPointError: If the loss became NaN or infinite.
     """
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
+    fused = next(model.parameters()).device.type in ("cpu", "cuda")
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=fused)
     schedule = cosine(optimizer, epochs, len(images), batch_size)
 
     def loss(batch: Tensor) -> Tensor:
