@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Sequence
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -58,9 +61,11 @@ def check_tensor(
                 f"{name}: expected shape {_describe_shape(shape)}, got {tuple(x.shape)}"
             )
     if floating and not x.is_floating_point():
-        raise ValueError(f"{name}: expected a floating-point tensor, got {x.dtype}; use x.float()")
+        raise ValueError(
+            f"{name}: expected a floating-point tensor, got {x.dtype}; use {name}.float()"
+        )
     if integer and (x.is_floating_point() or x.is_complex()):
-        raise ValueError(f"{name}: expected integers, got {x.dtype}; use x.long()")
+        raise ValueError(f"{name}: expected integers, got {x.dtype}; use {name}.long()")
     if nonempty and x.numel() == 0:
         raise ValueError(f"{name}: expected at least one element, got shape {tuple(x.shape)}")
     if finite and x.is_floating_point() and not torch.isfinite(x).all():
@@ -72,7 +77,7 @@ def check_tensor(
 
 
 def check_labels(y: Tensor, name: str, *, num_classes: int, length: int | None = None) -> Tensor:
-    """Return ``y`` if it holds class labels ``0 .. num_classes - 1``, or say what is wrong.
+    """Return ``y`` as int64 if it holds class labels ``0 .. num_classes - 1``.
 
     Raises:
         TypeError: If ``y`` is no tensor.
@@ -82,9 +87,113 @@ def check_labels(y: Tensor, name: str, *, num_classes: int, length: int | None =
     check_tensor(y, name, ndim=1, integer=True)
     if length is not None and len(y) != length:
         raise ValueError(f"{name}: expected {length} labels, one an example, got {len(y)}")
-    low, high = int(y.min()), int(y.max())
+    labels = y.long()
+    low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= num_classes:
         raise ValueError(
             f"{name}: expected labels 0 to {num_classes - 1}, got values from {low} to {high}"
         )
-    return y
+    return labels
+
+
+def check_dtype(x: Tensor, name: str, like: Tensor) -> Tensor:
+    """Return ``x`` if its dtype is that of the model's own numbers."""
+    if x.dtype != like.dtype:
+        raise ValueError(
+            f"{name}: expected {like.dtype} like the model, got {x.dtype}; "
+            f"use {name}.to({like.dtype}), or model.to({x.dtype})"
+        )
+    return x
+
+
+def check_events(x: Tensor, name: str, event_shape: Sequence[int | str], like: Tensor) -> Tensor:
+    """Return real-valued events of shape (B, *event_shape) if they have the dtype of ``like``."""
+    check_tensor(x, name, shape=("B", *event_shape), floating=True)
+    return check_dtype(x, name, like)
+
+
+def check_zeros_and_ones(x: Tensor, name: str) -> Tensor:
+    """Return x if it holds nothing but zeros and ones."""
+    if not bool(((x == 0) | (x == 1)).all()):
+        raise ValueError(
+            f"{name}: expected zeros and ones, got values from {float(x.min()):.6g} to "
+            f"{float(x.max()):.6g}; binarise first, for instance ({name} > 0.5).float()"
+        )
+    return x
+
+
+def check_mask(mask: Tensor, name: str, *shapes: Sequence[int]) -> Tensor:
+    """Return a Boolean mask if it has one of these shapes."""
+    check_tensor(mask, name)
+    if mask.dtype != torch.bool:
+        raise ValueError(f"{name}: expected a Boolean mask, got {mask.dtype}; use {name}.bool()")
+    if mask.shape not in [torch.Size(shape) for shape in shapes]:
+        wanted = ", or ".join(_describe_shape(shape) for shape in shapes)
+        each = " for a mask an event" * (len(shapes) > 1)
+        raise ValueError(f"{name}: expected shape {wanted}{each}, got {tuple(mask.shape)}")
+    return mask
+
+
+# --- numbers ---
+
+
+def check_count(n: SupportsIndex, name: str = "n", least: int = 1) -> int:
+    """Return ``n`` as an int if it is an integer (NumPy's, too) of at least ``least``."""
+    try:
+        number = operator.index(n)
+    except TypeError:
+        number = None
+    if number is None or isinstance(n, bool):
+        raise ValueError(f"{name}: expected an integer, got {n!r}")
+    if number < least:
+        raise ValueError(f"{name}: expected at least {least}, got {number}")
+    return number
+
+
+def check_not_negative(value: float, name: str) -> float:
+    """Return ``value`` if it is finite and not negative."""
+    if not 0.0 <= value < math.inf:
+        raise ValueError(f"{name}: expected a finite number of at least 0, got {value}")
+    return value
+
+
+def check_share(value: float, name: str) -> float:
+    """Return ``value`` if it is a share of at least 0 and below 1."""
+    if not 0 <= value < 1:
+        raise ValueError(f"{name}: expected a share of at least 0 and below 1, got {value}")
+    return value
+
+
+def check_event_shape(
+    event_shape: SupportsIndex | Sequence[int], *, image: bool = False, channels: int | None = None
+) -> torch.Size:
+    """Return the shape of an event; a number d stands for (d,).
+
+    Args:
+        event_shape: One whole number or some, each at least 1.
+        image: Expect (channels, height, width).
+        channels: Expect so many channels of an image.
+    """
+    sizes = tuple(event_shape) if isinstance(event_shape, Sequence) else (event_shape,)
+    try:
+        shape = torch.Size(check_count(n, "event_shape") for n in sizes)
+    except ValueError:
+        shape = torch.Size()
+    fits = len(shape) == 3 and channels in (None, shape[0]) if image else len(shape) > 0
+    if not fits:
+        wanted = "a positive whole number or some of them"
+        if image:
+            wanted = f"({channels or 'channels'}, height, width), positive whole numbers"
+        raise ValueError(f"event_shape: expected {wanted}, got {event_shape!r}")
+    return shape
+
+
+def check_probabilities(probs: Tensor, name: str) -> Tensor:
+    """Return a vector of probabilities, (K,), if it is one; its sum may be off by rounding."""
+    check_tensor(probs, name, ndim=1, floating=True)
+    smallest, total = float(probs.detach().min()), float(probs.detach().sum())
+    if smallest < 0.0:
+        raise ValueError(f"{name}: expected probabilities of at least 0, got {smallest:.6g}")
+    if abs(total - 1.0) > 1e-4:
+        raise ValueError(f"{name}: expected a sum of 1, got {total:.6g}; use {name} / {name}.sum()")
+    return probs

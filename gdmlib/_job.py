@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from gdmlib._checkpoint import load_plain, save_weights, write_atomically
 from gdmlib.records import Data, Metric, Published
+from gdmlib.training.files import load_plain, save_weights, write_atomically
 
 REPORT_EVERY = 5.0  # seconds between two lines of progress, and between two notes of the time spent
 _STATE = "run.json"

@@ -36,9 +36,7 @@ import torch
 from tqdm import tqdm
 
 import gdmlib
-from gdmlib._checkpoint import CheckpointError
 from gdmlib._job import Experiment, Job, Outcome, ResumeError, clock, prepare
-from gdmlib._processes import MissingFabricError, Processes, find_device, launch, together
 from gdmlib.experiments import EXPERIMENTS
 from gdmlib.records import (
     Data,
@@ -52,6 +50,8 @@ from gdmlib.records import (
     sha256_of,
     write_record,
 )
+from gdmlib.training.files import CheckpointError
+from gdmlib.training.processes import MissingFabricError, Processes, find_device, launch, together
 
 __all__ = [
     "EXPERIMENTS",

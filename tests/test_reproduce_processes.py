@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from gdmlib._processes import average, is_main, share, shared_seed, together
 from gdmlib.training import fit, gradient_step
+from gdmlib.training.processes import average, is_main, share, shared_seed, together
 
 
 class Group:

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from gdmlib import _job
-from gdmlib._checkpoint import CheckpointError, load_plain
 from gdmlib._job import Job, ResumeError, clock, prepare
 from gdmlib.autoregressive import MADE
 from gdmlib.reproduce import load_record, main, run
+from gdmlib.training.files import CheckpointError, load_plain
 
 SETTINGS = {"batch_size": 33, "seeds": [0, 1]}
 

@@ -847,7 +847,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         Path(temporary).write_text("half")
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("gdmlib._checkpoint.save_file", fail)
+    monkeypatch.setattr("gdmlib.training.files.save_file", fail)
     with pytest.raises(OSError, match="no space left"):
         save_weights(nn.Linear(1, 1), path, {"is": "new"})
     assert load_weights(nn.Linear(1, 1), path) == {"is": "old"}

@@ -19,8 +19,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from gdmlib._checks import check_tensor
-from gdmlib.densities._common import check_count, check_dtype
+from gdmlib._checks import check_count, check_dtype, check_tensor
 
 
 def check_event_shape(event_shape: int | Sequence[int]) -> torch.Size:

@@ -15,18 +15,18 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import logsigmoid, softplus
 
-from gdmlib._checks import check_tensor
+from gdmlib._checks import (
+    check_count,
+    check_dtype,
+    check_not_negative,
+    check_probabilities,
+    check_tensor,
+)
 from gdmlib.autoregressive._binary import (
     check_binary,
     check_known,
     check_zeros_and_ones,
     uniforms,
-)
-from gdmlib.densities._common import (
-    check_count,
-    check_dtype,
-    check_not_negative,
-    check_probabilities,
 )
 from gdmlib.densities.categorical import Categorical
 

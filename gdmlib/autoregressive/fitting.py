@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib.densities._common import check_count
+from gdmlib._checks import check_count
 from gdmlib.training import History, cosine, fit, gradient_step
 
 

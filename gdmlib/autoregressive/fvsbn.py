@@ -23,9 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from gdmlib._checks import check_tensor
+from gdmlib._checks import check_count, check_not_negative, check_tensor
 from gdmlib.autoregressive._binary import BinaryAutoregressive, check_binary, check_event_shape
-from gdmlib.densities._common import check_count, check_not_negative
 from gdmlib.densities.logistic import is_separable
 
 STEPS = 10  # of L-BFGS in one stretch

@@ -26,6 +26,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import dropout, linear, relu
 
+from gdmlib._checks import check_count
 from gdmlib.autoregressive._binary import (
     bernoulli_log_prob,
     check_binary,
@@ -36,7 +37,6 @@ from gdmlib.autoregressive._binary import (
     thresholds,
     uniforms,
 )
-from gdmlib.densities._common import check_count
 
 
 class MADE(nn.Module):

@@ -19,23 +19,19 @@ promises a large error of the prediction, through the same :math:`\alpha_{cs}` i
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_tensor
+from gdmlib._checks import check_count, check_dtype, check_tensor
+from gdmlib._random import standard_normal, uniform
 from gdmlib.autoregressive.neighbourhood import CausalImage, Neighbourhood
-from gdmlib.densities._common import check_count, check_dtype, standard_normal, uniform
 from gdmlib.densities.gaussian import LOG_2PI
 from gdmlib.densities.scale_mixture import GaussianScaleMixture
 from gdmlib.training import History, cosine, fit, gradient_step
-
-LOG_PRECISION_BOUND = 25.0
-"""L-BFGS keeps the log-precisions in ± this: a float32 exponential is then far from overflow."""
+from gdmlib.training.exact import lbfgs, mean_loss
 
 
 class Whitening(nn.Module):
@@ -283,7 +279,7 @@ class MCGSM(nn.Module):
         """Draw a y for each context, shape (B, D) -> (B,)."""
         self._check_contexts(x)
         check_dtype(x, "x", self.eta)
-        u = uniform(len(x), self.eta, generator)
+        u = uniform((len(x),), self.eta, generator)
         return self.draw(x, u, standard_normal((len(x),), self.eta, generator))
 
     def draw(self, x: Tensor, u: Tensor, z: Tensor) -> Tensor:
@@ -396,7 +392,7 @@ def train_mcgsm(
 
     def validate() -> float:
         assert held_out is not None
-        mean = _mean_loss(model.white_log_prob, held_out, 16_384)
+        mean = mean_loss(model.white_log_prob, held_out, 16_384)
         return mean - float(model.whitening.log_det())
 
     return fit(
@@ -548,107 +544,6 @@ class MCGSMPatch(nn.Module):
 
     def _models(self) -> list[MCGSM]:
         return [model for model in self.conditionals if isinstance(model, MCGSM)]
-
-
-def lbfgs(
-    model: nn.Module,
-    log_prob: Callable[..., Tensor],
-    data: tuple[Tensor, ...],
-    *,
-    n_iter: int = 200,
-    valid: tuple[Tensor, ...] | None = None,
-    patience: int = 20,
-    chunk: int = 16_384,
-) -> list[float]:
-    """Maximise the mean log-likelihood with L-BFGS, the gradient summed over chunks of the data.
-
-    Args:
-        model: Its parameters that require a gradient are changed; those named ``alpha`` are kept
-            within ± ``LOG_PRECISION_BOUND``.
-        log_prob: Gives the log-likelihood of each example, (B,), from a chunk of each tensor of the
-            data.
-        data: Tensors that share their first dimension, N.
-        n_iter: The most steps to take.
-        valid: Held-out data: at the end the parameters are those that predict them best.
-        patience: Stop after so many steps in a row that do not improve on the best validation.
-        chunk: Examples at a time, to bound the memory.
-
-    Returns:
-        The mean negative log-likelihood in nats at the start and after each step.
-
-    Raises:
-        FloatingPointError: If the likelihood at the start is not finite.
-    """
-    from scipy.optimize import Bounds, minimize
-
-    check_count(n_iter, "n_iter")
-    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    parameters = [p for _, p in named]
-    bound = np.concatenate(
-        [
-            np.full(p.numel(), LOG_PRECISION_BOUND if name.split(".")[-1] == "alpha" else np.inf)
-            for name, p in named
-        ]
-    )
-
-    def put(theta: np.ndarray) -> None:
-        values = torch.as_tensor(theta).to(parameters[0])
-        with torch.no_grad():
-            for p, part in zip(
-                parameters, values.split([p.numel() for p in parameters]), strict=True
-            ):
-                p.copy_(part.view_as(p))
-
-    def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        put(theta)
-        total, gradient = 0.0, np.zeros(len(theta))
-        for batch in zip(*[x.split(chunk) for x in data], strict=True):
-            loss = -log_prob(*batch).sum()
-            parts = torch.autograd.grad(loss, parameters, allow_unused=True)
-            flat = [
-                torch.zeros_like(p).flatten() if g is None else g.flatten()
-                for g, p in zip(parts, parameters, strict=True)
-            ]
-            total += float(loss.detach())
-            gradient += torch.cat(flat).double().cpu().numpy()
-        return total / len(data[0]), gradient / len(data[0])
-
-    start = torch.cat([p.detach().flatten() for p in parameters]).double().cpu().numpy()
-    history = [objective(start)[0]]
-    if not math.isfinite(history[0]):
-        raise FloatingPointError(f"the negative log-likelihood at the start is {history[0]}")
-    best, best_theta, stale = math.inf, start, 0
-
-    def after_step(intermediate_result: Any) -> None:
-        nonlocal best, best_theta, stale
-        history.append(float(intermediate_result.fun))
-        score = history[-1]
-        if valid is not None:
-            put(intermediate_result.x)
-            score = _mean_loss(log_prob, valid, chunk)
-        stale = 0 if score < best else stale + 1
-        if score < best:
-            best, best_theta = score, intermediate_result.x.copy()
-        if valid is not None and stale >= patience:
-            raise StopIteration
-
-    minimize(
-        objective,
-        start,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=Bounds(-bound, bound),
-        callback=after_step,
-        options={"maxiter": n_iter, "maxfun": 2 * n_iter + 20, "maxcor": 20, "ftol": 1e-10},
-    )
-    put(best_theta)
-    return history
-
-
-@torch.no_grad()
-def _mean_loss(log_prob: Callable[..., Tensor], data: tuple[Tensor, ...], chunk: int) -> float:
-    batches = zip(*[x.split(chunk) for x in data], strict=True)
-    return -sum(float(log_prob(*batch).sum()) for batch in batches) / len(data[0])
 
 
 def _check_pairs(y: Tensor, x: Tensor, dim_context: int | None) -> None:

@@ -33,10 +33,9 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
 
-from gdmlib._checks import check_tensor
+from gdmlib._checks import check_count, check_dtype, check_tensor
 from gdmlib.autoregressive.mcgsm import MCGSM
 from gdmlib.autoregressive.neighbourhood import CausalImage, Neighbourhood
-from gdmlib.densities._common import check_count, check_dtype
 
 BASIS = ((1, 1, 1, 1), (1, -1, 1, -1), (1, 1, -1, -1), (1, -1, -1, 1))
 """Twice the Haar basis of 2 x 2 pixels: the sum, and differences of columns, rows and diagonals."""

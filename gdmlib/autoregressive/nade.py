@@ -21,8 +21,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from gdmlib._checks import check_count
 from gdmlib.autoregressive._binary import BinaryAutoregressive
-from gdmlib.densities._common import check_count
 
 
 class NADE(BinaryAutoregressive):

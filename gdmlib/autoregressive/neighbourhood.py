@@ -26,8 +26,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import pad
 
-from gdmlib._checks import check_tensor
-from gdmlib.densities._common import check_count, check_dtype, standard_normal, uniform
+from gdmlib._checks import check_count, check_dtype, check_tensor
+from gdmlib._random import standard_normal, uniform
 
 
 class Neighbourhood:
@@ -287,7 +287,7 @@ class CausalImage(nn.Module, ABC):
         """Draw the unknown pixels of the canvas' interior; return the interior."""
         shape = self.neighbourhood.interior(canvas).shape
         # All noise is drawn beforehand, so that the order of the sweep does not matter.
-        u = uniform(shape.numel(), canvas, generator).reshape(shape)
+        u = uniform((shape.numel(),), canvas, generator).reshape(shape)
         z = standard_normal(shape, canvas, generator)
         top, left = self.neighbourhood.top, self.neighbourhood.left
         offsets = torch.tensor(self.neighbourhood.offsets, device=canvas.device)

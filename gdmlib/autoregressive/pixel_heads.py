@@ -20,7 +20,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from gdmlib.densities._common import check_count
+from gdmlib._checks import check_count
 from gdmlib.densities.discretised_logistic import check_levels, logistic_bin_log_prob
 
 

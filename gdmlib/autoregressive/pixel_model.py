@@ -20,11 +20,10 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_labels, check_tensor
+from gdmlib._checks import check_count, check_dtype, check_labels, check_tensor
 from gdmlib.autoregressive._binary import check_known, uniforms
 from gdmlib.autoregressive.pixel_heads import LogisticMixtureHead, PixelHead, SoftmaxHead
 from gdmlib.autoregressive.pixelcnn_layers import MaskedConv2d
-from gdmlib.densities._common import check_count, check_dtype
 from gdmlib.densities.discretised_logistic import check_levels, draw_level
 
 

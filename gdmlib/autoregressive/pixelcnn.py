@@ -29,6 +29,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import relu
 
+from gdmlib._checks import check_count
 from gdmlib.autoregressive.pixel_heads import PixelHead
 from gdmlib.autoregressive.pixel_model import Memory, PixelModel
 from gdmlib.autoregressive.pixelcnn_layers import (
@@ -42,7 +43,6 @@ from gdmlib.autoregressive.pixelcnn_layers import (
     check_features,
     gate,
 )
-from gdmlib.densities._common import check_count
 
 # --- The plain PixelCNN --------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import conv2d, pad
 
-from gdmlib.densities._common import check_count
+from gdmlib._checks import check_count
 
 #: Standard deviation of tanh(a) σ(b) for independent standard normal a and b.
 GATE_STD = 0.34

@@ -31,12 +31,13 @@ from torch import Generator, Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
-from gdmlib._checks import check_tensor
-from gdmlib.autoregressive.mcgsm import MCGSM, Whitening, lbfgs
+from gdmlib._checks import check_count, check_tensor
+from gdmlib._random import uniform
+from gdmlib.autoregressive.mcgsm import MCGSM, Whitening
 from gdmlib.autoregressive.neighbourhood import CausalImage, Neighbourhood, wavefronts
-from gdmlib.densities._common import check_count, uniform
 from gdmlib.densities.scale_mixture import GaussianScaleMixture
 from gdmlib.training import History, cosine, fit, gradient_step
+from gdmlib.training.exact import lbfgs
 
 
 def lstm_step(
@@ -433,7 +434,7 @@ class RIDE(CausalImage):
         Args:
             images: Training images, shape (B, 1, H, W).
             n_iter: The most steps to take.
-            valid: Images that are held out, see `gdmlib.autoregressive.mcgsm.lbfgs`.
+            valid: Images that are held out, see `gdmlib.training.exact.lbfgs`.
 
         Returns:
             The mean negative log-likelihood in nats of *whitened* pixels, at the start and after
@@ -622,7 +623,7 @@ class FlipEnsemble(nn.Module):
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """Draw n images, shape (n, *event_shape): those of the model, each flipped at random."""
         images = self.model.sample(n, generator)
-        chosen = (uniform(n, images, generator) * len(self.flips)).long()
+        chosen = (uniform((n,), images, generator) * len(self.flips)).long()
         for k, (dims, swap) in enumerate(self.flips):
             back = images[chosen == k].flip(dims)
             images[chosen == k] = back.mT if swap else back

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor, nn
 
+from gdmlib._checks import check_count
 from gdmlib.autoregressive.pixel_model import Memory, PixelModel
 from gdmlib.autoregressive.pixelcnn import Readout, ReadoutMemory
 from gdmlib.autoregressive.pixelcnn_layers import (
@@ -31,7 +32,6 @@ from gdmlib.autoregressive.pixelcnn_layers import (
     Position,
     check_features,
 )
-from gdmlib.densities._common import check_count
 
 #: Standard deviation of a new LSTM's state, about, after a few rows.
 STATE_STD = 0.3

@@ -9,13 +9,14 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_labels, check_tensor
-from gdmlib.densities._common import (
+from gdmlib._checks import (
     check_count,
+    check_labels,
     check_not_negative,
     check_probabilities,
-    uniform,
+    check_tensor,
 )
+from gdmlib._random import uniform
 
 
 class Categorical(nn.Module):
@@ -105,7 +106,7 @@ class Categorical(nn.Module):
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """Draw n outcomes, int64 of shape (n,)."""
-        return self.inverse_cdf(uniform(check_count(n), self.logits, generator))
+        return self.inverse_cdf(uniform((check_count(n),), self.logits, generator))
 
     def entropy(self) -> Tensor:
         """Return the entropy in nats, shape ()."""

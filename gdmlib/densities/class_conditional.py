@@ -16,9 +16,9 @@ from typing import cast
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_labels, check_tensor
-from gdmlib.densities._common import Density, check_count, check_probabilities
+from gdmlib._checks import check_count, check_labels, check_probabilities, check_tensor
 from gdmlib.densities.categorical import Categorical
+from gdmlib.densities.density import Density
 from gdmlib.densities.gaussian import MultivariateNormal
 
 

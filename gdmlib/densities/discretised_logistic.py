@@ -30,8 +30,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from gdmlib._checks import check_labels, check_tensor
-from gdmlib.densities._common import check_count, check_dtype, check_probabilities, uniform
+from gdmlib._checks import check_count, check_dtype, check_labels, check_probabilities, check_tensor
+from gdmlib._random import uniform
 
 #: Scales are held between exp(-30) and exp(30) levels, where a bin holds all or next to nothing.
 LARGEST_LOG_SCALE = 30.0
@@ -137,7 +137,7 @@ class DiscretisedLogisticMixture(nn.Module):
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """Draw n levels, int64 of shape (n,)."""
-        u = uniform(check_count(n), self.means, generator)
+        u = uniform((check_count(n),), self.means, generator)
         return draw_level(self.probs.log().expand(n, -1), u)
 
 

@@ -19,14 +19,8 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_tensor
-from gdmlib.densities._common import (
-    check_count,
-    check_dtype,
-    check_events,
-    check_not_negative,
-    standard_normal,
-)
+from gdmlib._checks import check_count, check_dtype, check_events, check_not_negative, check_tensor
+from gdmlib._random import standard_normal
 
 LOG_2PI = math.log(2 * math.pi)
 

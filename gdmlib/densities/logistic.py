@@ -15,21 +15,22 @@ likelier (Albert and Anderson 1984). A linear programme decides that before the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import logsigmoid, one_hot, softplus
 
-from gdmlib._checks import check_labels, check_tensor
-from gdmlib.densities._common import (
+from gdmlib._checks import (
     check_count,
     check_dtype,
     check_events,
+    check_labels,
     check_not_negative,
-    uniform,
+    check_tensor,
 )
+from gdmlib._random import uniform
+from gdmlib.training.exact import newton
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -121,7 +122,7 @@ class LogisticRegression(nn.Module):
     def sample(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         """Draw a label for each x, shape (B, d) -> (B,) int64: 1 where a uniform u < p."""
         probs = self.probs(x)
-        return (uniform(len(x), probs, generator) < probs).long()
+        return (uniform((len(x),), probs, generator) < probs).long()
 
 
 class MultinomialLogisticRegression(nn.Module):
@@ -222,51 +223,9 @@ class MultinomialLogisticRegression(nn.Module):
     def sample(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         """Draw a label for each x, shape (B, d) -> (B,) int64, by the inverse of the cdf."""
         cumulative = torch.softmax(self.logits(x).double(), dim=1).cumsum(dim=1)
-        u = uniform(len(x), cumulative, generator)
+        u = uniform((len(x),), cumulative, generator)
         # The last sum may fall short of 1 by rounding, so it is not asked.
         return (cumulative[:, :-1] <= u[:, None]).sum(dim=1)
-
-
-def newton(
-    objective: Callable[[Tensor], Tensor],
-    derivatives: Callable[[Tensor], tuple[Tensor, Tensor]],
-    start: Tensor,
-    *,
-    tolerance: float = 1e-10,
-    n_iter: int = 200,
-) -> Tensor:
-    """Minimise a smooth convex function by Newton's method with a line search.
-
-    Args:
-        objective: Its value at a point of shape (p,).
-        derivatives: Its gradient, (p,), and Hessian, (p, p).
-        start: Where to start, shape (p,), float64.
-        tolerance: Stop when no entry of the gradient is larger.
-        n_iter: The most steps to take.
-
-    Raises:
-        RuntimeError: If the gradient is not small after the last step.
-    """
-    theta, value = start, objective(start)
-    for _ in range(n_iter):
-        gradient, hessian = derivatives(theta)
-        if float(gradient.abs().max()) <= tolerance:
-            return theta
-        step = -torch.linalg.solve(hessian, gradient)
-        slope = float(gradient @ step)
-        # Halve the step until the value falls by a fair part of what the slope promises (Armijo);
-        # near the minimum the fall drowns in rounding, which must not stop a good step.
-        rounding = 1e-13 * max(abs(float(value)), 1.0)
-        for halvings in range(40):
-            new = theta + 0.5**halvings * step
-            new_value = objective(new)
-            if float(new_value - value) <= 1e-4 * 0.5**halvings * slope + rounding:
-                break
-        theta, value = new, new_value
-    raise RuntimeError(
-        f"Newton's method did not converge in {n_iter} steps: gradient "
-        f"{float(gradient.abs().max()):.3g}, wanted {tolerance:.3g}; standardise x or raise l2"
-    )
 
 
 def is_separable(z: Tensor, y: Tensor, num_classes: int) -> bool:

@@ -13,15 +13,15 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_tensor
-from gdmlib.densities._common import (
+from gdmlib._checks import (
     check_count,
     check_dtype,
     check_events,
     check_not_negative,
     check_probabilities,
-    standard_normal,
+    check_tensor,
 )
+from gdmlib._random import standard_normal
 from gdmlib.densities.categorical import Categorical
 from gdmlib.densities.gaussian import LOG_2PI, cholesky
 

@@ -10,18 +10,17 @@ from typing import Any
 import pytest
 import torch
 
-from gdmlib.autoregressive import mcgsm
 from gdmlib.autoregressive.mcgsm import (
     MCGSM,
     MCGSMImage,
     MCGSMPatch,
     Whitening,
-    lbfgs,
     train_mcgsm,
 )
 from gdmlib.autoregressive.neighbourhood import Neighbourhood, wavefronts
 from gdmlib.densities import MultivariateNormal
 from gdmlib.training import History
+from gdmlib.training.exact import LOG_PRECISION_BOUND, lbfgs
 from tests.autoregressive.image_laws import (
     check_causality,
     check_pixels_normalised,
@@ -382,7 +381,7 @@ def test_lbfgs_keeps_precisions_in_bounds():
     # Half of the pixels coincide, so that a precision would grow without end.
     y = torch.cat([torch.zeros(200), torch.randn(200, generator=torch.Generator())])
     model = MCGSM.fit(torch.zeros(400, 0), y, 2, 2, n_iter=100)
-    assert float(model.alpha.detach().abs().max()) <= mcgsm.LOG_PRECISION_BOUND
+    assert float(model.alpha.detach().abs().max()) <= LOG_PRECISION_BOUND
     assert math.isfinite(model.history[-1])
 
 

@@ -11,10 +11,10 @@ from itertools import product
 import torch
 from torch import Generator, Tensor, nn
 
+from gdmlib._checks import check_count
 from gdmlib.autoregressive.pixel_model import PixelModel
 from gdmlib.autoregressive.pixelcnn import GatedPixelCNN, PixelCNN
 from gdmlib.autoregressive.row_lstm import RowLSTM
-from gdmlib.densities._common import check_count
 from gdmlib.densities.discretised_logistic import DiscretisedLogisticMixture
 
 from .causality import CausalCase

@@ -24,15 +24,13 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 from tqdm import tqdm
 
-from gdmlib._checkpoint import (
+from gdmlib._checks import check_tensor
+from gdmlib.training.files import (
     CheckpointError,
     load_plain,
-    load_weights,
-    save_weights,
     write_atomically,
 )
-from gdmlib._checks import check_tensor
-from gdmlib._processes import (
+from gdmlib.training.processes import (
     average,
     average_gradients,
     check_replicas,
@@ -41,16 +39,6 @@ from gdmlib._processes import (
     shared_seed,
     weight_of,
 )
-
-__all__ = [
-    "CheckpointError",
-    "History",
-    "cosine",
-    "fit",
-    "gradient_step",
-    "load_weights",
-    "save_weights",
-]
 
 Batch = Any  # a Tensor, or a tuple of them: what `data` was
 Metrics = Mapping[str, Tensor | float]

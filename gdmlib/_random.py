@@ -1,0 +1,50 @@
+"""Random numbers, drawn where the generator lives and then moved to the model.
+
+Drawing on the generator's own device lets one seeded CPU generator serve a model anywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor
+
+
+def _home(generator: Generator | None) -> torch.device:
+    return torch.device("cpu") if generator is None else generator.device
+
+
+def standard_normal(shape: Sequence[int], like: Tensor, generator: Generator | None) -> Tensor:
+    """Draw standard normal numbers in the dtype of ``like``, on its device."""
+    z = torch.randn(*shape, generator=generator, dtype=like.dtype, device=_home(generator))
+    return z.to(like.device)
+
+
+def uniform(shape: Sequence[int], like: Tensor, generator: Generator | None) -> Tensor:
+    """Draw float64 numbers, uniform on [0, 1), on the device of ``like``.
+
+    Float64, because the finest step of a float32 draw, 2**-24, is larger than many a probability.
+    """
+    u = torch.rand(*shape, generator=generator, dtype=torch.float64, device=_home(generator))
+    return u.to(like.device)
+
+
+def permutation(n: int, generator: Generator | None) -> Tensor:
+    """Draw an order of 0 to n - 1, int64 of shape (n,), on the CPU."""
+    return torch.randperm(n, generator=generator, device=_home(generator)).cpu()
+
+
+def pick(log_weights: Tensor, u: Tensor) -> Tensor:
+    """Invert a discrete cdf: the k where the cumulative probability passes u.
+
+    Args:
+        log_weights: Log-probabilities up to a constant, shape (..., K).
+        u: Uniform numbers on [0, 1), float64, shape (...).
+
+    Returns:
+        Indices, int64 of shape (...).
+    """
+    cumulative = torch.softmax(log_weights.double(), dim=-1).cumsum(dim=-1)
+    # The last sum may fall short of 1 by rounding, so it is not asked.
+    return (cumulative[..., :-1] <= u[..., None]).sum(dim=-1)

@@ -1,0 +1,72 @@
+r"""The frame of all models by the chain rule.
+
+.. math:: p(x) = \prod_i p(x_i \mid x_{<i})
+
+where "before" is an order in which the numbers of an event are visited. A model says what each
+factor is (``_conditional_log_prob``), and how to visit the numbers in that order and draw those
+that are not known (``_sweep``). All noise is drawn before the first number is visited: two samplers
+of one model can then be given the same chances, and must give the same events.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from gdmlib._checks import check_mask
+from gdmlib._random import uniform
+from gdmlib.densities.density import Density
+
+
+class ChainRule(Density):
+    """A density by the chain rule: a subclass gives ``_conditional_log_prob`` and ``_sweep``."""
+
+    def conditional_log_prob(self, x: Tensor) -> Tensor:
+        """Return log p(x_i | x_<i) of every number, shape (B, *event_shape) -> the same, in nats.
+
+        Their sum over the event is `log_prob`.
+        """
+        return self._conditional_log_prob(self.check(x))
+
+    @torch.no_grad()
+    def complete(self, x: Tensor, known: Tensor, generator: Generator | None = None) -> Tensor:
+        """Draw the unknown numbers, each given all that are visited before it.
+
+        This is a draw from p(unknown | known) if the known ones are visited first: the upper half
+        of an image, say, in the order of its rows. A known number that comes later than an unknown
+        one has no influence on it.
+
+        Args:
+            x: Events, shape (B, *event_shape); unknown numbers may have any valid value.
+            known: True where a number is known, shape (*event_shape) or (B, *event_shape).
+            generator: Source of randomness; None uses torch's global generator.
+
+        Returns:
+            Shape (B, *event_shape).
+        """
+        x = self.check(x)
+        known = check_mask(known, "known", x.shape[1:], x.shape).to(x.device).expand(x.shape)
+        return self._sweep(x.clone(), known, self._noise(x.shape, generator))
+
+    def _log_prob(self, x: Tensor) -> Tensor:
+        return self._conditional_log_prob(x).flatten(1).sum(dim=1)
+
+    def _sample(self, n: int, generator: Generator | None) -> Tensor:
+        blank = self._like().new_zeros(n, *self.event_shape)
+        known = torch.zeros_like(blank, dtype=torch.bool)
+        return self._sweep(blank, known, self._noise(blank.shape, generator))
+
+    def _noise(self, shape: torch.Size, generator: Generator | None) -> Any:
+        """Draw all the chance that a sweep over events of this shape needs."""
+        return uniform(shape, self._like(), generator)
+
+    @abstractmethod
+    def _conditional_log_prob(self, x: Tensor) -> Tensor:
+        """Return log p(x_i | x_<i) of the numbers of valid events."""
+
+    @abstractmethod
+    def _sweep(self, x: Tensor, known: Tensor, noise: Any) -> Tensor:
+        """Visit the numbers in order and draw those that are not known; x may be written into."""

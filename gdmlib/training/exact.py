@@ -1,0 +1,160 @@
+"""Optimisers that see all the data in every step: Newton and L-BFGS."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gdmlib._checks import check_count
+
+LOG_PRECISION_BOUND = 25.0
+"""L-BFGS keeps the log-precisions in ± this: a float32 exponential is then far from overflow."""
+
+
+def newton(
+    objective: Callable[[Tensor], Tensor],
+    derivatives: Callable[[Tensor], tuple[Tensor, Tensor]],
+    start: Tensor,
+    *,
+    tolerance: float = 1e-10,
+    n_iter: int = 200,
+) -> Tensor:
+    """Minimise a smooth convex function by Newton's method with a line search.
+
+    Args:
+        objective: Its value at a point of shape (p,).
+        derivatives: Its gradient, (p,), and Hessian, (p, p).
+        start: Where to start, shape (p,), float64.
+        tolerance: Stop when no entry of the gradient is larger.
+        n_iter: The most steps to take.
+
+    Raises:
+        RuntimeError: If the gradient is not small after the last step.
+    """
+    theta, value = start, objective(start)
+    for _ in range(n_iter):
+        gradient, hessian = derivatives(theta)
+        if float(gradient.abs().max()) <= tolerance:
+            return theta
+        step = -torch.linalg.solve(hessian, gradient)
+        slope = float(gradient @ step)
+        # Halve the step until the value falls by a fair part of what the slope promises (Armijo);
+        # near the minimum the fall drowns in rounding, which must not stop a good step.
+        rounding = 1e-13 * max(abs(float(value)), 1.0)
+        for halvings in range(40):
+            new = theta + 0.5**halvings * step
+            new_value = objective(new)
+            if float(new_value - value) <= 1e-4 * 0.5**halvings * slope + rounding:
+                break
+        theta, value = new, new_value
+    raise RuntimeError(
+        f"Newton's method did not converge in {n_iter} steps: gradient "
+        f"{float(gradient.abs().max()):.3g}, wanted {tolerance:.3g}; standardise x or raise l2"
+    )
+
+
+def lbfgs(
+    model: nn.Module,
+    log_prob: Callable[..., Tensor],
+    data: tuple[Tensor, ...],
+    *,
+    n_iter: int = 200,
+    valid: tuple[Tensor, ...] | None = None,
+    patience: int = 20,
+    chunk: int = 16_384,
+) -> list[float]:
+    """Maximise the mean log-likelihood with L-BFGS, the gradient summed over chunks of the data.
+
+    Args:
+        model: Its parameters that require a gradient are changed; those named ``alpha`` are kept
+            within ± ``LOG_PRECISION_BOUND``.
+        log_prob: Gives the log-likelihood of each example, (B,), from a chunk of each tensor of the
+            data.
+        data: Tensors that share their first dimension, N.
+        n_iter: The most steps to take.
+        valid: Held-out data: at the end the parameters are those that predict them best.
+        patience: Stop after so many steps in a row that do not improve on the best validation.
+        chunk: Examples at a time, to bound the memory.
+
+    Returns:
+        The mean negative log-likelihood in nats at the start and after each step.
+
+    Raises:
+        FloatingPointError: If the likelihood at the start is not finite.
+    """
+    from scipy.optimize import Bounds, minimize
+
+    check_count(n_iter, "n_iter")
+    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    parameters = [p for _, p in named]
+    bound = np.concatenate(
+        [
+            np.full(p.numel(), LOG_PRECISION_BOUND if name.split(".")[-1] == "alpha" else np.inf)
+            for name, p in named
+        ]
+    )
+
+    def put(theta: np.ndarray) -> None:
+        values = torch.as_tensor(theta).to(parameters[0])
+        with torch.no_grad():
+            for p, part in zip(
+                parameters, values.split([p.numel() for p in parameters]), strict=True
+            ):
+                p.copy_(part.view_as(p))
+
+    def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        put(theta)
+        total, gradient = 0.0, np.zeros(len(theta))
+        for batch in zip(*[x.split(chunk) for x in data], strict=True):
+            loss = -log_prob(*batch).sum()
+            parts = torch.autograd.grad(loss, parameters, allow_unused=True)
+            flat = [
+                torch.zeros_like(p).flatten() if g is None else g.flatten()
+                for g, p in zip(parts, parameters, strict=True)
+            ]
+            total += float(loss.detach())
+            gradient += torch.cat(flat).double().cpu().numpy()
+        return total / len(data[0]), gradient / len(data[0])
+
+    start = torch.cat([p.detach().flatten() for p in parameters]).double().cpu().numpy()
+    history = [objective(start)[0]]
+    if not math.isfinite(history[0]):
+        raise FloatingPointError(f"the negative log-likelihood at the start is {history[0]}")
+    best, best_theta, stale = math.inf, start, 0
+
+    def after_step(intermediate_result: Any) -> None:
+        nonlocal best, best_theta, stale
+        history.append(float(intermediate_result.fun))
+        score = history[-1]
+        if valid is not None:
+            put(intermediate_result.x)
+            score = mean_loss(log_prob, valid, chunk)
+        stale = 0 if score < best else stale + 1
+        if score < best:
+            best, best_theta = score, intermediate_result.x.copy()
+        if valid is not None and stale >= patience:
+            raise StopIteration
+
+    minimize(
+        objective,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=Bounds(-bound, bound),
+        callback=after_step,
+        options={"maxiter": n_iter, "maxfun": 2 * n_iter + 20, "maxcor": 20, "ftol": 1e-10},
+    )
+    put(best_theta)
+    return history
+
+
+@torch.no_grad()
+def mean_loss(log_prob: Callable[..., Tensor], data: tuple[Tensor, ...], chunk: int) -> float:
+    """Return the mean negative log-likelihood, chunk by chunk."""
+    batches = zip(*[x.split(chunk) for x in data], strict=True)
+    return -sum(float(log_prob(*batch).sum()) for batch in batches) / len(data[0])

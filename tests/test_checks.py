@@ -1,0 +1,152 @@
+"""Checks of numbers and events."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from gdmlib import _checks as checks
+
+
+def test_check_count():
+    assert checks.check_count(1) == 1
+    with pytest.raises(ValueError, match=r"^n: expected at least 1, got 0$"):
+        checks.check_count(0)
+    with pytest.raises(ValueError, match=r"^k: expected an integer, got True$"):
+        checks.check_count(True, "k")
+    with pytest.raises(ValueError, match=r"^k: expected an integer, got 2.0$"):
+        checks.check_count(2.0, "k")
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint16, np.int64, torch.tensor])
+def test_a_count_may_be_any_integer(kind):
+    found = checks.check_count(kind(3))
+    assert found == 3 and type(found) is int
+
+
+def test_check_share():
+    assert checks.check_share(0.0, "dropout") == 0.0
+    for bad in (1.0, -0.1, math.nan):
+        with pytest.raises(ValueError, match=r"^dropout: expected a share of at least 0 and below"):
+            checks.check_share(bad, "dropout")
+
+
+def test_check_event_shape():
+    assert checks.check_event_shape(3) == checks.check_event_shape((np.int32(3),)) == (3,)
+    assert checks.check_event_shape([1, 2, 3], image=True, channels=1) == (1, 2, 3)
+    for bad in ((), (0,), (2, True), 2.5, "ab"):
+        with pytest.raises(ValueError, match=r"^event_shape: expected a positive whole number"):
+            checks.check_event_shape(bad)
+    with pytest.raises(ValueError, match=r"expected \(channels, height, width\).*got \(2, 2\)$"):
+        checks.check_event_shape((2, 2), image=True)
+    with pytest.raises(ValueError, match=r"expected \(1, height, width\).*got \(3, 2, 2\)$"):
+        checks.check_event_shape((3, 2, 2), image=True, channels=1)
+
+
+def test_check_mask():
+    mask = torch.ones(2, 3, dtype=torch.bool)
+    assert checks.check_mask(mask, "known", (2, 3), (5, 2, 3)) is mask
+    with pytest.raises(ValueError, match=r"^known: expected a Boolean mask, got torch.int64; use"):
+        checks.check_mask(mask.long(), "known", (2, 3))
+    with pytest.raises(ValueError, match=r"^known: expected shape \(3,\), or \(2,\) for a mask"):
+        checks.check_mask(mask, "known", (3,), (2,))
+
+
+def test_labels_of_any_integer_dtype_come_back_as_int64():
+    for dtype in (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64):
+        found = checks.check_labels(torch.tensor([1, 0, 1]).to(dtype), "y", num_classes=2)
+        assert found.dtype == torch.int64 and found.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("value", [-1e-9, math.nan, math.inf])
+def test_check_not_negative(value):
+    assert checks.check_not_negative(0.0, "l2") == 0.0
+    assert checks.check_not_negative(3, "l2") == 3
+    with pytest.raises(
+        ValueError, match=rf"^l2: expected a finite number of at least 0, got {value}$"
+    ):
+        checks.check_not_negative(value, "l2")
+
+
+def test_check_probabilities():
+    probs = torch.tensor([0.0, 0.3, 0.70005])
+    assert checks.check_probabilities(probs, "prior") is probs
+    with pytest.raises(
+        ValueError, match=r"^prior: expected probabilities of at least 0, got -0.1$"
+    ):
+        checks.check_probabilities(torch.tensor([-0.1, 1.1]), "prior")
+    for total, values in [("0.9", [0.4, 0.5]), ("1.0002", [0.5, 0.5002])]:
+        with pytest.raises(
+            ValueError,
+            match=rf"^prior: expected a sum of 1, got {total}; use prior / prior.sum\(\)$",
+        ):
+            checks.check_probabilities(torch.tensor(values), "prior")
+    for bad in (torch.tensor([[1.0]]), torch.tensor([1]), torch.tensor([math.nan])):
+        with pytest.raises(ValueError, match=r"^prior: "):
+            checks.check_probabilities(bad, "prior")
+
+
+def test_check_events():
+    like = torch.zeros(()).double()
+    x = torch.zeros(4, 2).double()
+    assert checks.check_events(x, "x", (2,), like) is x
+    with pytest.raises(ValueError, match=r"^x: expected shape \(B, 3\), got \(4, 2\)$"):
+        checks.check_events(x, "x", (3,), like)
+    with pytest.raises(
+        ValueError,
+        match=r"^x: expected torch.float64 like the model, got torch.float32; "
+        r"use x.to\(torch.float64\), or model.to\(torch.float32\)$",
+    ):
+        checks.check_events(x.float(), "x", (2,), like)
+    with pytest.raises(ValueError, match=r"^x: expected a floating-point tensor"):
+        checks.check_events(x.long(), "x", (2,), like)
+
+
+def test_a_good_tensor_is_returned_as_it_is() -> None:
+    x = torch.zeros(3, 2)
+    assert checks.check_tensor(x, "x", ndim=2, shape=("N", 2), floating=True) is x
+    y = torch.tensor([0, 1, 2])
+    assert checks.check_labels(y, "y", num_classes=3, length=3) is y
+
+
+@pytest.mark.parametrize(
+    ("x", "wanted", "message"),
+    [
+        (torch.zeros(3), {"ndim": 2}, r"x: expected 2 dimensions, got shape \(3,\)"),
+        (torch.zeros(3, 1), {"ndim": 1}, r"x: expected 1 dimension, got shape \(3, 1\)"),
+        (torch.zeros(3, 1), {"shape": ("N", 2)}, r"x: expected shape \(N, 2\), got \(3, 1\)"),
+        (torch.zeros(3, 1), {"shape": (3,)}, r"x: expected shape \(3,\), got \(3, 1\)"),
+        (torch.zeros(2), {"shape": (None, 2)}, r"expected shape \(\*, 2\), got \(2,\)"),
+        (torch.zeros(2).long(), {"floating": True}, r"expected a floating-point.*int64.*x\.float"),
+        (torch.zeros(2), {"integer": True}, r"expected integers, got torch\.float32.*x\.long"),
+        (torch.zeros(2) * 1j, {"integer": True}, "expected integers"),
+        (torch.zeros(0, 2), {}, r"at least one element, got shape \(0, 2\)"),
+        (torch.tensor([0.0, float("nan"), float("inf")]), {}, "2 of 3 values are NaN or infinite"),
+    ],
+)
+def test_a_bad_tensor_is_refused(x: torch.Tensor, wanted: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        checks.check_tensor(x, "x", **wanted)
+
+
+def test_what_is_allowed_is_not_refused() -> None:
+    checks.check_tensor(torch.zeros(0), "x", nonempty=False)
+    checks.check_tensor(torch.tensor([float("nan")]), "x", finite=False)
+    checks.check_tensor(torch.tensor([True]), "x", integer=True)
+
+
+def test_no_tensor_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match=r"x: expected a torch\.Tensor, got list.*as_tensor"):
+        checks.check_tensor([1.0], "x")  # type: ignore[arg-type]
+
+
+def test_bad_labels_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected labels 0 to 2, got values from 0 to 3"):
+        checks.check_labels(torch.tensor([0, 3]), "y", num_classes=3)
+    with pytest.raises(ValueError, match="got values from -1 to 1"):
+        checks.check_labels(torch.tensor([-1, 1]), "y", num_classes=3)
+    with pytest.raises(ValueError, match="expected 3 labels, one an example, got 2"):
+        checks.check_labels(torch.tensor([0, 1]), "y", num_classes=2, length=3)
