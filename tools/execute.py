@@ -32,10 +32,10 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from PIL import Image
 
+from tools.addresses import ROOT
 from tools.notebooks import (
     KERNELSPEC,
     LANGUAGE_INFO,
-    ROOT,
     Cell,
     Notebook,
     dumps,

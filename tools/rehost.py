@@ -18,19 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gdmlib.lesson import badge, colab_cell
-from tools.notebooks import (
-    BADGE,
-    ROOT,
-    Notebook,
-    dumps,
-    is_setup,
-    read,
-    repository,
-    source_hash,
-    version,
-    write_text,
-)
+from tools.addresses import BADGE, ROOT, badge, colab_cell, is_setup, repository, version
+from tools.notebooks import Notebook, dumps, read, source_hash, write_text
 
 SUFFIXES = {
     ".bib",

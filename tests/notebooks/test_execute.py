@@ -18,7 +18,8 @@ import pytest
 from PIL import Image
 
 from tools import execute
-from tools.notebooks import Notebook, check_freshness, check_outputs, images, output_text, read
+from tools.notebooks import Notebook, images, output_text, read
+from tools.rules import check_freshness, check_outputs
 
 CELL = nbformat.v4.new_code_cell
 
@@ -207,7 +208,7 @@ def test_an_interruption_at_any_moment_leaves_the_last_good_state(
     assert set(files(tmp_path)) <= {path.name, mark.name}
 
 
-@pytest.mark.parametrize("step", ["fdopen", "replace"])
+@pytest.mark.parametrize("step", ["write_text", "replace"])
 def test_an_interruption_while_writing_leaves_the_last_good_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -217,10 +218,7 @@ def test_an_interruption_while_writing_leaves_the_last_good_state(
     path = write(tmp_path, "1")
     before = path.read_bytes()
     monkeypatch.setattr(execute, "run", lambda notebook: notebook)
-    if step == "fdopen":
-        monkeypatch.setattr(os, "fdopen", interrupt)
-    else:
-        monkeypatch.setattr(Path, "replace", interrupt)
+    monkeypatch.setattr(Path, step, interrupt)
     assert execute.main([str(path)]) == 130
     assert path.read_bytes() == before
     assert files(tmp_path) == [path.name]

@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
-from gdmlib.lesson import figures
-from tools import notebooks
+from tools import notebooks, rules
+from tools.authoring import figures
 
 LESSONS = notebooks.lessons()
-RULES = pytest.mark.parametrize("rule", notebooks.RULES, ids=lambda rule: rule.__name__)
+RULES = pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
 
 
 @RULES
