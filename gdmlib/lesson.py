@@ -229,8 +229,8 @@ def table(
         columns.append([f"{e:>{width}}" if right else f"{e:<{width}}" for e in (title, *entries)])
     if direction is not None:
         print(direction)
-    for line in zip(*columns, strict=True):
-        print("  ".join(line).rstrip())
+    for row in zip(*columns, strict=True):
+        print("  ".join(row).rstrip())
 
 
 def _entry(value: object, digits: int) -> str:

@@ -27,7 +27,7 @@ class FigureCell:
     name: str
 
 
-def figures(path: Path) -> list[FigureCell]:
+def figures(path: str | Path) -> list[FigureCell]:
     """Return the cells of an executed notebook that show a picture, in order.
 
     Raises:
@@ -42,7 +42,7 @@ def figures(path: Path) -> list[FigureCell]:
 
 
 def describe(
-    path: Path, cell_id: str, *, alt: str, caption: str | None = None, name: str | None = None
+    path: str | Path, cell_id: str, *, alt: str, caption: str | None = None, name: str | None = None
 ) -> None:
     """Write alt text, caption and name of a cell's figure into the notebook.
 
@@ -64,17 +64,19 @@ def describe(
     notebook = _read(path)
     codes = {cell["id"]: cell for cell in notebook.code}
     if cell_id not in codes:
-        raise ValueError(f"cell_id: {path.name} has no code cell {cell_id!r}; it has {list(codes)}")
+        raise ValueError(
+            f"cell_id: {notebook.path.name} has no code cell {cell_id!r}; it has {list(codes)}"
+        )
     words = codes[cell_id].setdefault("metadata", {}).setdefault("mystnb", {})
     words.setdefault("image", {})["alt"] = alt
     for key, text in (("caption", caption), ("name", name)):
         if text is not None:
             words.setdefault("figure", {})[key] = text
-    write_text(path, dumps(notebook.data))
+    write_text(notebook.path, dumps(notebook.data))
 
 
-def _read(path: Path) -> Notebook:
-    notebook = read(path)
+def _read(path: str | Path) -> Notebook:
+    notebook = read(Path(path))
     if not all("id" in cell for cell in notebook.cells):
         raise ValueError(f"{path}: expected a notebook of format 4.5, in which each cell has an id")
     return notebook

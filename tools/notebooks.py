@@ -47,6 +47,11 @@ class Notebook:
         return self.path.stem
 
     @property
+    def record(self) -> dict[str, Any]:
+        """What the last run recorded: hash of the source, seconds, memory; empty if none did."""
+        return self.data.get("metadata", {}).get("gdm", {})
+
+    @property
     def cells(self) -> list[Cell]:
         return self.data["cells"]
 
@@ -123,6 +128,11 @@ def source_hash(notebook: Notebook) -> str:
     """
     sources = [cell["source"] for cell in notebook.code if not is_setup(cell)]
     return hashlib.sha256(json.dumps(sources).encode()).hexdigest()
+
+
+def is_fresh(notebook: Notebook) -> bool:
+    """Whether the stored outputs belong to the source."""
+    return notebook.record.get("source_hash") == source_hash(notebook)
 
 
 def images(cell: Cell) -> list[str]:

@@ -40,7 +40,5 @@ def test_numbers_figures_and_exercises_are_unique_in_the_course():
 
 
 def test_all_lessons_together_stay_within_their_time():
-    seconds = [
-        notebooks.read(path).data["metadata"].get("gdm", {}).get("seconds", 0) for path in LESSONS
-    ]
+    seconds = [notebooks.read(path).record.get("seconds", 0) for path in LESSONS]
     assert sum(seconds) <= 50 * max(3, len(LESSONS))

@@ -10,7 +10,7 @@ from collections import Counter
 
 from PIL import Image
 
-from tools.notebooks import Cell, Notebook, figure_words, images, output_text, source_hash
+from tools.notebooks import Cell, Notebook, figure_words, images, is_fresh, output_text
 from tools.rules._common import at
 
 MAX_OUTPUT_KB = 700
@@ -92,9 +92,8 @@ def check_outputs(notebook: Notebook) -> list[str]:
 
 def check_freshness(notebook: Notebook) -> list[str]:
     """The outputs belong to the source: same hash, every cell run once and in order."""
-    record = notebook.data.get("metadata", {}).get("gdm", {})
     found = []
-    if record.get("source_hash") != source_hash(notebook):
+    if not is_fresh(notebook):
         found.append("the outputs do not belong to this source; run `make execute`")
     counts = [cell.get("execution_count") for cell in notebook.code]
     if not any(counts):
@@ -110,10 +109,9 @@ def check_freshness(notebook: Notebook) -> list[str]:
 
 def check_budget(notebook: Notebook) -> list[str]:
     """Seconds, memory and size of the outputs within bounds, as the last run recorded them."""
-    record = notebook.data.get("metadata", {}).get("gdm", {})
     found = []
     for key, most in (("seconds", MAX_SECONDS), ("peak_memory_mb", MAX_MEMORY_MB)):
-        value = record.get(key)
+        value = notebook.record.get(key)
         if not isinstance(value, (int, float)):
             found.append(f"metadata.gdm.{key} is missing; run `make execute`")
         elif not 0 < value <= most:
