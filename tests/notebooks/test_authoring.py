@@ -77,6 +77,12 @@ def test_a_full_disk_leaves_the_notebook_as_it_was(notebook, monkeypatch):
     assert list(notebook.parent.iterdir()) == [notebook]
 
 
+def test_a_file_that_is_replaced_keeps_its_permissions(notebook):
+    notebook.chmod(0o750)
+    describe(notebook, "contours", alt="Ellipses.")
+    assert notebook.stat().st_mode & 0o777 == 0o750
+
+
 def test_the_notebook_is_plain_json(notebook):
     describe(notebook, "contours", alt="Ünïcode stays.")
     assert "Ünïcode stays." in notebook.read_text(encoding="utf-8")
