@@ -1,4 +1,4 @@
-"""What a lesson needs around its subject: a start, a budget, a text for every picture.
+"""What a lesson needs around its subject: a start, a budget, trained weights, tables, records.
 
 A lesson is one notebook with three faces: a page of the book, a notebook in Colab, a homework. The
 same cells run in all three. What differs is the *budget*: ``"cpu"`` (the default, a minute on a
@@ -8,44 +8,29 @@ training, so that grading takes seconds.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gdmlib import plotting, training
+from gdmlib.metrics import MeanStderr
 
-__all__ = [
-    "BUDGETS",
-    "FigureCell",
-    "Lesson",
-    "badge",
-    "colab_cell",
-    "describe",
-    "figures",
-    "find_checkpoint",
-    "records",
-    "start",
-]
+__all__ = ["BUDGETS", "Lesson", "find_checkpoint", "records", "start", "table"]
 
 BUDGETS = ("cpu", "gpu", "grade")
 
 _NAME = re.compile(r"[0-9]{2}_[a-z0-9]+(_[a-z0-9]+)*")
+_NUMBER = re.compile(r"([-+−]?[0-9][0-9.,]*(e[-+]?[0-9]+)?( ± [0-9.]+)?( ?%)?|[-+]?(nan|inf))?")
 _MAX_THREADS = 4  # the lessons' models are small: more threads wait for each other
 
 T = TypeVar("T")
-
-
-# --- running a lesson -----------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -86,26 +71,37 @@ class Lesson:
         self,
         name: str,
         model: nn.Module,
-        train: Callable[[], training.History | None],
+        train: Callable[[], nn.Module | training.History | None],
+        *,
+        prefer: str = "training",
     ) -> training.History | None:
         """Train a model, or, when grading, load the weights that were trained before.
 
         Args:
             name: Of the weights, see `find_checkpoint`.
-            model: The model that ``train`` trains; the weights are loaded into it.
-            train: Trains the model. It is also called when grading if there are no weights; it
-                should take its number of epochs from `pick`, so that this takes seconds.
+            model: It is trained afterwards, whichever way.
+            train: Trains ``model`` in place, or returns a trained model of its kind. It is also
+                called when grading if there are no weights; it should take its number of epochs
+                from `pick`, so that this takes seconds.
+            prefer: ``"weights"`` loads weights that are at hand whatever the budget.
 
         Returns:
-            What ``train`` returned; None when weights were loaded.
+            The history that ``train`` returned, if it did; None when weights were loaded.
 
         Raises:
             gdmlib.training.CheckpointError: If the weights are damaged or those of another model.
         """
-        weights = find_checkpoint(name) if self.grading else None
-        if weights is None:
-            return train()
-        training.load_weights(model, weights)
+        if prefer not in ("training", "weights"):
+            raise ValueError(f"prefer: expected 'training' or 'weights', got {prefer!r}")
+        weights = find_checkpoint(name) if self.grading or prefer == "weights" else None
+        if weights is not None:
+            training.load_weights(model, weights)
+            return None
+        found = train()
+        if not isinstance(found, nn.Module):
+            return found
+        model.load_state_dict(found.state_dict())  # refuses a model of another kind or size
+        vars(model).update(vars(found))  # and whatever else a fit left, such as a history
         return None
 
 
@@ -179,7 +175,7 @@ def find_checkpoint(name: str) -> Path | None:
         raise ValueError(f"name: expected letters, digits, '.', '_' or '-', got {name!r}")
     folders = [folder / "checkpoints" for folder in _here_and_above()]
     if os.environ.get("GDMLIB_CHECKPOINTS"):
-        folders.insert(0, Path(os.environ["GDMLIB_CHECKPOINTS"]))
+        folders.insert(0, Path(os.environ["GDMLIB_CHECKPOINTS"]).expanduser())
     candidates = (folder / f"{name}.safetensors" for folder in folders)
     return next((path for path in candidates if path.is_file()), None)
 
@@ -201,179 +197,49 @@ def records(*patterns: str) -> str:
     return text or "The records are not on this machine; the book's page of results shows them."
 
 
+def table(
+    header: Sequence[object],
+    rows: Iterable[Sequence[object]],
+    *,
+    digits: int = 2,
+    direction: str | None = None,
+) -> None:
+    """Print rows under a header: numbers at the right of their column, text at the left.
+
+    Args:
+        header: One text a column.
+        rows: As many values a row: text, numbers, or whatever has a short text of its own.
+        digits: Decimals of a float, and of a mean and its standard error.
+        direction: What is good, such as ``"lower is better"``; the line above the header.
+
+    Examples:
+        >>> table(["nats", "test"], [["FVSBN", 36.726], ["ten FVSBNs", 29.581]])
+        nats         test
+        FVSBN       36.73
+        ten FVSBNs  29.58
+    """
+    lines = [[_entry(value, digits) for value in row] for row in (header, *rows)]
+    for line in lines:
+        if len(line) != len(header):
+            raise ValueError(f"rows: expected {len(header)} values a row, got {line}")
+    columns = []
+    for title, *entries in zip(*lines, strict=True):
+        width = max(map(len, (title, *entries)))
+        right = all(_NUMBER.fullmatch(entry) for entry in entries)
+        columns.append([f"{e:>{width}}" if right else f"{e:<{width}}" for e in (title, *entries)])
+    if direction is not None:
+        print(direction)
+    for row in zip(*columns, strict=True):
+        print("  ".join(row).rstrip())
+
+
+def _entry(value: object, digits: int) -> str:
+    if isinstance(value, MeanStderr):
+        return f"{value.mean:.{digits}f} ± {value.stderr:.{digits}f}"
+    value = value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+
+
 def _here_and_above() -> tuple[Path, ...]:
     here = Path.cwd()
     return (here, *here.parents)
-
-
-# --- writing a lesson -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class FigureCell:
-    """A code cell whose stored outputs hold a picture, and the words that go with it.
-
-    Attributes:
-        cell_id: The id of the cell.
-        images: Number of pictures it shows; it should be one.
-        alt: What there is to see, for those who do not see it; empty where it is missing.
-        caption: What there is to learn.
-        name: The name under which other pages refer to it.
-    """
-
-    cell_id: str
-    images: int
-    alt: str
-    caption: str
-    name: str
-
-
-def figures(path: str | Path) -> list[FigureCell]:
-    """Return the cells of a notebook that show a picture, in order, with alt text and caption.
-
-    Args:
-        path: The notebook, executed.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no notebook of format 4.5.
-    """
-    found = []
-    for cell in _read_notebook(Path(path))["cells"]:
-        shown = sum(
-            any(kind.startswith("image/") for kind in output.get("data", {}))
-            for output in cell.get("outputs", [])
-        )
-        words = cell.get("metadata", {}).get("mystnb", {})
-        figure = words.get("figure", {})
-        if shown:
-            found.append(
-                FigureCell(
-                    cell_id=cell["id"],
-                    images=shown,
-                    alt=words.get("image", {}).get("alt", ""),
-                    caption=figure.get("caption", ""),
-                    name=figure.get("name", ""),
-                )
-            )
-    return found
-
-
-def describe(
-    path: str | Path,
-    cell_id: str,
-    *,
-    alt: str,
-    caption: str | None = None,
-    name: str | None = None,
-) -> None:
-    """Write alt text, caption and name of a cell's figure into the notebook.
-
-    Args:
-        path: The notebook; it is replaced at once, or not at all.
-        cell_id: The id of the code cell that draws the figure.
-        alt: What there is to see, in a sentence or two.
-        caption, name: What there is to learn, and a name such as ``"fig-02-contours"``. What is
-            None stays as it is.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is no notebook of format 4.5, there is no code cell with this id, or a
-            text is empty.
-    """
-    path = Path(path)
-    for what, text in (("alt", alt), ("caption", caption), ("name", name)):
-        if text is not None and not text.strip():
-            raise ValueError(f"{what}: expected a text, got an empty one")
-    notebook = _read_notebook(path)
-    codes = {cell["id"]: cell for cell in notebook["cells"] if cell["cell_type"] == "code"}
-    if cell_id not in codes:
-        raise ValueError(f"cell_id: {path.name} has no code cell {cell_id!r}; it has {list(codes)}")
-    words = codes[cell_id].setdefault("metadata", {}).setdefault("mystnb", {})
-    words.setdefault("image", {})["alt"] = alt
-    for key, text in (("caption", caption), ("name", name)):
-        if text is not None:
-            words.setdefault("figure", {})[key] = text
-    _write_notebook(notebook, path)
-
-
-def _read_notebook(path: Path) -> dict[str, Any]:
-    try:
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # JSON and Unicode errors are both of this kind
-        raise ValueError(f"{path}: this is not a notebook ({error})") from error
-    cells = notebook.get("cells") if isinstance(notebook, dict) else None
-    if not isinstance(cells, list) or not all("id" in cell for cell in cells):
-        raise ValueError(f"{path}: expected a notebook of format 4.5, in which each cell has an id")
-    return notebook
-
-
-def _write_notebook(notebook: dict[str, Any], path: Path) -> None:
-    """Replace a notebook at once; it is laid out as Jupyter does it."""
-    text = json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(temporary).chmod(path.stat().st_mode)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-# --- where a lesson comes from --------------------------------------------------------------------
-
-
-def _check_repository(repository: str) -> str:
-    """Return the address of a repository, ``https://host/owner/name``, if it is one."""
-    name = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
-    pattern = rf"https://[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?/{name}/{name}"
-    if not re.fullmatch(pattern, repository) or repository.endswith((".git", ".")):
-        raise ValueError(
-            "repository: expected https://host/owner/name without a final slash or .git, "
-            f"got {repository!r}"
-        )
-    return repository
-
-
-def colab_cell(repository: str, version: str) -> str:
-    """Return the source of the cell that installs this library in Colab, and only there.
-
-    It installs the release that matches the notebook. pip's default is to leave alone what is
-    already new enough, and the library asks for lower bounds only: torch and numpy stay.
-
-    Args:
-        repository: Address of the repository, ``https://host/owner/name``.
-        version: Of the library, such as ``"0.1.0"``; the tag is ``v0.1.0``.
-
-    Raises:
-        ValueError: If the address is none.
-    """
-    return (
-        "# In Colab, install the course's library; anywhere else, do nothing.\n"
-        "import importlib.util\n"
-        "import sys\n"
-        "\n"
-        'if "google.colab" in sys.modules and importlib.util.find_spec("gdmlib") is None:\n'
-        f'    %pip install --quiet "gdmlib @ git+{_check_repository(repository)}@v{version}"'
-    )
-
-
-def badge(repository: str, stem: str) -> str:
-    """Return the link, in Markdown, that opens a lesson in Colab.
-
-    It is a text and no picture, so that a page needs nothing from another host. Colab opens
-    notebooks from GitHub only; for any other host the link leads to the repository.
-
-    Args:
-        repository: Address of the repository, ``https://host/owner/name``.
-        stem: The notebook's file name without its ending.
-
-    Raises:
-        ValueError: If the address is none.
-    """
-    address = urlsplit(_check_repository(repository))
-    if address.netloc != "github.com":
-        return f"[▶ Get the notebook]({repository})"
-    place = f"github{address.path}/blob/main/notebooks/{stem}.ipynb"
-    return f"[▶ Open in Colab](https://colab.research.google.com/{place})"

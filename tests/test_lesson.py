@@ -1,22 +1,18 @@
-"""Lessons start alike everywhere, choose by budget, and carry words for their pictures."""
+"""Lessons start alike everywhere, choose by budget, and print tables and records."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import subprocess
 import sys
 
 import matplotlib.pyplot as plt
-import nbformat
 import pytest
 import torch
 from torch import nn
 
 from gdmlib import lesson, plotting, training
-
-REPOSITORY = "https://github.com/someone/course"
+from gdmlib.metrics import MeanStderr
 
 
 @pytest.fixture(autouse=True)
@@ -185,149 +181,96 @@ def test_grading_says_that_weights_are_damaged(tmp_path):
         run.train_or_load("line", trained(0.0), lambda: None)
 
 
+def test_training_may_return_the_model_and_what_it_remembers():
+    run = lesson.start("02_gaussian_mle", budget="cpu")
+    model, found = trained(0.0), trained(7.0)
+    found.history = [2.0, 1.0]
+    assert run.train_or_load("line", model, lambda: found) is None
+    assert model.weight.item() == 7.0
+    assert model.history == [2.0, 1.0]
+
+
+def test_training_that_returns_another_model_is_refused():
+    run = lesson.start("02_gaussian_mle", budget="cpu")
+    model = trained(0.0)
+    for other in (nn.Linear(2, 1), nn.Sequential(trained(7.0))):
+        with pytest.raises(RuntimeError, match="weight"):
+            run.train_or_load("line", model, lambda other=other: other)
+    assert model.weight.shape == (1, 1)
+
+
+def test_weights_can_be_preferred_whatever_the_budget(tmp_path):
+    run = lesson.start("02_gaussian_mle", budget="cpu")
+    model, history = trained(0.0), training.History()
+    assert run.train_or_load("line", model, lambda: history, prefer="weights") is history
+    (tmp_path / "checkpoints").mkdir()
+    training.save_weights(trained(7.0), tmp_path / "checkpoints" / "line.safetensors", {})
+    assert run.train_or_load("line", model, lambda: history, prefer="weights") is None
+    assert model.weight.item() == 7.0
+    with pytest.raises(ValueError, match="prefer: expected 'training' or 'weights', got 'files'"):
+        run.train_or_load("line", model, lambda: history, prefer="files")
+
+
+def test_the_folder_of_checkpoints_may_begin_at_home(tmp_path, monkeypatch):
+    (tmp_path / "weights").mkdir()
+    training.save_weights(trained(7.0), tmp_path / "weights" / "line.safetensors", {})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GDMLIB_CHECKPOINTS", "~/weights")
+    assert lesson.find_checkpoint("line") == tmp_path / "weights" / "line.safetensors"
+
+
 def test_a_name_of_weights_leads_to_no_other_folder():
     run = lesson.start("02_gaussian_mle", budget="grade")
     with pytest.raises(ValueError, match="name: expected letters"):
         run.train_or_load("../line", trained(0.0), lambda: None)
 
 
-# --- words for pictures ---------------------------------------------------------------------------
+# --- tables ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def notebook(tmp_path):
-    picture = nbformat.v4.new_output(
-        "display_data", {"image/png": "AAAA", "text/plain": "<Figure>"}
-    )
-    cells = [
-        nbformat.v4.new_markdown_cell("# Ünïcode", id="title"),
-        nbformat.v4.new_code_cell("draw()", id="contours", outputs=[picture]),
-        nbformat.v4.new_code_cell("print(1)", id="numbers"),
+def test_a_table_has_numbers_at_the_right_and_text_at_the_left(capsys):
+    rows = [
+        ("FVSBN", 14196, torch.tensor(36.726), "36.7 ± 0.2", True, "+1.2"),
+        ("ten FVSBNs", 7, -5.0, MeanStderr(9.0, 10.123), False, ""),
     ]
-    path = tmp_path / "02_gaussian_mle.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
-    return path
-
-
-def test_a_figure_is_listed_and_described(notebook):
-    assert lesson.figures(notebook) == [lesson.FigureCell("contours", 1, "", "", "")]
-    before = notebook.read_text(encoding="utf-8")
-    lesson.describe(notebook, "contours", alt="Ellipses.", caption="They tilt.", name="fig-02-tilt")
-    found = lesson.figures(notebook)
-    assert found == [lesson.FigureCell("contours", 1, "Ellipses.", "They tilt.", "fig-02-tilt")]
-    lesson.describe(notebook, "contours", alt="Three ellipses.")
-    assert lesson.figures(notebook)[0].caption == "They tilt."
-    nbformat.validate(nbformat.read(notebook, as_version=4))
-    after = nbformat.read(notebook, as_version=4)
-    for cell in after.cells:
-        cell.metadata = {}
-    assert nbformat.writes(after) + "\n" == before, "nothing else may change, the layout included"
-    assert list(notebook.parent.iterdir()) == [notebook]
-
-
-@pytest.mark.parametrize(
-    ("cell_id", "words", "message"),
-    [
-        ("title", {"alt": "a"}, "no code cell 'title'.*contours"),
-        ("contours", {"alt": " "}, "alt: expected a text"),
-        ("contours", {"alt": "a", "caption": ""}, "caption: expected a text"),
-    ],
-)
-def test_describe_refuses_and_changes_nothing(notebook, cell_id, words, message):
-    before = notebook.read_bytes()
-    with pytest.raises(ValueError, match=message):
-        lesson.describe(notebook, cell_id, **words)
-    assert notebook.read_bytes() == before
-
-
-@pytest.mark.parametrize("content", ["{", "[]", '{"cells": [{"cell_type": "code"}]}', "{}"])
-def test_figures_refuse_what_is_no_notebook(tmp_path, content):
-    path = tmp_path / "broken.ipynb"
-    path.write_text(content)
-    with pytest.raises(ValueError, match="notebook"):
-        lesson.figures(path)
-
-
-def test_a_full_disk_leaves_the_notebook_as_it_was(notebook, monkeypatch):
-    def full(*args, **kwargs):
-        raise OSError("no space left on device")
-
-    before = notebook.read_bytes()
-    monkeypatch.setattr(os, "fdopen", full)
-    with pytest.raises(OSError, match="no space"):
-        lesson.describe(notebook, "contours", alt="Ellipses.")
-    assert notebook.read_bytes() == before
-    assert list(notebook.parent.iterdir()) == [notebook]
-
-
-# --- Colab ----------------------------------------------------------------------------------------
-
-
-def run_setup(source: str, *, colab: bool, installed: bool) -> list[str]:
-    """Run the Colab cell outside of IPython and return what it would have installed."""
-    asked: list[str] = []
-    code = re.sub(r"%pip install --quiet \"(.*)\"", r"asked.append('\1')", source)
-    name = "json" if installed else "no_such_module_here"
-    code = code.replace('find_spec("gdmlib")', f'find_spec("{name}")')
-    code = code.replace("sys.modules", '{"google.colab"}' if colab else "set()")
-    exec(compile(code, "cell", "exec"), {"asked": asked})
-    return asked
-
-
-def test_the_colab_cell_installs_the_matching_release_in_colab_only():
-    source = lesson.colab_cell(REPOSITORY, "1.2.3")
-    wanted = f"gdmlib @ git+{REPOSITORY}@v1.2.3"
-    assert run_setup(source, colab=True, installed=False) == [wanted]
-    assert run_setup(source, colab=True, installed=True) == []
-    assert run_setup(source, colab=False, installed=False) == []
-    assert "--upgrade" not in source and "torch" not in source and "numpy" not in source
-
-
-def test_the_colab_cell_is_one_that_ipython_understands():
-    from IPython.core.inputtransformer2 import TransformerManager
-
-    code = TransformerManager().transform_cell(lesson.colab_cell(REPOSITORY, "1.2.3"))
-    assert "run_line_magic('pip', 'install --quiet" in code
-    compile(code, "cell", "exec")
-
-
-def test_the_badge_is_a_plain_link():
-    assert lesson.badge(REPOSITORY, "02_gaussian_mle") == (
-        "[▶ Open in Colab](https://colab.research.google.com/github/someone/course/"
-        "blob/main/notebooks/02_gaussian_mle.ipynb)"
+    header = ("nats", "numbers", "test", "with error", "is exact", "change")
+    lesson.table(header, rows, direction="lower is better")
+    assert capsys.readouterr().out == (
+        "lower is better\n"
+        "nats        numbers   test    with error  is exact  change\n"
+        "FVSBN         14196  36.73    36.7 ± 0.2  True        +1.2\n"
+        "ten FVSBNs        7  -5.00  9.00 ± 10.12  False\n"
     )
-    elsewhere = "https://git.example.org/someone/course"
-    assert lesson.badge(elsewhere, "02_gaussian_mle") == f"[▶ Get the notebook]({elsewhere})"
 
 
 @pytest.mark.parametrize(
-    "address",
+    ("entry", "right"),
     [
-        "http://github.com/a/b",
-        "https://github.com/a",
-        "https://github.com/a/b/c",
-        "https://github.com/a/b.git",
-        "https://github.com/a/b/",
-        "https://user:secret@github.com/a/b",
-        "https://localhost/a/b",
-        "https://github.com/a/b?x=1",
-        "https://github.com/a b/c",
-        "https://github.com/a/..",
-        "git@github.com:a/b",
-        "",
+        ("-1e-05", True),
+        ("3.74e+50", True),
+        ("12,000", True),
+        ("99 %", True),
+        ("nan", True),
+        ("", True),
+        ("8 parts", False),
+        ("6 x 9", False),
+        ("-", False),
     ],
 )
-def test_nonsense_addresses_are_refused(address):
-    with pytest.raises(ValueError, match="repository: expected https://host/owner/name"):
-        lesson.badge(address, "02_gaussian_mle")
-    with pytest.raises(ValueError, match="repository"):
-        lesson.colab_cell(address, "1.2.3")
+def test_a_table_knows_a_number_when_it_sees_one(capsys, entry, right):
+    lesson.table(["a long title"], [[entry]], digits=3)
+    assert capsys.readouterr().out.split("\n")[1] == (f"{entry:>12}" if right else entry).rstrip()
 
 
-def test_the_notebook_is_plain_json(notebook):
-    lesson.describe(notebook, "contours", alt="Ünïcode stays.")
-    assert "Ünïcode stays." in notebook.read_text(encoding="utf-8")
-    json.loads(notebook.read_text(encoding="utf-8"))
+def test_a_table_rounds_as_told_and_may_be_empty(capsys):
+    lesson.table(["x", "y"], [[0.12345, 2]], digits=3)
+    lesson.table(["x", "y"], [])
+    assert capsys.readouterr().out == "    x  y\n0.123  2\nx  y\n"
+
+
+def test_a_table_refuses_a_row_of_another_length():
+    with pytest.raises(ValueError, match=r"rows: expected 2 values a row, got \['1'\]"):
+        lesson.table(["x", "y"], [[1]])
 
 
 # --- records --------------------------------------------------------------------------------------

@@ -14,8 +14,6 @@ after a change of ``gdmlib`` use ``--force``.
 from __future__ import annotations
 
 import argparse
-import base64
-import io
 import os
 import re
 import signal
@@ -30,23 +28,22 @@ import nbformat
 import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from PIL import Image
 
+from tools.addresses import ROOT
 from tools.notebooks import (
     KERNELSPEC,
-    LANGUAGE_INFO,
-    ROOT,
     Cell,
     Notebook,
     dumps,
+    is_fresh,
     lessons,
     read,
     source_hash,
     write_text,
 )
+from tools.tidy import tidy
 
 CELL_TIMEOUT = 600  # seconds
-COLOURS = 256
 
 
 class ExecutionError(Exception):
@@ -176,61 +173,7 @@ def _run_cell(client: NotebookClient, cell: Cell, index: int) -> None:
             )
 
 
-# --- tidying --------------------------------------------------------------------------------------
-
-
-def tidy(notebook: Notebook) -> None:
-    """Make stored outputs small and quiet, in place: nothing of the machine, no widgets."""
-    metadata: dict[str, Any] = notebook.data["metadata"]
-    metadata.pop("widgets", None)
-    metadata["kernelspec"] = dict(KERNELSPEC)
-    metadata["language_info"] = dict(LANGUAGE_INFO)
-    for count, cell in enumerate(notebook.code, start=1):
-        cell["metadata"].pop("execution", None)
-        cell["execution_count"] = count
-        cell["outputs"] = [output for output in map(_tidied, cell["outputs"]) if output is not None]
-        for output in cell["outputs"]:
-            if "execution_count" in output:
-                output["execution_count"] = count
-
-
-def _tidied(output: Cell) -> Cell | None:
-    """Return an output as it is stored, or None if nothing of it is."""
-    if output["output_type"] == "stream":
-        return output if output["text"].strip() else None
-    data = output.get("data", {})
-    if any("widget" in kind for kind in data):
-        return None
-    if "image/png" in data:
-        data["image/png"] = shrink_png(data["image/png"])
-    return output
-
-
-def shrink_png(encoded: str) -> str:
-    """Return a PNG, in base64, with a palette of at most 256 colours, if that is smaller.
-
-    Flat colours of a chart come out exactly, because nothing is dithered and a picture with few
-    colours keeps them all.
-    """
-    original = base64.b64decode(encoded)
-    with Image.open(io.BytesIO(original)) as image:
-        card = Image.new("RGBA", image.size, "white")
-        card.alpha_composite(image.convert("RGBA"))
-    palette = card.convert("RGB").quantize(
-        COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE
-    )
-    with io.BytesIO() as buffer:
-        palette.save(buffer, format="PNG", optimize=True)
-        smaller = buffer.getvalue()
-    return base64.b64encode(smaller if len(smaller) < len(original) else original).decode()
-
-
 # --- the command ----------------------------------------------------------------------------------
-
-
-def is_fresh(notebook: Notebook) -> bool:
-    """Whether the stored outputs belong to the source."""
-    return notebook.data["metadata"].get("gdm", {}).get("source_hash") == source_hash(notebook)
 
 
 def execute(path: Path) -> Notebook:
@@ -280,7 +223,7 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"{path.name}: unchanged")
                 continue
             print(f"{path.name}: running", flush=True)
-            record = execute(path).data["metadata"]["gdm"]
+            record = execute(path).record
         except KeyboardInterrupt:
             print(f"{path.name}: interrupted; the file is as it was", file=sys.stderr)
             return 130

@@ -18,19 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from gdmlib.lesson import badge, colab_cell
-from tools.notebooks import (
-    BADGE,
-    ROOT,
-    Notebook,
-    dumps,
-    is_setup,
-    read,
-    repository,
-    source_hash,
-    version,
-    write_text,
-)
+from tools.addresses import BADGE, ROOT, badge, colab_cell, is_setup, repository, version
+from tools.notebooks import dumps, is_fresh, read, source_hash, write_text
 
 SUFFIXES = {
     ".bib",
@@ -100,8 +89,7 @@ def _moved(text: str, old: str, new: str, tag: str) -> str:
 
 def _moved_notebook(path: Path, old: str, new: str, tag: str) -> str:
     notebook = read(path)
-    record = notebook.data.get("metadata", {}).get("gdm", {})
-    fresh = record.get("source_hash") == source_hash(notebook)
+    fresh = is_fresh(notebook)
     for cell in notebook.cells:
         if is_setup(cell):
             cell["source"] = colab_cell(new, tag)
@@ -110,7 +98,7 @@ def _moved_notebook(path: Path, old: str, new: str, tag: str) -> str:
         if cell["cell_type"] == "markdown":
             cell["source"] = BADGE.sub(lambda _: badge(new, path.stem), cell["source"])
     if fresh:
-        record["source_hash"] = source_hash(Notebook(path, notebook.data))
+        notebook.record["source_hash"] = source_hash(notebook)
     if read(path).data == notebook.data:
         return path.read_text(encoding="utf-8")  # leave the layout alone
     return dumps(notebook.data)

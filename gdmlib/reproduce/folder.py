@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gdmlib.training.files import write_atomically
+from gdmlib._files import write_atomically
 
 _STATE = "run.json"
 

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from gdmlib._files import write_atomically
 from gdmlib.reproduce.folder import read_state, write_state
-from gdmlib.training.files import load_plain, save_weights, write_atomically
+from gdmlib.training.files import load_plain, save_weights
 
 REPORT_EVERY = 5.0  # seconds between two lines of progress, and between two notes of the time spent
 

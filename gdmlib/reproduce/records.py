@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gdmlib._files import write_atomically
 from gdmlib.metrics import mean_and_stderr
-from gdmlib.training.files import write_atomically
 
 OVER = ("folds", "seeds", "test examples")
 BETTER = ("lower", "higher")

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
-from gdmlib.training.files import CheckpointError, load_plain, write_atomically
+from gdmlib._files import write_atomically
+from gdmlib.training.files import CheckpointError, load_plain
 from gdmlib.training.history import History
 from gdmlib.training.processes import is_main
 

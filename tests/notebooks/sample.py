@@ -10,8 +10,8 @@ from typing import Any
 import nbformat
 from PIL import Image
 
-from gdmlib.lesson import badge, colab_cell
-from tools.notebooks import KERNELSPEC, LANGUAGE_INFO, Notebook, repository, source_hash, version
+from tools.addresses import badge, colab_cell, repository, version
+from tools.notebooks import KERNELSPEC, LANGUAGE_INFO, Notebook, source_hash
 
 STEM = "02_sample"
 PROMPTS = {"code_prompt_show": "Show", "code_prompt_hide": "Hide"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -9,21 +10,23 @@ import pytest
 
 from gdmlib import __version__
 from tests.notebooks.sample import STEM, cell, good
-from tools import notebooks, rehost
+from tools import addresses, notebooks, rehost, rules
+from tools.addresses import badge, colab_cell
 
 NEW = "https://github.com/some-body/course.v2"
+REPOSITORY = "https://github.com/someone/course"
 ELSEWHERE = "https://git.example.org/group/course"
 
 
 def test_every_lesson_agrees_with_the_one_place() -> None:
-    assert notebooks.version() == __version__
+    assert addresses.version() == __version__
     for path in notebooks.lessons():
-        assert not notebooks.check_addresses(notebooks.read(path)), path.name
+        assert not rules.check_addresses(notebooks.read(path)), path.name
 
 
 def test_every_other_file_agrees_with_the_one_place(root: Path) -> None:
     """Setting the address that is already there would change nothing."""
-    address = notebooks.repository()
+    address = addresses.repository()
     for path in rehost._files(root):
         if path.suffix == ".ipynb":
             continue
@@ -33,7 +36,7 @@ def test_every_other_file_agrees_with_the_one_place(root: Path) -> None:
 
 @pytest.mark.parametrize("name", ["_config.yml", "CITATION.cff", "README.md"])
 def test_the_files_that_name_the_repository_name_this_one(root: Path, name: str) -> None:
-    assert notebooks.repository() in (root / name).read_text(encoding="utf-8")
+    assert addresses.repository() in (root / name).read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -45,10 +48,10 @@ def house(tmp_path: Path, root: Path) -> Path:
         shutil.copy2(path, copy)
     (tmp_path / "notebooks").mkdir(exist_ok=True)
     notebook = good(tmp_path / "notebooks")
-    cell(notebook, "claim-1")["source"] += f"  # see {notebooks.repository()}"
+    cell(notebook, "claim-1")["source"] += f"  # see {addresses.repository()}"
     notebook.data["metadata"]["gdm"]["source_hash"] = notebooks.source_hash(notebook)
     notebook.path.write_text(notebooks.dumps(notebook.data), encoding="utf-8")
-    name = notebooks.repository().removeprefix("https://github.com/")
+    name = addresses.repository().removeprefix("https://github.com/")
     (tmp_path / ".github").mkdir(exist_ok=True)
     (tmp_path / ".github" / "sample.yml").write_text(
         f"a: https://mybinder.org/v2/gh/{name}/main\nb: https://github.com/{name}.git\n"
@@ -63,17 +66,17 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 @pytest.mark.parametrize("address", [NEW, ELSEWHERE])
 def test_there_and_back_again(house: Path, address: str) -> None:
-    old, before = notebooks.repository(house), contents(house)
+    old, before = addresses.repository(house), contents(house)
     changed = rehost.rehost(address + ".git/", house)
     assert changed[-1] == house / "pyproject.toml"
-    assert notebooks.repository(house) == address
+    assert addresses.repository(house) == address
     for path in notebooks.lessons(house):
         found = notebooks.read(path)
         was = notebooks.Notebook(path, found.data)
-        assert notebooks.check_addresses(found, house) == [], path.name
-        assert notebooks.check_freshness(was) == notebooks.check_freshness(notebooks.read(path))
+        assert rules.check_addresses(found, house) == [], path.name
+        assert rules.check_freshness(was) == rules.check_freshness(notebooks.read(path))
     sample = notebooks.read(house / "notebooks" / f"{STEM}.ipynb")
-    assert notebooks.check_freshness(sample) == []
+    assert rules.check_freshness(sample) == []
     assert address in cell(sample, "claim-1")["source"]
     left = {
         path.name
@@ -91,7 +94,7 @@ def test_there_and_back_again(house: Path, address: str) -> None:
 
 def test_a_longer_name_and_the_end_of_a_sentence(house: Path) -> None:
     rehost.rehost(NEW, house)
-    old = "https://github.com/" + notebooks.repository().removeprefix("https://github.com/")
+    old = "https://github.com/" + addresses.repository().removeprefix("https://github.com/")
     assert (house / ".github" / "sample.yml").read_text() == (
         f"a: https://mybinder.org/v2/gh/some-body/course.v2/main\nb: {NEW}.git\n"
         f"c: {old}-fork\nd: see {NEW}.\n"
@@ -102,11 +105,11 @@ def test_without_an_address_what_drifted_is_repaired(house: Path) -> None:
     init = house / "gdmlib" / "__init__.py"
     init.write_text(init.read_text().replace(f'"{__version__}"', '"7.8.9"'))
     path = house / "notebooks" / f"{STEM}.ipynb"
-    assert notebooks.check_addresses(notebooks.read(path), house)
+    assert rules.check_addresses(notebooks.read(path), house)
     rehost.rehost(None, house)
-    assert notebooks.check_addresses(notebooks.read(path), house) == []
+    assert rules.check_addresses(notebooks.read(path), house) == []
     assert "@v7.8.9" in cell(notebooks.read(path), "setup")["source"]
-    assert notebooks.check_freshness(notebooks.read(path)) == []
+    assert rules.check_freshness(notebooks.read(path)) == []
 
 
 @pytest.mark.parametrize(
@@ -146,6 +149,70 @@ def test_a_broken_notebook_changes_nothing(house: Path) -> None:
 def test_the_command(house: Path, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert rehost.main(["nonsense"]) == 1
     assert "nothing was changed" in capsys.readouterr().err
-    monkeypatch.setattr(rehost, "rehost", lambda url: [notebooks.ROOT / "README.md"])
+    monkeypatch.setattr(rehost, "rehost", lambda url: [addresses.ROOT / "README.md"])
     assert rehost.main([NEW]) == 0
     assert "README.md\n1 files changed" in capsys.readouterr().out
+
+
+# --- the Colab cell and the badge -----------------------------------------------------------------
+
+
+def run_setup(source: str, *, colab: bool, installed: bool) -> list[str]:
+    """Run the Colab cell outside of IPython and return what it would have installed."""
+    asked: list[str] = []
+    code = re.sub(r"%pip install --quiet \"(.*)\"", r"asked.append('\1')", source)
+    name = "json" if installed else "no_such_module_here"
+    code = code.replace('find_spec("gdmlib")', f'find_spec("{name}")')
+    code = code.replace("sys.modules", '{"google.colab"}' if colab else "set()")
+    exec(compile(code, "cell", "exec"), {"asked": asked})
+    return asked
+
+
+def test_the_colab_cell_installs_the_matching_release_in_colab_only():
+    source = colab_cell(REPOSITORY, "1.2.3")
+    wanted = f"gdmlib @ git+{REPOSITORY}@v1.2.3"
+    assert run_setup(source, colab=True, installed=False) == [wanted]
+    assert run_setup(source, colab=True, installed=True) == []
+    assert run_setup(source, colab=False, installed=False) == []
+    assert "--upgrade" not in source and "torch" not in source and "numpy" not in source
+
+
+def test_the_colab_cell_is_one_that_ipython_understands():
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    code = TransformerManager().transform_cell(colab_cell(REPOSITORY, "1.2.3"))
+    assert "run_line_magic('pip', 'install --quiet" in code
+    compile(code, "cell", "exec")
+
+
+def test_the_badge_is_a_plain_link():
+    assert badge(REPOSITORY, "02_gaussian_mle") == (
+        "[▶ Open in Colab](https://colab.research.google.com/github/someone/course/"
+        "blob/main/notebooks/02_gaussian_mle.ipynb)"
+    )
+    elsewhere = "https://git.example.org/someone/course"
+    assert badge(elsewhere, "02_gaussian_mle") == f"[▶ Get the notebook]({elsewhere})"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://github.com/a/b",
+        "https://github.com/a",
+        "https://github.com/a/b/c",
+        "https://github.com/a/b.git",
+        "https://github.com/a/b/",
+        "https://user:secret@github.com/a/b",
+        "https://localhost/a/b",
+        "https://github.com/a/b?x=1",
+        "https://github.com/a b/c",
+        "https://github.com/a/..",
+        "git@github.com:a/b",
+        "",
+    ],
+)
+def test_nonsense_addresses_are_refused(address):
+    with pytest.raises(ValueError, match="repository: expected https://host/owner/name"):
+        badge(address, "02_gaussian_mle")
+    with pytest.raises(ValueError, match="repository"):
+        colab_cell(address, "1.2.3")

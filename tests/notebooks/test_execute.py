@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools import execute
-from tools.notebooks import Notebook, check_freshness, check_outputs, images, output_text, read
+from tools import execute, tidy
+from tools.notebooks import Notebook, images, output_text, read
+from tools.rules import check_freshness, check_outputs
 
 CELL = nbformat.v4.new_code_cell
 
@@ -207,7 +208,7 @@ def test_an_interruption_at_any_moment_leaves_the_last_good_state(
     assert set(files(tmp_path)) <= {path.name, mark.name}
 
 
-@pytest.mark.parametrize("step", ["fdopen", "replace"])
+@pytest.mark.parametrize("step", ["write_text", "replace"])
 def test_an_interruption_while_writing_leaves_the_last_good_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -217,10 +218,7 @@ def test_an_interruption_while_writing_leaves_the_last_good_state(
     path = write(tmp_path, "1")
     before = path.read_bytes()
     monkeypatch.setattr(execute, "run", lambda notebook: notebook)
-    if step == "fdopen":
-        monkeypatch.setattr(os, "fdopen", interrupt)
-    else:
-        monkeypatch.setattr(Path, "replace", interrupt)
+    monkeypatch.setattr(Path, step, interrupt)
     assert execute.main([str(path)]) == 130
     assert path.read_bytes() == before
     assert files(tmp_path) == [path.name]
@@ -239,7 +237,7 @@ def test_widgets_and_empty_streams_are_dropped() -> None:
     ]
     data = nbformat.v4.new_notebook(cells=[CELL("1", outputs=outputs, execution_count=41)])
     data.metadata["widgets"] = {"state": {}}
-    execute.tidy(Notebook(Path("99_test.ipynb"), data))
+    tidy.tidy(Notebook(Path("99_test.ipynb"), data))
     kept = data.cells[0].outputs
     assert [output_text(output) for output in kept] == ["kept\n", "1"]
     assert kept[1].execution_count == data.cells[0].execution_count == 1
@@ -259,7 +257,7 @@ def decoded(text: str) -> np.ndarray:
 def test_a_chart_keeps_its_colours_exactly() -> None:
     colours = np.random.default_rng(0).integers(0, 256, (250, 3), dtype=np.uint8)
     pixels = colours[np.random.default_rng(1).integers(0, 250, (90, 200))]
-    small = execute.shrink_png(encoded(pixels))
+    small = tidy.shrink_png(encoded(pixels))
     assert (decoded(small) == pixels).all()
     assert len(small) < len(encoded(pixels))
 
@@ -268,7 +266,7 @@ def test_a_photograph_shrinks_and_still_looks_the_same() -> None:
     from sklearn.datasets import load_sample_image
 
     photograph = load_sample_image("china.jpg")[:, ::2][::2].copy()
-    small = execute.shrink_png(encoded(photograph))
+    small = tidy.shrink_png(encoded(photograph))
     error = np.square(decoded(small).astype(float) - photograph).mean()
     assert 10 * np.log10(255**2 / error) > 33  # dB
     assert len(small) < 0.5 * len(encoded(photograph))
@@ -278,7 +276,7 @@ def test_a_picture_that_would_grow_is_kept() -> None:
     with io.BytesIO() as buffer:
         Image.new("1", (64, 64)).save(buffer, format="PNG", optimize=True)
         original = base64.b64encode(buffer.getvalue()).decode()
-    assert execute.shrink_png(original) == original
+    assert tidy.shrink_png(original) == original
 
 
 def test_memory_is_measured_with_the_children() -> None:

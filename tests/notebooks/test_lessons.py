@@ -6,11 +6,11 @@ from collections import Counter
 
 import pytest
 
-from gdmlib.lesson import figures
-from tools import notebooks
+from tools import notebooks, rules
+from tools.authoring import figures
 
 LESSONS = notebooks.lessons()
-RULES = pytest.mark.parametrize("rule", notebooks.RULES, ids=lambda rule: rule.__name__)
+RULES = pytest.mark.parametrize("rule", rules.RULES, ids=lambda rule: rule.__name__)
 
 
 @RULES
@@ -40,7 +40,5 @@ def test_numbers_figures_and_exercises_are_unique_in_the_course():
 
 
 def test_all_lessons_together_stay_within_their_time():
-    seconds = [
-        notebooks.read(path).data["metadata"].get("gdm", {}).get("seconds", 0) for path in LESSONS
-    ]
+    seconds = [notebooks.read(path).record.get("seconds", 0) for path in LESSONS]
     assert sum(seconds) <= 50 * max(3, len(LESSONS))

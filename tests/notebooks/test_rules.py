@@ -10,7 +10,7 @@ import nbformat
 import pytest
 
 from tests.notebooks.sample import cell, good, picture, said, shown, sign
-from tools import notebooks
+from tools import notebooks, rules
 from tools.notebooks import Notebook
 
 
@@ -20,13 +20,13 @@ def sample(tmp_path: Path) -> Notebook:
 
 
 def test_a_good_lesson_has_no_problem(sample: Notebook) -> None:
-    assert notebooks.problems(sample) == []
+    assert rules.problems(sample) == []
 
 
 Fault = Callable[[Notebook], object]
 
 # rule, what it says (a part), how to plant the fault
-FAULTS: list[tuple[notebooks.Rule, str, Fault]] = []
+FAULTS: list[tuple[rules.Rule, str, Fault]] = []
 
 
 def source(name: str, old: str, new: str) -> Fault:
@@ -111,7 +111,7 @@ def record(**new: object) -> Fault:
     return plant
 
 
-def add_all(rule: notebooks.Rule, *faults: tuple[str, Fault]) -> None:
+def add_all(rule: rules.Rule, *faults: tuple[str, Fault]) -> None:
     FAULTS.extend((rule, says, plant) for says, plant in faults)
 
 
@@ -125,7 +125,7 @@ SCRIPT = nbformat.v4.new_output("display_data", {"application/javascript": "1"})
 HTML = nbformat.v4.new_output("display_data", {"text/html": '<img src="https://a.b/c.png">'})
 
 add_all(
-    notebooks.check_format,
+    rules.check_format,
     ("save it as nbformat 4.5", lambda nb: nb.data.update(nbformat_minor=4)),
     ("not a valid notebook", lambda nb: cell(nb, "claim-1").update(outputs=[{"a": 1}])),
     ("2 cells have the id 'claim-1'", lambda nb: cell(nb, "claim-2").update(id="claim-1")),
@@ -136,7 +136,7 @@ add_all(
     ("metadata.widgets", lambda nb: nb.data["metadata"].update(widgets={})),
 )
 add_all(
-    notebooks.check_opening,
+    rules.check_opening,
     ("a lesson opens with", lambda nb: nb.cells.clear()),
     ("'# Title'", source("title", "# A sample", "A sample")),
     ("begins with a number", source("title", "# A sample", "# 02 · A sample")),
@@ -149,14 +149,14 @@ add_all(
     ("it starts nothing", source("start", "lesson.start", "lesson.begin")),
 )
 add_all(
-    notebooks.check_headings,
+    rules.check_headings,
     ("expected one title", text("# Another title")),
     ("jumps from level 2 to 4", text("#### Too deep")),
     ("no section 'Summary'", source("summary", "## Summary", "## The end")),
     ("no section 'References'", source("summary", "## References", "## Books")),
 )
 add_all(
-    notebooks.check_addresses,
+    rules.check_addresses,
     ("expected one Colab cell", drop("setup")),
     ("installs something else", source("setup", "/deep", "/shallow")),
     ("at v", source("setup", "@v", "@v9")),
@@ -164,7 +164,7 @@ add_all(
     ("once the link", source("title", "[▶ Open in Colab]", "[Colab]")),
 )
 add_all(
-    notebooks.check_markdown,
+    rules.check_markdown,
     ("MyST role", text("See {ref}`gaussian`.")),
     ("MyST directive", text("```{note}\nLook.\n```")),
     ("MyST directive", text(":::{note}\nLook.\n:::")),
@@ -178,7 +178,7 @@ add_all(
     ("tags ['hide-cell'] on prose", metadata("idea", tags=["hide-cell"])),
 )
 add_all(
-    notebooks.check_equations,
+    rules.check_equations,
     ("odd number of $$", text("$$\na = b\n")),
     ("shares its line", text("So $$a = b$$")),
     ("shares its line", text("$$a = b$$, so")),
@@ -197,7 +197,7 @@ add_all(
     ("speaks of (2.7)", text("By (2.7), too.")),
 )
 add_all(
-    notebooks.check_inline_mathematics,
+    rules.check_inline_mathematics,
     ("an odd number of $", text("It costs $5.")),
     ("space inside", text("The $ x$ here.")),
     ("touches a letter", text("The $n$th.")),
@@ -205,18 +205,18 @@ add_all(
     ("unbalanced braces", text("The $x_{i$.")),
 )
 add_all(
-    notebooks.check_prose_length,
+    rules.check_prose_length,
     ("words of prose; expected 1500 to 3500", source("prose", "word " * 1600, "short")),
     ("words of prose", text("long " * 3000)),
 )
 add_all(
-    notebooks.check_links,
+    rules.check_links,
     ("leads to no file", text("[next](03_not_yet.ipynb)")),
     ("neither https nor relative", text("[old](http://a.b)")),
     ("neither https nor relative", text("[mine](/etc/hosts)")),
 )
 add_all(
-    notebooks.check_code,
+    rules.check_code,
     ("it is empty", whole("body-a", "\n")),
     ("21 lines; split it", whole("body-a", "\n".join("abcdefghijklmnopqrstu"))),
     ("not plain Python", whole("body-a", "%matplotlib inline")),
@@ -224,7 +224,7 @@ add_all(
     ("lines of code outside", source("body-a", "extra = 0", "more()\n" * 400)),
 )
 add_all(
-    notebooks.check_tags,
+    rules.check_tags,
     ("unknown tag 'hide_input'", metadata("body-a", tags=["hide_input"])),
     (
         "unknown tag 'NBVAL-CHECK-OUTPUT' (lower case)",
@@ -237,13 +237,13 @@ add_all(
     ("not a comment", whole("body-a", "# NBVAL_CHECK_OUTPUT")),
 )
 add_all(
-    notebooks.check_claims,
+    rules.check_claims,
     ("2 cells have the tag", metadata("claim-1", tags=None)),
     ("holds no figure", output("claim-1", shown())),
     ("and no output", output("claim-1")),
 )
 add_all(
-    notebooks.check_figures,
+    rules.check_figures,
     ("2 figures; one a cell", output("curves", shown(), shown())),
     ("expected PNG or GIF", output("curves", JPEG)),
     ("no alt text", metadata("curves", mystnb=None)),
@@ -257,7 +257,7 @@ add_all(
     ("'fig-02-curves' is used 2 times", twice("curves")),
 )
 add_all(
-    notebooks.check_outputs,
+    rules.check_outputs,
     ("ends in the error KeyError", output("claim-1", ERROR)),
     ("writes to stderr: 'Warning", output("claim-1", said("Warning: slow", "stderr"))),
     ("widget", output("claim-1", WIDGET)),
@@ -270,7 +270,7 @@ add_all(
     ("progress bar", output("claim-1", said("1\r2"))),
 )
 add_all(
-    notebooks.check_freshness,
+    rules.check_freshness,
     ("do not belong to this source", source("body-a", "extra = 0", "extra = 9")),
     ("do not belong to this source", drop("body-a")),
     ("do not belong to this source", lambda nb: nb.data["metadata"].pop("gdm")),
@@ -279,20 +279,20 @@ add_all(
     ("another execution count", output("body-a", REPR | {"execution_count": 77})),
 )
 add_all(
-    notebooks.check_budget,
+    rules.check_budget,
     ("seconds is 75.1", record(seconds=75.1)),
     ("seconds is missing", record(seconds=None)),
     ("peak_memory_mb is 2049", record(peak_memory_mb=2049)),
     ("outputs of 80", output("claim-1", said("x" * 800_000))),
 )
 add_all(
-    notebooks.check_pictures,
+    rules.check_pictures,
     ("cannot be read", output("curves", BROKEN)),
     ("is 20 x 20 pixels", output("curves", SMALL)),
 )
 SOLUTION, TEST = "double-1-solution", "double-1-test"
 add_all(
-    notebooks.check_exercises,
+    rules.check_exercises,
     ("2 exercises; expected at least 3", drop("double-1-task", SOLUTION, TEST)),
     ("grade_id 'double-2-test' is used 2 times", nbgrader(TEST, grade_id="double-2-test")),
     ("metadata.nbgrader.schema_version is 2", nbgrader(TEST, schema_version=2)),
@@ -335,7 +335,7 @@ add_all(
     ],
 )
 def test_a_planted_fault_is_found(
-    sample: Notebook, rule: notebooks.Rule, says: str, plant: Fault
+    sample: Notebook, rule: rules.Rule, says: str, plant: Fault
 ) -> None:
     plant(sample)
     found = rule(sample)
@@ -343,7 +343,7 @@ def test_a_planted_fault_is_found(
 
 
 def test_every_rule_has_a_fault_that_it_finds() -> None:
-    assert {rule for rule, _, _ in FAULTS} == set(notebooks.RULES)
+    assert {rule for rule, _, _ in FAULTS} == set(rules.RULES)
 
 
 def test_what_only_looks_like_a_fault_is_none(sample: Notebook) -> None:
@@ -353,7 +353,7 @@ def test_what_only_looks_like_a_fault_is_none(sample: Notebook) -> None:
         "Take $p(x)$, $q(x)$-weighted ($n$ of them), and the set\n$\\{1, \\dots, n\\}$\nof them."
     )
     cell(sample, "claim-1")["outputs"] = [said("1/2, a/b, http://localhost is no path: and/or\n")]
-    assert notebooks.problems(sample) == []
+    assert rules.problems(sample) == []
 
 
 def test_prose_and_address_do_not_count_in_the_hash(sample: Notebook) -> None:
@@ -365,20 +365,20 @@ def test_prose_and_address_do_not_count_in_the_hash(sample: Notebook) -> None:
     cell(sample, "body-a")["source"] += "\n1"
     assert notebooks.source_hash(sample) != before
     sign(sample)
-    assert notebooks.check_freshness(sample) == []
+    assert rules.check_freshness(sample) == []
 
 
 def test_the_command_prints_all_problems(
     sample: Notebook, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert notebooks.main([str(sample.path)]) == 0
+    assert rules.main([str(sample.path)]) == 0
     assert "02_sample.ipynb: 0 problems" in capsys.readouterr().out
     record(seconds=100.0)(sample)
     sample.path.write_text(notebooks.dumps(sample.data), encoding="utf-8")
     (tmp_path / "bad.ipynb").write_text("{")
     (tmp_path / "list.ipynb").write_text('{"cells": 1, "nbformat": 4, "nbformat_minor": 5}')
     paths = [sample.path, tmp_path / "bad.ipynb", tmp_path / "list.ipynb", tmp_path / "gone.ipynb"]
-    assert notebooks.main([str(path) for path in paths]) == 1
+    assert rules.main([str(path) for path in paths]) == 1
     printed = capsys.readouterr().out
     assert "check_budget: metadata.gdm.seconds is 100.0" in printed
     assert printed.count("is not a notebook") == 2

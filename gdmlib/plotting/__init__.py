@@ -1,0 +1,37 @@
+"""Pictures in one house style: image grids, densities, classes, curves, small animations.
+
+Every helper draws into the ``ax`` it is given, or into a new figure, and returns the
+:class:`matplotlib.axes.Axes`. None of them calls ``plt.show()``: in a notebook the last line of the
+cell does. Pictures sit on a white card, so that they read alike on a light and on a dark page;
+colours are those of Okabe and Ito, which people with any common colour blindness can tell apart;
+and classes differ by marker as well as by colour.
+"""
+
+from gdmlib.plotting import _style
+from gdmlib.plotting._animation import Animation, animate
+from gdmlib.plotting._charts import scatter, training_curves
+from gdmlib.plotting._densities import covariance_ellipse, density_contours, density_curve
+from gdmlib.plotting._images import image_grid, receptive_field
+from gdmlib.plotting._style import style
+
+__all__ = [
+    "COLOURS",
+    "MARKERS",
+    "Animation",
+    "animate",
+    "covariance_ellipse",
+    "density_contours",
+    "density_curve",
+    "image_grid",
+    "receptive_field",
+    "scatter",
+    "style",
+    "training_curves",
+]
+
+#: The colours of Okabe and Ito (2008), the most legible on white first: blue, vermilion, green,
+#: purple, orange, sky blue, black, yellow.
+COLOURS = _style.COLOURS
+
+#: One marker a class, in the order of :data:`COLOURS`.
+MARKERS = _style.MARKERS

@@ -1,0 +1,90 @@
+"""Where the course lives: its address and version, and the cell and the link made of them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parents[1]
+BADGE = re.compile(r"\[▶ [^\]]*\]\([^)]*\)")
+
+
+def repository(root: Path = ROOT) -> str:
+    """Return the repository's address from the one place where it stands."""
+    text = (root / "pyproject.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)["project"]["urls"]["Repository"]
+
+
+def version(root: Path = ROOT) -> str:
+    """Return the library's version without importing it."""
+    text = (root / "gdmlib" / "__init__.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
+    if found is None:
+        raise ValueError(f'{root / "gdmlib" / "__init__.py"}: expected a line __version__ = "..."')
+    return found.group(1)
+
+
+def check_repository(address: str) -> str:
+    """Return the address of a repository, ``https://host/owner/name``, if it is one."""
+    name = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
+    pattern = rf"https://[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]+)?/{name}/{name}"
+    if not re.fullmatch(pattern, address) or address.endswith((".git", ".")):
+        raise ValueError(
+            "repository: expected https://host/owner/name without a final slash or .git, "
+            f"got {address!r}"
+        )
+    return address
+
+
+def colab_cell(address: str, version: str) -> str:
+    """Return the source of the cell that installs this library in Colab, and only there.
+
+    It installs the release that matches the notebook. pip's default is to leave alone what is
+    already new enough, and the library asks for lower bounds only: torch and numpy stay.
+
+    Args:
+        address: Of the repository, ``https://host/owner/name``.
+        version: Of the library, such as ``"0.1.0"``; the tag is ``v0.1.0``.
+
+    Raises:
+        ValueError: If the address is none.
+    """
+    return (
+        "# In Colab, install the course's library; anywhere else, do nothing.\n"
+        "import importlib.util\n"
+        "import sys\n"
+        "\n"
+        'if "google.colab" in sys.modules and importlib.util.find_spec("gdmlib") is None:\n'
+        f'    %pip install --quiet "gdmlib @ git+{check_repository(address)}@v{version}"'
+    )
+
+
+def badge(address: str, stem: str) -> str:
+    """Return the link, in Markdown, that opens a lesson in Colab.
+
+    It is a text and no picture, so that a page needs nothing from another host. Colab opens
+    notebooks from GitHub only; for any other host the link leads to the repository.
+
+    Args:
+        address: Of the repository, ``https://host/owner/name``.
+        stem: The notebook's file name without its ending.
+
+    Raises:
+        ValueError: If the address is none.
+    """
+    parts = urlsplit(check_repository(address))
+    if parts.netloc != "github.com":
+        return f"[▶ Get the notebook]({address})"
+    place = f"github{parts.path}/blob/main/notebooks/{stem}.ipynb"
+    return f"[▶ Open in Colab](https://colab.research.google.com/{place})"
+
+
+def is_setup(cell: Mapping[str, Any]) -> bool:
+    """Whether this is the cell that installs the library in Colab, for any address and version."""
+    wanted = colab_cell("https://github.com/o/n", "0")
+    source = re.sub(r"git\+[^\"\s]+@v[^\"\s]+", "git+https://github.com/o/n@v0", cell["source"])
+    return cell["cell_type"] == "code" and source == wanted
