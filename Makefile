@@ -80,8 +80,8 @@ coverage: $(ENV_STAMP)  ## measure the tests' line coverage of gdmlib (at least 
 	GDMLIB_PROGRESS=0 $(BIN)/python -m pytest tests --ignore tests/book --ignore tests/homework \
 		--ignore tests/packaging --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
-mutants: $(ENV_STAMP)  ## mutate gdmlib/densities: at least 85 % of the mutants must be killed
-	$(BIN)/python -m tools.mutants
+mutants: $(ENV_STAMP)  ## mutate the library (hours), or NAMES='gdmlib.training.recipe.*': 90 % must be killed
+	$(BIN)/python -m tools.mutants $(NAMES)
 
 bench: $(ENV_STAMP)  ## time the library beside a peer: make bench PEER=path/to/pytorch-generative
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]'
