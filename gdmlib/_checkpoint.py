@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,35 +14,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from gdmlib._files import write_atomically
+
 
 class CheckpointError(RuntimeError):
     """A checkpoint that is broken, or that belongs to another model or another run."""
-
-
-def write_atomically(
-    path: Path, write: Callable[[Path], object], check: Callable[[Path], object] | None = None
-) -> None:
-    """Let ``write`` make a file beside ``path``; put it in its place when it is complete.
-
-    ``check`` reads the new file and raises if it is not good: then the old file stays.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        write(temporary)
-        if check is not None:
-            check(temporary)
-        temporary.chmod(0o666 & ~_umask())  # safetensors lets nobody else read
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    """Return which permissions new files are not to have; to read them, one must set them."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def load_plain(path: Path) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -88,3 +90,16 @@ def check_labels(y: Tensor, name: str, *, num_classes: int, length: int | None =
             f"{name}: expected labels 0 to {num_classes - 1}, got values from {low} to {high}"
         )
     return y
+
+
+def check_count(n: SupportsIndex, name: str = "n", least: int = 1) -> int:
+    """Return ``n`` as an int if it is an integer (NumPy's, too) of at least ``least``."""
+    try:
+        number = operator.index(n)
+    except TypeError:
+        number = None
+    if number is None or isinstance(n, bool):
+        raise ValueError(f"{name}: expected an integer, got {n!r}")
+    if number < least:
+        raise ValueError(f"{name}: expected at least {least}, got {number}")
+    return number

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -40,11 +42,15 @@ def check_name(name: str, known: Iterable[str], what: str) -> str:
     raise UnknownDatasetError(f"unknown {what} {name!r}: {hint}known are {', '.join(names)}")
 
 
-def check_count(n: int, name: str = "n") -> int:
-    """Return ``n`` if it is an integer of at least one, or raise ``ValueError``."""
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ValueError(f"{name}: expected an integer of at least 1, got {n!r}")
-    return n
+def check_seed(seed: SupportsIndex) -> int:
+    """Return ``seed`` as an int if numpy's ``RandomState`` takes it."""
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        number = -1
+    if isinstance(seed, bool) or not 0 <= number < 2**32:
+        raise ValueError(f"seed: expected a whole number from 0 to 2**32 - 1, got {seed!r}")
+    return number
 
 
 @dataclass(frozen=True, eq=False, repr=False)
