@@ -59,15 +59,13 @@ class Dataset:
 
     Attributes:
         name: Name of the set, with its split.
-        x : Tensor: The examples, ``float32``: images ``(N, C, H, W)`` in [0, 1], tables ``(N, d)``.
-        y : Tensor or None: Labels ``(N,)``, ``int64``, which index ``classes``; None where there
-            are none.
-        classes : tuple of str: What the labels mean.
-        source, licence : str: Who made the data, and on what terms they may be used.
-        attributes : dict of str to Tensor: More that is known, mostly with one row an example.
-        columns : tuple of str: What the columns of a table mean, with units.
-        shared : tuple of str: Names of those attributes that describe the set as a whole, not one
-            row an example.
+        x: The examples, ``float32``: images ``(N, C, H, W)`` in [0, 1], tables ``(N, d)``.
+        y: Labels ``(N,)``, ``int64``, which index ``classes``; None where there are none.
+        classes: What the labels mean.
+        source, licence: Who made the data, and on what terms they may be used.
+        attributes: More that is known, mostly with one row an example.
+        columns: What the columns of a table mean, with units.
+        shared: Names of those attributes that describe the set as a whole, not one row an example.
     """
 
     name: str
@@ -113,7 +111,7 @@ class Pictures(dict[str, Tensor]):
 
     Attributes:
         name: Name of the set, with its split.
-        source, licence : str: Who made the pictures, and on what terms they may be used.
+        source, licence: Who made the pictures, and on what terms they may be used.
     """
 
     def __init__(
