@@ -41,7 +41,9 @@ def test_the_exit_code_says_it(killed, code, tmp_path, monkeypatch, capsys):
     def fake(*arguments, root, quiet=False):
         calls.append(arguments)
         (root / "mutants").mkdir(exist_ok=True)
-        (root / mutants.STATS).write_text(json.dumps(STATS | {"killed": killed, "survived": 198 - killed}), encoding="utf-8")
+        (root / mutants.STATS).write_text(
+            json.dumps(STATS | {"killed": killed, "survived": 198 - killed}), encoding="utf-8"
+        )
         return "gdmlib.densities.x__mutmut_1: survived"
 
     monkeypatch.setattr(mutants, "mutmut", fake)

@@ -8,22 +8,14 @@ environment variable ``GDMLIB_DATA`` names, then in the cache, and are downloade
 
 from __future__ import annotations
 
-from gdmlib.data.benchmarks import (
-    BINARY_DENSITIES,
-    RESTORATION_SETS,
-    binarised_mnist,
-    binary_density,
-    bsds500,
-    caltech_silhouettes,
-    cifar10_subset,
-    fashion_mnist,
-    frey_faces,
-    mnist,
-    noto_emoji,
-    red_wine,
-    restoration,
-    spc15,
-)
+from typing import TYPE_CHECKING
+
+# isort: off
+# The order is that of the catalogue.
+from gdmlib.data import embedded, embedded_images, toys, rendered  # noqa: F401
+from gdmlib.data import published, published_tables, published_images  # noqa: F401
+
+# isort: on
 from gdmlib.data.dataset import (
     CacheError,
     ChecksumError,
@@ -32,33 +24,25 @@ from gdmlib.data.dataset import (
     Pictures,
     UnknownDatasetError,
 )
-from gdmlib.data.embedded import (
-    PATCH_SPLITS,
-    PHOTOGRAPHS,
-    digits,
-    faces,
-    iris,
-    photo_patches,
-    photographs,
-    stereo,
-    textures,
-)
-from gdmlib.data.fonts import (
-    FAMILIES,
-    FONTS,
-    STYLES,
-    glyphs,
-)
-from gdmlib.data.listing import (
-    TIERS,
-    Catalogue,
-    Entry,
-    catalogue,
-)
-from gdmlib.data.toys import (
-    TOYS,
-    toy,
-)
+from gdmlib.data.declare import Entry, loaders
+from gdmlib.data.embedded import PATCH_SPLITS, PHOTOGRAPHS
+from gdmlib.data.fonts import FAMILIES, FONTS, STYLES
+from gdmlib.data.listing import TIERS, Catalogue, catalogue
+from gdmlib.data.published_images import RESTORATION_SETS
+from gdmlib.data.published_tables import BINARY_DENSITIES
+from gdmlib.data.toys import TOYS
+
+if TYPE_CHECKING:
+    from gdmlib.data.embedded import *  # noqa: F403
+    from gdmlib.data.embedded_images import *  # noqa: F403
+    from gdmlib.data.published import *  # noqa: F403
+    from gdmlib.data.published_images import *  # noqa: F403
+    from gdmlib.data.published_tables import *  # noqa: F403
+    from gdmlib.data.rendered import *  # noqa: F403
+    from gdmlib.data.toys import *  # noqa: F403
+
+# Every loader that is declared is public.
+globals().update(loaders())
 
 __all__ = [
     "BINARY_DENSITIES",
@@ -78,26 +62,6 @@ __all__ = [
     "Entry",
     "Pictures",
     "UnknownDatasetError",
-    "binarised_mnist",
-    "binary_density",
-    "bsds500",
-    "caltech_silhouettes",
     "catalogue",
-    "cifar10_subset",
-    "digits",
-    "faces",
-    "fashion_mnist",
-    "frey_faces",
-    "glyphs",
-    "iris",
-    "mnist",
-    "noto_emoji",
-    "photo_patches",
-    "photographs",
-    "red_wine",
-    "restoration",
-    "spc15",
-    "stereo",
-    "textures",
-    "toy",
+    *loaders(),
 ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import SupportsIndex
 
 import torch
 from torch import Tensor
@@ -40,11 +42,15 @@ def check_name(name: str, known: Iterable[str], what: str) -> str:
     raise UnknownDatasetError(f"unknown {what} {name!r}: {hint}known are {', '.join(names)}")
 
 
-def check_count(n: int, name: str = "n") -> int:
-    """Return ``n`` if it is an integer of at least one, or raise ``ValueError``."""
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-        raise ValueError(f"{name}: expected an integer of at least 1, got {n!r}")
-    return n
+def check_seed(seed: SupportsIndex) -> int:
+    """Return ``seed`` as an int if numpy's ``RandomState`` takes it."""
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        number = -1
+    if isinstance(seed, bool) or not 0 <= number < 2**32:
+        raise ValueError(f"seed: expected a whole number from 0 to 2**32 - 1, got {seed!r}")
+    return number
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -53,15 +59,13 @@ class Dataset:
 
     Attributes:
         name: Name of the set, with its split.
-        x : Tensor: The examples, ``float32``: images ``(N, C, H, W)`` in [0, 1], tables ``(N, d)``.
-        y : Tensor or None: Labels ``(N,)``, ``int64``, which index ``classes``; None where there
-            are none.
-        classes : tuple of str: What the labels mean.
-        source, licence : str: Who made the data, and on what terms they may be used.
-        attributes : dict of str to Tensor: More that is known, mostly with one row an example.
-        columns : tuple of str: What the columns of a table mean, with units.
-        shared : tuple of str: Names of those attributes that describe the set as a whole, not one
-            row an example.
+        x: The examples, ``float32``: images ``(N, C, H, W)`` in [0, 1], tables ``(N, d)``.
+        y: Labels ``(N,)``, ``int64``, which index ``classes``; None where there are none.
+        classes: What the labels mean.
+        source, licence: Who made the data, and on what terms they may be used.
+        attributes: More that is known, mostly with one row an example.
+        columns: What the columns of a table mean, with units.
+        shared: Names of those attributes that describe the set as a whole, not one row an example.
     """
 
     name: str
@@ -107,7 +111,7 @@ class Pictures(dict[str, Tensor]):
 
     Attributes:
         name: Name of the set, with its split.
-        source, licence : str: Who made the pictures, and on what terms they may be used.
+        source, licence: Who made the pictures, and on what terms they may be used.
     """
 
     def __init__(

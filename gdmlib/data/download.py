@@ -1,24 +1,16 @@
 """Finding a data file: in ``$GDMLIB_DATA``, else in the cache, else on the network.
 
 Every file is known by its place in the folder layout, such as ``mnist/t10k-labels-idx1-ubyte.gz``.
-``registry.txt`` has the sha256 and the size of each, and for files that are made out of others
-the sha256 of their arrays, since compression differs between machines. A file whose checksum is
-wrong is never used, and never left in the cache.
+A file whose checksum is wrong is never used, and never left in the cache.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib import resources
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-
-from gdmlib.data.convert import Arrays
-from gdmlib.data.dataset import CacheError, ChecksumError, DataNotFoundError
+from gdmlib.data.checksums import Checksum, registry, write_arrays, wrong_checksum
+from gdmlib.data.dataset import ChecksumError, DataNotFoundError
 from gdmlib.data.files import (
     CACHE_VARIABLE,
     DATA_VARIABLE,
@@ -27,126 +19,37 @@ from gdmlib.data.files import (
     data_folder,
     folder_beside,
 )
+from gdmlib.data.sources import Remote
 
 TIMEOUT = 30.0  # seconds without an answer or a byte
 
 
-@dataclass(frozen=True)
-class Checksum:
-    """What is known about a file's content.
+def fetch(remote: Remote) -> Path:
+    """Return the path of a file, downloaded (and converted) if it is not on this machine.
 
-    Attributes:
-        digests: Hexadecimal digests of the file, ``"sha256:..."`` or ``"md5:..."``; any one
-            suffices. A digest that begins with ``"arrays:"`` is over the arrays in the file.
-        size: Size in bytes; 0 where it is not known.
+    Raises:
+        DataNotFoundError: If the file is not here and cannot be fetched.
+        ChecksumError: If its content is wrong.
+        CacheError: If the cache folder cannot be written.
     """
-
-    digests: tuple[str, ...] = ()
-    size: int = 0
-
-
-@dataclass(frozen=True)
-class Remote:
-    """Where a file can be had.
-
-    Attributes:
-        path: Its place in the folder layout.
-        urls: For a file that is published as it is: addresses, tried in order.
-        originals: For a file that is made out of others: their names and addresses.
-        convert: Makes the arrays of the file out of the originals.
-    """
-
-    path: str
-    urls: tuple[str, ...] = ()
-    originals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    convert: Callable[[Mapping[str, Path]], Arrays] | None = None
+    found = find(remote.path, remote.unordered)
+    if found is not None:
+        return found
+    target = cache_folder() / remote.path
+    checksum = registry().get(remote.path, Checksum())
+    if remote.convert is None:
+        _download(remote.urls, target, remote.path, checksum)
+    else:
+        _convert(remote, target, checksum)
+    return target
 
 
-@lru_cache(maxsize=1)
-def registry() -> Mapping[str, Checksum]:
-    """Return what is known about every file, from the ``registry.txt`` of the package."""
-    text = (resources.files("gdmlib.data") / "registry.txt").read_text(encoding="utf-8")
-    known: dict[str, Checksum] = {}
-    for line in text.splitlines():
-        if line and not line.startswith("#"):
-            path, size, *digests = line.split()
-            known[path] = Checksum(tuple(digests), int(size))
-    return known
-
-
-def arrays_digest(arrays: Arrays, unordered: Sequence[str] = ()) -> str:
-    """Return the sha256 over names, types, shapes and values of arrays.
-
-    The rows of the arrays in ``unordered`` are sorted first: their order does not count.
-    """
-    total = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        if name in unordered:
-            array = array[np.lexsort(array.T[::-1])]
-        total.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-        total.update(array.tobytes())
-    return total.hexdigest()
-
-
-def read_arrays(path: Path) -> Arrays:
-    """Read the arrays of an npz, or the pixels of a picture as ``image``. Never unpickles."""
-    if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in stored.files}
-    from PIL import Image
-
-    with Image.open(path) as image:
-        return {"image": np.asarray(image)}
-
-
-def _write_arrays(path: Path, arrays: Arrays) -> None:
-    with path.open("wb") as stream:
-        if path.suffix == ".npz":
-            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
-        else:
-            from PIL import Image
-
-            Image.fromarray(arrays["image"]).save(stream, format="PNG")
-
-
-def _unordered(path: str) -> tuple[str, ...]:
-    # Of the two binary sets whose test part was put together again, the order is not known.
-    rebuilt = ("binary_density/adult.npz", "binary_density/connect4.npz")
-    return ("test",) if path in rebuilt else ()
-
-
-@lru_cache(maxsize=8192)
-def _digest(file: Path, algorithm: str, path: str, _stamp: tuple[int, int]) -> str:
-    """Return a digest of a file; ``_stamp``, its time and size, tells whether it has changed."""
-    if algorithm == "arrays":
-        try:
-            return arrays_digest(read_arrays(file), _unordered(path))
-        except Exception as reason:  # a damaged file may break its reader anywhere
-            return f"unreadable ({reason})"
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, algorithm).hexdigest()
-
-
-def wrong_checksum(file: Path, path: str, checksum: Checksum) -> str | None:
-    """Return None if the file's content is right, or a sentence that says what is wrong."""
-    status = file.stat()
-    seen = []
-    for expected in checksum.digests:
-        algorithm, _, value = expected.partition(":")
-        got = _digest(file, algorithm, path, (status.st_mtime_ns, status.st_size))
-        if got == value:
-            return None
-        seen.append(f"{algorithm} is {got[:16]}..., expected {value[:16]}...")
-    if not seen:
-        return None
-    return f"{'; '.join(seen)} ({status.st_size} bytes" + (
-        f" of {checksum.size})" if checksum.size else ")"
-    )
-
-
-def find(path: str) -> Path | None:
+def find(path: str, unordered: tuple[str, ...] = ()) -> Path | None:
     """Look for a file on this machine.
+
+    Args:
+        path: Its place in the folder layout.
+        unordered: Those of its arrays whose rows may come in any order.
 
     Returns:
         The file in ``$GDMLIB_DATA``, else the one in the cache, checksum verified; None if there is
@@ -158,7 +61,7 @@ def find(path: str) -> Path | None:
     checksum = registry().get(path, Checksum())
     folder = data_folder()
     if folder is not None and (folder / path).is_file():
-        wrong = wrong_checksum(folder / path, path, checksum)
+        wrong = wrong_checksum(folder / path, checksum, unordered)
         if wrong:
             raise ChecksumError(
                 f"{folder / path} is damaged or not the expected version: {wrong}. Remove it or "
@@ -167,7 +70,7 @@ def find(path: str) -> Path | None:
         return folder / path
     cached = cache_folder() / path
     if cached.is_file():
-        if wrong_checksum(cached, path, checksum) is None:
+        if wrong_checksum(cached, checksum, unordered) is None:
             return cached
         try:
             cached.unlink()
@@ -182,18 +85,31 @@ def is_here(path: str) -> bool:
     return (folder is not None and (folder / path).is_file()) or (cache_folder() / path).is_file()
 
 
-def _download_one(url: str, target: Path) -> None:
-    """Download ``url`` to ``target`` as a whole. Network trouble is a ``RequestException``."""
-    import pooch
+def _convert(remote: Remote, target: Path, checksum: Checksum) -> None:
+    """Download the originals of a file, and make it out of them."""
+    assert remote.convert is not None
+    with folder_beside(target) as folder:
+        originals: dict[str, Path] = {}
+        for name, urls in remote.originals.items():
+            originals[name] = folder / f"{name}{PurePosixPath(urls[0]).suffix}"
+            _download(urls, originals[name], remote.path, Checksum())
+        made = folder / f"made{target.suffix}"
+        try:
+            write_arrays(made, remote.convert(originals))
+            wrong = wrong_checksum(made, checksum, remote.unordered)
+        except Exception as reason:  # whatever a converter stumbles over in a strange file
+            wrong = f"{type(reason).__name__}: {reason}"
+        if wrong:
+            raise ChecksumError(
+                f"{remote.path} could not be made out of {_first_urls(remote)}: {wrong}. The "
+                f"download is thrown away. Try again later, or set {DATA_VARIABLE} to a folder "
+                "that has the file"
+            )
+        made.replace(target)
 
-    pooch.get_logger().setLevel("ERROR")
-    pooch.retrieve(
-        url,
-        known_hash=None,
-        fname=target.name,
-        path=target.parent,
-        downloader=pooch.HTTPDownloader(timeout=TIMEOUT),
-    )
+
+def _first_urls(remote: Remote) -> str:
+    return ", ".join(urls[0] for urls in remote.originals.values())
 
 
 def _download(urls: Sequence[str], target: Path, path: str, checksum: Checksum) -> None:
@@ -217,7 +133,7 @@ def _download(urls: Sequence[str], target: Path, path: str, checksum: Checksum) 
             except requests.exceptions.RequestException as reason:
                 reasons.append(f"{url}: {_in_short(reason)}")
                 continue
-            wrong = wrong_checksum(part, path, checksum)
+            wrong = wrong_checksum(part, checksum)
             if wrong is None:
                 part.replace(target)
                 return
@@ -225,6 +141,20 @@ def _download(urls: Sequence[str], target: Path, path: str, checksum: Checksum) 
             reasons.append(f"{url}: {wrong}")
     error = ChecksumError if came else DataNotFoundError
     raise error(_not_found(path, reasons, came))
+
+
+def _download_one(url: str, target: Path) -> None:
+    """Download ``url`` to ``target`` as a whole. Network trouble is a ``RequestException``."""
+    import pooch
+
+    pooch.get_logger().setLevel("ERROR")
+    pooch.retrieve(
+        url,
+        known_hash=None,
+        fname=target.name,
+        path=target.parent,
+        downloader=pooch.HTTPDownloader(timeout=TIMEOUT),
+    )
 
 
 def _in_short(reason: Exception) -> str:
@@ -254,64 +184,3 @@ def _not_found(path: str, reasons: Sequence[str], came: bool = False) -> str:
         f"places by hand; or set {DATA_VARIABLE} to a folder that has it. ({CACHE_VARIABLE} "
         "names the folder for downloads.)"
     )
-
-
-def _convert(remote: Remote, target: Path, checksum: Checksum) -> None:
-    """Download the originals of a file, and make it out of them."""
-    assert remote.convert is not None
-    with folder_beside(target) as folder:
-        originals: dict[str, Path] = {}
-        for name, urls in remote.originals.items():
-            originals[name] = folder / f"{name}{PurePosixPath(urls[0]).suffix}"
-            _download(urls, originals[name], remote.path, Checksum())
-        made = folder / f"made{target.suffix}"
-        try:
-            _write_arrays(made, remote.convert(originals))
-            wrong = wrong_checksum(made, remote.path, checksum)
-        except Exception as reason:  # whatever a converter stumbles over in a strange file
-            wrong = f"{type(reason).__name__}: {reason}"
-        if wrong:
-            raise ChecksumError(
-                f"{remote.path} could not be made out of {_first_urls(remote)}: {wrong}. The "
-                f"download is thrown away. Try again later, or set {DATA_VARIABLE} to a folder "
-                "that has the file"
-            )
-        made.replace(target)
-
-
-def _first_urls(remote: Remote) -> str:
-    return ", ".join(urls[0] for urls in remote.originals.values())
-
-
-def fetch(remote: Remote) -> Path:
-    """Return the path of a file, downloaded (and converted) if it is not on this machine.
-
-    Raises:
-        DataNotFoundError: If the file is not here and cannot be fetched.
-        ChecksumError: If its content is wrong.
-        CacheError: If the cache folder cannot be written.
-    """
-    found = find(remote.path)
-    if found is not None:
-        return found
-    target = cache_folder() / remote.path
-    checksum = registry().get(remote.path, Checksum())
-    if remote.convert is None:
-        _download(remote.urls, target, remote.path, checksum)
-    else:
-        _convert(remote, target, checksum)
-    return target
-
-
-__all__ = [
-    "CacheError",
-    "Checksum",
-    "Remote",
-    "arrays_digest",
-    "fetch",
-    "find",
-    "is_here",
-    "read_arrays",
-    "registry",
-    "wrong_checksum",
-]

@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from gdmlib.data.dataset import Dataset, Pictures, check_count, check_name
+from gdmlib._checks import check_count
+from gdmlib.data import declare
+from gdmlib.data.dataset import Dataset, Pictures, check_name
 
 PHOTOGRAPHS: dict[str, str] = {
     "chelsea": "a cat, by Stéfan van der Walt (CC0), scikit-image",
@@ -29,12 +31,7 @@ PATCH_SPLITS: dict[str, tuple[str, ...]] = {
 """Which photographs :func:`photo_patches` takes a split's patches from."""
 
 
-def _image_tensor(image: np.ndarray) -> Tensor:
-    """Turn a uint8 image ``(H, W)`` or ``(H, W, C)`` into a tensor ``(C, H, W)`` in [0, 1]."""
-    pixels = torch.from_numpy(np.atleast_3d(image)[..., :3].copy())
-    return pixels.permute(2, 0, 1).contiguous().float() / 255
-
-
+@declare.embedded(content="150 × 4 lengths, 3 species", licence="CC BY 4.0")
 def iris(classes: Sequence[str] | None = None) -> Dataset:
     """Load Fisher's irises: 150 flowers, four lengths in centimetres, three species.
 
@@ -73,23 +70,7 @@ def iris(classes: Sequence[str] | None = None) -> Dataset:
     )
 
 
-def _stratified_test_rows(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
-    """Return a Boolean mask with ``size`` test rows, each class in proportion."""
-    counts = np.bincount(labels)
-    shares = counts * size / len(labels)
-    quota = np.floor(shares).astype(int)
-    # The rows that rounding left over go to the classes with the largest remainders.
-    left_over = size - quota.sum()
-    quota[np.argsort(quota - shares, kind="stable")[:left_over]] += 1
-    # RandomState, unlike default_rng, promises the same stream in every numpy.
-    rng = np.random.RandomState(seed)
-    mask = np.zeros(len(labels), dtype=bool)
-    for label, count in enumerate(quota):
-        rows = np.flatnonzero(labels == label)
-        mask[rng.permutation(rows)[:count]] = True
-    return mask
-
-
+@declare.embedded(content="1797 × 8×8 digits", licence="CC BY 4.0")
 def digits(split: str = "all") -> Dataset:
     """Load 1797 handwritten digits of 8×8 pixels.
 
@@ -123,20 +104,7 @@ def digits(split: str = "all") -> Dataset:
     )
 
 
-def _photograph(name: str) -> np.ndarray:
-    if name in ("china", "flower"):
-        from sklearn.datasets import load_sample_image
-
-        return load_sample_image(f"{name}.jpg")
-    from skimage import data
-
-    if name == "motorcycle":
-        return data.stereo_motorcycle()[0]
-    if name == "hubble":
-        return data.hubble_deep_field()
-    return getattr(data, name)()
-
-
+@declare.embedded(content=f"{len(PHOTOGRAPHS)} in colour", licence="CC0, CC BY 2.0, public domain")
 def photographs() -> Pictures:
     """Load seven colour photographs.
 
@@ -145,13 +113,16 @@ def photographs() -> Pictures:
         Sizes differ.
     """
     return Pictures(
-        {name: _image_tensor(_photograph(name)) for name in PHOTOGRAPHS},
+        {name: image_tensor(_photograph(name)) for name in PHOTOGRAPHS},
         name="photographs",
         source="; ".join(f"{name}: {credit}" for name, credit in PHOTOGRAPHS.items()),
         licence="each photograph has its own (see source)",
     )
 
 
+@declare.embedded(
+    content="patches of the photographs, any size", licence="as the photographs", arguments="n"
+)
 def photo_patches(
     n: int,
     size: int = 8,
@@ -181,15 +152,14 @@ def photo_patches(
         ValueError: If ``n`` or ``size`` is out of range.
     """
     check_name(split, PATCH_SPLITS, "split of photo_patches")
-    check_count(n)
-    check_count(size, "size")
+    n, size = check_count(n), check_count(size, "size")
     names = PATCH_SPLITS[split]
-    images = [_image_tensor(_photograph(name)) for name in names]
+    images = [image_tensor(_photograph(name)) for name in names]
     smallest = min(min(image.shape[1:]) for image in images)
     if size > smallest:
         raise ValueError(f"size: the smallest photograph has {smallest} pixels a side, got {size}")
     if grey:
-        weights = torch.tensor([0.2125, 0.7154, 0.0721])[:, None, None]
+        weights = torch.tensor([0.2125, 0.7154, 0.0721], dtype=torch.float32)[:, None, None]
         images = [(image * weights).sum(0, keepdim=True) for image in images]
 
     places = torch.tensor(
@@ -198,7 +168,7 @@ def photo_patches(
     # Every place in every photograph is equally probable.
     y = torch.multinomial(places.prod(1).float(), n, replacement=True, generator=generator)
     corner = (torch.rand(n, 2, generator=generator, dtype=torch.float64) * places[y]).long()
-    x = torch.empty(n, images[0].shape[0], size, size)
+    x = torch.empty(n, images[0].shape[0], size, size, dtype=torch.float32)
     for label, image in enumerate(images):
         windows = image.unfold(1, size, 1).unfold(2, size, 1)
         chosen = y == label
@@ -215,65 +185,38 @@ def photo_patches(
     )
 
 
-def textures() -> Pictures:
-    """Load three grey textures, ``brick``, ``grass`` and ``gravel``.
+def image_tensor(image: np.ndarray) -> Tensor:
+    """Turn a uint8 image ``(H, W)`` or ``(H, W, C)`` into a tensor ``(C, H, W)`` in [0, 1]."""
+    pixels = torch.from_numpy(np.atleast_3d(image)[..., :3].copy())
+    return pixels.permute(2, 0, 1).contiguous().float() / 255
 
-    Returns:
-        From name to a tensor ``(1, 512, 512)`` in [0, 1]. From scikit-image, all CC0: brick and
-        gravel by CC0 Textures, grass by Linolafett.
-    """
+
+def _photograph(name: str) -> np.ndarray:
+    if name in ("china", "flower"):
+        from sklearn.datasets import load_sample_image
+
+        return load_sample_image(f"{name}.jpg")
     from skimage import data
 
-    return Pictures(
-        {name: _image_tensor(getattr(data, name)()) for name in ("brick", "grass", "gravel")},
-        name="textures",
-        source="CC0 Textures (brick, gravel) and Linolafett (grass); from scikit-image",
-        licence="CC0 1.0",
-    )
+    if name == "motorcycle":
+        return data.stereo_motorcycle()[0]
+    if name == "hubble":
+        return data.hubble_deep_field()
+    return getattr(data, name)()
 
 
-def faces() -> Dataset:
-    """Load 100 faces and 100 patches that are no faces, 25×25 pixels, grey.
-
-    Returns:
-        ``x`` ``(200, 1, 25, 25)`` in [0, 1]; ``y`` ``(200,)``, 1 for a face and 0 otherwise.
-    """
-    from skimage import data
-
-    images = torch.from_numpy(np.asarray(data.lfw_subset(), dtype=np.float32))[:, None]
-    y = torch.zeros(len(images), dtype=torch.int64)
-    y[:100] = 1
-    return Dataset(
-        name="faces",
-        x=images.clamp(0, 1),
-        y=y,
-        classes=("not a face", "face"),
-        source="crops of 'Labeled Faces in the Wild' (Huang et al., 2007); from scikit-image",
-        licence="not stated; published for research on face recognition",
-    )
-
-
-def stereo() -> Pictures:
-    """Load a stereo pair, a motorcycle in a garage, with its true disparity.
-
-    Returns:
-        ``left`` and ``right`` ``(3, 500, 741)`` in [0, 1] and ``disparity`` ``(1, 500, 741)`` in
-        pixels, NaN where it is not known. A point at column ``c`` of the left view is at column ``c
-        - disparity`` of the right one. From the Middlebury stereo benchmark (Scharstein et al.,
-        2014, doi 10.1007/978-3-319-11752-2_3), in scikit-image.
-    """
-    from skimage import data
-
-    left, right, disparity = data.stereo_motorcycle()
-    known = np.where(np.isfinite(disparity), disparity, np.nan).astype(np.float32)
-    return Pictures(
-        {
-            "left": _image_tensor(left),
-            "right": _image_tensor(right),
-            "disparity": torch.from_numpy(known)[None],
-        },
-        name="stereo",
-        source="D. Scharstein et al., 'High-resolution stereo datasets with subpixel-accurate "
-        "ground truth', 2014 (Middlebury); from scikit-image",
-        licence="free to use, with citation (Middlebury stereo benchmark)",
-    )
+def _stratified_test_rows(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
+    """Return a Boolean mask with ``size`` test rows, each class in proportion."""
+    counts = np.bincount(labels)
+    shares = counts * size / len(labels)
+    quota = np.floor(shares).astype(int)
+    # The rows that rounding left over go to the classes with the largest remainders.
+    left_over = size - quota.sum()
+    quota[np.argsort(quota - shares, kind="stable")[:left_over]] += 1
+    # RandomState, unlike default_rng, promises the same stream in every numpy.
+    rng = np.random.RandomState(seed)
+    mask = np.zeros(len(labels), dtype=bool)
+    for label, count in enumerate(quota):
+        rows = np.flatnonzero(labels == label)
+        mask[rng.permutation(rows)[:count]] = True
+    return mask

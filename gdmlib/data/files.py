@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from gdmlib._files import write_atomically
 from gdmlib.data.dataset import CacheError, ChecksumError, DataNotFoundError
 
 DATA_VARIABLE = "GDMLIB_DATA"
 CACHE_VARIABLE = "GDMLIB_CACHE"
+
+_UNFINISHED = ".unfinished-"  # how the names of folders for downloads begin
+_STALE = 24 * 3600.0  # seconds after which nobody writes there any more
 
 
 def data_folder() -> Path | None:
@@ -59,23 +65,28 @@ def folder_beside(path: Path) -> Iterator[Path]:
     """
     with _explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix="."))
+        _remove_stale(path.parent)
+        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=_UNFINISHED))
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary path, and move it to ``path`` if the block ends well.
-
-    Whoever reads ``path`` meanwhile sees the old file or the new one, never half of one.
+def keep(path: Path, write: Callable[[Path], object]) -> None:
+    """Let ``write`` make a file of the cache: whole or not at all.
 
     Raises:
         CacheError: If the folder cannot be made or written.
     """
-    with folder_beside(path) as folder:
-        part = folder / path.name
-        yield part
-        part.replace(path)
+    with _explained(path):
+        _remove_stale(path.parent)
+        write_atomically(path, write)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Remove what processes left that were killed while they wrote, a day ago or earlier."""
+    for left in (*folder.glob(f"{_UNFINISHED}*"), *folder.glob("*.part")):
+        with contextlib.suppress(OSError):  # another process may have removed it
+            if time.time() - left.stat().st_mtime > _STALE:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()

@@ -13,7 +13,9 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from gdmlib.data.dataset import Dataset, check_count, check_name
+from gdmlib._checks import check_count
+from gdmlib.data import declare
+from gdmlib.data.dataset import Dataset, check_name
 
 Drawn = tuple[Tensor, Tensor, dict[str, Tensor]]
 
@@ -23,11 +25,16 @@ def _labels(n: int, count: int, generator: Generator | None) -> Tensor:
 
 
 def _uniform(n: int, generator: Generator | None) -> Tensor:
-    return torch.rand(n, generator=generator)
+    return torch.rand(n, generator=generator, dtype=torch.float32)
 
 
 def _normal(n: int, generator: Generator | None) -> Tensor:
-    return torch.randn(n, 2, generator=generator)
+    return torch.randn(n, 2, generator=generator, dtype=torch.float32)
+
+
+def _float(numbers: float | list[float] | list[list[float]]) -> Tensor:
+    """Return numbers as float32, whatever torch's default is."""
+    return torch.tensor(numbers, dtype=torch.float32)
 
 
 def _polar(radius: Tensor, angle: Tensor) -> Tensor:
@@ -37,36 +44,38 @@ def _polar(radius: Tensor, angle: Tensor) -> Tensor:
 def _mixture(modes: Tensor, noise: float, n: int, generator: Generator | None) -> Drawn:
     y = _labels(n, len(modes), generator)
     x = modes[y] + noise * _normal(n, generator)
-    return x, y, {"modes": modes, "std": torch.tensor(noise)}
+    return x, y, {"modes": modes, "std": _float(noise)}
 
 
 def _two_moons(n: int, noise: float, generator: Generator | None) -> Drawn:
     y = _labels(n, 2, generator)
     angle = math.pi * _uniform(n, generator)
-    upper = _polar(torch.ones(n), angle)
-    lower = torch.tensor([1.0, 0.5]) - upper
-    x = torch.where(y[:, None] == 0, upper, lower) - torch.tensor([0.5, 0.25])
+    upper = _polar(torch.ones_like(angle), angle)
+    lower = _float([1.0, 0.5]) - upper
+    x = torch.where(y[:, None] == 0, upper, lower) - _float([0.5, 0.25])
     return x + noise * _normal(n, generator), y, {}
 
 
 def _two_rings(n: int, noise: float, generator: Generator | None) -> Drawn:
     y = _labels(n, 2, generator)
-    radius = torch.tensor([1.0, 2.0])[y]
+    radius = _float([1.0, 2.0])[y]
     x = _polar(radius, 2 * math.pi * _uniform(n, generator))
     return x + noise * _normal(n, generator), y, {}
 
 
 def _eight_gaussians(n: int, noise: float, generator: Generator | None) -> Drawn:
-    modes = _polar(torch.full((8,), 2.0), torch.arange(8) * math.pi / 4)
+    angle = torch.arange(8, dtype=torch.float32) * math.pi / 4
+    modes = _polar(torch.full_like(angle, 2.0), angle)
     return _mixture(modes, noise, n, generator)
 
 
 def _two_blobs(n: int, noise: float, generator: Generator | None) -> Drawn:
-    return _mixture(torch.tensor([[-1.0, -0.5], [1.0, 0.5]]), noise, n, generator)
+    return _mixture(_float([[-1.0, -0.5], [1.0, 0.5]]), noise, n, generator)
 
 
 def _blobs(n: int, noise: float, generator: Generator | None) -> Drawn:
-    modes = _polar(torch.full((3,), 2.0), math.pi / 2 + torch.arange(3) * 2 * math.pi / 3)
+    angle = math.pi / 2 + torch.arange(3, dtype=torch.float32) * 2 * math.pi / 3
+    modes = _polar(torch.full_like(angle, 2.0), angle)
     return _mixture(modes, noise, n, generator)
 
 
@@ -74,8 +83,8 @@ def _pinwheel(n: int, noise: float, generator: Generator | None) -> Drawn:
     # Five Gaussians on the radii of a wheel, then turned the more the farther they lie out
     # (the construction of Johnson et al., 2016, arXiv:1603.06277).
     y = _labels(n, 5, generator)
-    blob = _normal(n, generator) * torch.tensor([0.3, noise]) + torch.tensor([1.0, 0.0])
-    angle = 2 * math.pi * y / 5 + 0.25 * blob[:, 0].exp()
+    blob = _normal(n, generator) * _float([0.3, noise]) + _float([1.0, 0.0])
+    angle = 2 * math.pi * y.float() / 5 + 0.25 * blob[:, 0].exp()
     along, across = blob[:, 0], blob[:, 1]
     x = torch.stack(
         [
@@ -92,8 +101,8 @@ def _checkerboard(n: int, noise: float, generator: Generator | None) -> Drawn:
     y = _labels(n, 8, generator)
     row = torch.div(y, 2, rounding_mode="floor")
     column = 2 * (y % 2) + row % 2
-    corner = torch.stack([column, row], dim=1) - 2.0
-    x = corner + torch.rand(n, 2, generator=generator)
+    corner = torch.stack([column, row], dim=1).float() - 2.0
+    x = corner + torch.rand(n, 2, generator=generator, dtype=torch.float32)
     return x + noise * _normal(n, generator), y, {}
 
 
@@ -102,7 +111,7 @@ def _two_spirals(n: int, noise: float, generator: Generator | None) -> Drawn:
     # The square root spreads the points evenly along the arm.
     turn = _uniform(n, generator).sqrt()
     angle = 3 * math.pi * turn
-    x = _polar(2.5 * turn, angle) * torch.where(y == 0, 1.0, -1.0)[:, None]
+    x = _polar(2.5 * turn, angle) * (1 - 2 * y)[:, None]
     return x + noise * _normal(n, generator), y, {}
 
 
@@ -123,6 +132,7 @@ TOYS: tuple[str, ...] = tuple(_TOYS)
 """Names that :func:`toy` knows."""
 
 
+@declare.rendered(content=f"{len(TOYS)} densities in the plane", licence="CC0", arguments="name, n")
 def toy(
     name: str, n: int, generator: Generator | None = None, noise: float | None = None
 ) -> Dataset:
@@ -148,7 +158,7 @@ def toy(
         ValueError: If ``n`` is not at least 1, or ``noise`` negative or not finite.
     """
     key = check_name(_ALSO_CALLED.get(name, name), _TOYS, "toy data set")
-    check_count(n)
+    n = check_count(n)
     draw, own_noise, classes = _TOYS[key]
     scale = own_noise if noise is None else float(noise)
     if not (math.isfinite(scale) and scale >= 0):

@@ -96,7 +96,7 @@ def test_red_wine(tmp_path):
 
 
 def test_red_wine_gives_the_very_file(tmp_path, real_data):
-    from gdmlib.data.download import read_arrays
+    from gdmlib.data.checksums import read_arrays
 
     real = read_arrays(real_data / "red_wine/red_wine.npz")
     shuffled = real["data"][np.random.default_rng(0).permutation(1599)]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,7 +14,7 @@ from gdmlib.data import (
     Pictures,
     UnknownDatasetError,
 )
-from gdmlib.data.dataset import check_count, check_name
+from gdmlib.data.dataset import check_name, check_seed
 
 
 @pytest.fixture
@@ -71,10 +72,14 @@ def test_unknown_name_suggests_the_nearest():
         check_name(3, ["mnist"], "set")
 
 
-@pytest.mark.parametrize("n", [0, -1, 2.0, "3", True, None])
-def test_bad_counts(n):
-    with pytest.raises(ValueError, match="at least 1"):
-        check_count(n)
+def test_seeds():
+    for seed in (0, 2**32 - 1, np.int64(7)):
+        assert check_seed(seed) == seed and type(check_seed(seed)) is int
+    for seed in (-1, 2**32, 2.0, "3", True, None):
+        with pytest.raises(
+            ValueError, match=r"seed: expected a whole number from 0 to 2\*\*32 - 1"
+        ):
+            check_seed(seed)
 
 
 def test_kinds_of_errors():

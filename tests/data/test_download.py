@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,9 +13,11 @@ import pytest
 import requests
 
 from gdmlib.data import CacheError, ChecksumError, DataNotFoundError, download
-from gdmlib.data.download import Checksum, Remote, arrays_digest, fetch, find, is_here, registry
-from gdmlib.data.files import atomic_write, cache_folder, data_folder, folder_beside
-from gdmlib.data.sources import files, remote
+from gdmlib.data.checksums import Checksum, arrays_digest, read_arrays, registry, wrong_checksum
+from gdmlib.data.declare import files, remote
+from gdmlib.data.download import fetch, find, is_here
+from gdmlib.data.files import cache_folder, data_folder, folder_beside, keep
+from gdmlib.data.sources import Remote
 
 GOOD = b"good content " * 1000
 PLACE = "letters/a.bin"
@@ -218,7 +222,7 @@ def test_conversion(server, known, cache):
     good = {"data": np.array([2, 4, 6])}
     known["numbers/a.npz"] = Checksum((sha(b"the file elsewhere"), f"arrays:{arrays_digest(good)}"))
     path = fetch(converted(server))
-    assert np.array_equal(download.read_arrays(path)["data"], good["data"])
+    assert np.array_equal(read_arrays(path)["data"], good["data"])
     assert left_over(cache) == ["numbers/a.npz"], "the original is not kept"
     server.stop()
     assert fetch(converted(server)) == path, "its arrays are verified, and are right"
@@ -230,7 +234,7 @@ def test_conversion_to_a_picture(server, known, cache):
     server.content["a.txt"] = b"anything"
     urls = (f"{server.address}/a.txt",)
     made = Remote("numbers/a.png", originals={"all": urls}, convert=lambda _: {"image": pixels})
-    assert np.array_equal(download.read_arrays(fetch(made))["image"], pixels)
+    assert np.array_equal(read_arrays(fetch(made))["image"], pixels)
 
 
 def test_conversion_to_something_else(server, known, cache):
@@ -261,7 +265,7 @@ def test_damaged_npz_and_png_are_noticed(known, cache):
         known[name] = Checksum(("arrays:0123",))
         cache.mkdir(exist_ok=True)
         (cache / name).write_bytes(b"\x89PNG\r\n\x1a\n half a picture")
-        assert "unreadable" in download.wrong_checksum(cache / name, name, known[name])
+        assert "unreadable" in wrong_checksum(cache / name, known[name])
 
 
 def test_arrays_digest_is_of_content():
@@ -277,7 +281,7 @@ def test_arrays_digest_is_of_content():
 def test_pickles_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.array([{"a": 1}], dtype=object))
     with pytest.raises(ValueError, match="allow_pickle"):
-        download.read_arrays(tmp_path / "a.npz")
+        read_arrays(tmp_path / "a.npz")
 
 
 # --- files
@@ -291,17 +295,35 @@ def test_folders(monkeypatch, tmp_path):
     assert cache_folder().name == "gdmlib"
 
 
-def test_atomic_write(tmp_path):
+def test_kept_whole_or_not_at_all(tmp_path):
     target = tmp_path / "a/b.txt"
-    with atomic_write(target) as part:
-        part.write_text("first")
-    with pytest.raises(RuntimeError), atomic_write(target) as part:
+
+    def break_off(part: Path) -> None:
         part.write_text("half of")
         raise RuntimeError
+
+    keep(target, lambda part: part.write_text("first"))
+    with pytest.raises(RuntimeError):
+        keep(target, break_off)
     assert target.read_text() == "first", "the last good state stays"
     with pytest.raises(DataNotFoundError), folder_beside(target):
         raise DataNotFoundError("as it is")
     assert left_over(tmp_path) == ["a/b.txt"]
+
+
+def test_what_a_killed_process_left_is_removed_after_a_day(server, cache):
+    server.content["a.bin"] = GOOD
+    (cache / "letters").mkdir(parents=True)
+    long_ago = time.time() - 25 * 3600
+    for name in (".unfinished-old", ".unfinished-new", ".others"):
+        (cache / "letters" / name).mkdir()
+        (cache / "letters" / name / "half").write_bytes(b"")
+    (cache / "letters/a.npz.12.part").write_bytes(b"")
+    for name in (".unfinished-old", ".others", "a.npz.12.part"):
+        os.utime(cache / "letters" / name, (long_ago, long_ago))
+    fetch(Remote(PLACE, urls=(f"{server.address}/a.bin",)))
+    left = sorted(p.name for p in (cache / "letters").iterdir())
+    assert left == [".others", ".unfinished-new", "a.bin"], "a new one may still be written to"
 
 
 # --- the real registry and addresses (nothing is downloaded)

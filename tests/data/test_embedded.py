@@ -133,9 +133,9 @@ def test_largest_patches_reach_the_border(generator):
 
 
 def test_bad_patches():
-    with pytest.raises(ValueError, match="n: expected an integer"):
+    with pytest.raises(ValueError, match="n: expected at least 1, got 0"):
         data.photo_patches(0)
-    with pytest.raises(ValueError, match="size: expected an integer"):
+    with pytest.raises(ValueError, match="size: expected at least 1, got 0"):
         data.photo_patches(1, size=0)
     with pytest.raises(UnknownDatasetError):
         data.photo_patches(1, split="valid")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gdmlib.data import FAMILIES, FONTS, STYLES, UnknownDatasetError, fonts, glyphs
+from gdmlib.data import FAMILIES, FONTS, STYLES, UnknownDatasetError, fonts, glyphs, rendered
 
 COMPLETE = tuple(f for f in FAMILIES if f.startswith(("DejaVu", "STIX")))
 
@@ -51,10 +51,10 @@ def test_upright_glyphs_are_centred():
 
 
 def test_rotation_and_shear_have_the_stated_sign():
-    upright = fonts._ink("DejaVuSansMono", "l", 60)
+    upright = fonts.ink("DejaVuSansMono", "l", 60)
 
     def lean(matrix):
-        picture = fonts._render_one(upright, 60, matrix, np.zeros(2)).astype(float)
+        picture = rendered._render_one(upright, 60, matrix, np.zeros(2)).astype(float)
         rows = picture.sum(1) > 0
         middle = (picture[rows] @ np.arange(60)) / picture[rows].sum(1)
         return middle[:5].mean() - middle[-5:].mean()
@@ -104,9 +104,9 @@ def test_no_blank_and_no_wrong_glyph():
     wanted = string.ascii_letters + string.digits + string.punctuation + "ÄéñßΩжд€"
     unit = 30
     for font in FONTS:
-        having = [c for c in wanted if fonts._ink(font.file, c, unit) is not None]
+        having = [c for c in wanted if fonts.ink(font.file, c, unit) is not None]
         assert set(having) >= set(string.ascii_letters + string.digits)
-        shapes = {fonts._ink(font.file, c, unit).image.tobytes() for c in string.ascii_uppercase}
+        shapes = {fonts.ink(font.file, c, unit).image.tobytes() for c in string.ascii_uppercase}
         assert len(shapes) == 26, f"{font.file} draws two letters alike"
 
 
@@ -114,7 +114,7 @@ def test_fonts_that_lack_a_character_are_left_out():
     omega = glyphs(60, characters="ж")
     used = {FONTS[i].family for i in omega.attributes["font"].tolist()}
     assert used and not any(family.startswith("Computer Modern") for family in used)
-    assert fonts._ink("cmr10", "<", 30) is None, "TeX's order has another character there"
+    assert fonts.ink("cmr10", "<", 30) is None, "TeX's order has another character there"
     with pytest.raises(ValueError, match=r"none of the chosen fonts draws '漢' \(U\+6F22\)"):
         glyphs(5, characters="漢")
     with pytest.raises(ValueError, match=r"U\+0020"):
@@ -131,13 +131,13 @@ def test_wide_characters_fit():
 
 def count_drawings(monkeypatch):
     drawn = []
-    draw = fonts._render
+    draw = rendered._render
 
     def counted(*args):
         drawn.append(args)
         return draw(*args)
 
-    monkeypatch.setattr(fonts, "_render", counted)
+    monkeypatch.setattr(rendered, "_render", counted)
     return drawn
 
 

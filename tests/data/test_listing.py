@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import pytest
 from gdmlib import data
 from gdmlib.data import UnknownDatasetError, catalogue
 from gdmlib.data.__main__ import main
-from gdmlib.data.sources import files
+from gdmlib.data.declare import _bytes, files
 
 
 def test_every_set_is_listed_once():
@@ -61,9 +62,42 @@ def test_table():
 
 def test_main(capsys, monkeypatch):
     monkeypatch.setenv("GDMLIB_DATA", "/nowhere")
-    main()
+    main([])
     out = capsys.readouterr().out
     assert "red_wine()" in out and "GDMLIB_DATA: /nowhere" in out and "GDMLIB_CACHE: " in out
+
+
+def test_main_shows_one_set(capsys):
+    main(["frey_faces"])
+    out = capsys.readouterr().out
+    for part in (
+        *("frey_faces()", "997 kB", "one identifiable person's face", "frey_faces/ (1 in all)"),
+        *("Tier B: no licence found", "split by time", "GDMLIB_CACHE: "),
+    ):
+        assert part in out
+    assert "mnist" not in out
+    main(["toy"])
+    out = capsys.readouterr().out
+    assert "toy(name, n)" in out and "files " not in out
+
+
+def test_main_refuses_what_is_no_set(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["mnits"])
+    assert stopped.value.code == 2
+    assert "did you mean 'mnist' or" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stopped:
+        main(["--help"])
+    assert stopped.value.code == 0 and "usage: python -m gdmlib.data" in capsys.readouterr().out
+
+
+def test_sizes_have_the_unit_that_fits():
+    for size, text in (
+        *((1, "1 B"), (999, "999 B"), (28_352, "28 kB"), (999_499, "999 kB")),
+        *((999_500, "1.0 MB"), (11_594_722, "11.6 MB"), (2_500_000_000, "2.5 GB")),
+    ):
+        assert _bytes(size) == text
+    assert " 28 kB " in repr(catalogue()) and " 0.0 MB" not in repr(catalogue())
 
 
 def test_module_runs():
@@ -71,3 +105,13 @@ def test_module_runs():
         [sys.executable, "-m", "gdmlib.data"], capture_output=True, text=True, check=True
     )
     assert "glyphs(n)" in run.stdout and run.stderr == ""
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    read, write = os.pipe()
+    os.close(read)
+    run = subprocess.run(
+        [sys.executable, "-m", "gdmlib.data"], stdout=write, stderr=subprocess.PIPE, text=True
+    )
+    os.close(write)
+    assert run.returncode == 0 and run.stderr == ""

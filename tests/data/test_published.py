@@ -13,7 +13,17 @@ from PIL import Image
 from scipy.io import savemat
 
 from gdmlib import data
-from gdmlib.data import ChecksumError, DataNotFoundError, UnknownDatasetError, benchmarks, download
+from gdmlib.data import (
+    ChecksumError,
+    DataNotFoundError,
+    UnknownDatasetError,
+    declare,
+    download,
+    published,
+    reading,
+)
+from gdmlib.data.checksums import registry
+from gdmlib.data.sources import Remote
 
 RNG = np.random.default_rng(0)
 
@@ -38,7 +48,8 @@ def folder(tmp_path, monkeypatch) -> Path:
         every = (str(p.relative_to(place)) for p in place.rglob("*") if p.is_file())
         return tuple(sorted(path for path in every if path.startswith(prefix)))
 
-    monkeypatch.setattr(benchmarks, "files", listed)
+    monkeypatch.setattr(reading, "files", listed)
+    monkeypatch.setattr(declare, "files", listed)
     return place
 
 
@@ -104,7 +115,7 @@ def test_binarised_mnist(folder, monkeypatch):
 def test_damaged_idx(tmp_path, content):
     (tmp_path / "a.gz").write_bytes(content)
     with pytest.raises(ChecksumError, match=r"a\.gz"):
-        benchmarks.read_idx(tmp_path / "a.gz")
+        published.read_idx(tmp_path / "a.gz")
 
 
 def test_caltech_silhouettes(folder):
@@ -193,10 +204,8 @@ def test_cifar10_subset(folder):
 
 
 def test_many_files_are_downloaded_with_a_bar(folder, server, monkeypatch, capsys):
-    monkeypatch.setattr(benchmarks, "files", lambda prefix: (f"{prefix}a.png",))
-    monkeypatch.setattr(
-        benchmarks, "remote", lambda path: download.Remote(path, (f"{server.address}/a",))
-    )
+    monkeypatch.setattr(reading, "files", lambda prefix: (f"{prefix}a.png",))
+    monkeypatch.setattr(reading, "remote", lambda path: Remote(path, (f"{server.address}/a",)))
     Image.fromarray(noise(3, 3)).save(folder.parent / "a.png")
     server.content["a"] = (folder.parent / "a.png").read_bytes()
     monkeypatch.setenv("GDMLIB_PROGRESS", "0")
@@ -207,9 +216,7 @@ def test_many_files_are_downloaded_with_a_bar(folder, server, monkeypatch, capsy
 @pytest.mark.usefixtures("no_data")
 def test_what_is_not_here_is_named(monkeypatch, server):
     server.stop()
-    monkeypatch.setattr(
-        benchmarks, "remote", lambda path: download.Remote(path, (f"{server.address}/a",))
-    )
+    monkeypatch.setattr(reading, "remote", lambda path: Remote(path, (f"{server.address}/a",)))
     with pytest.raises(DataNotFoundError, match=r"mnist/train-images-idx3-ubyte\.gz"):
         data.mnist()
 
@@ -222,7 +229,7 @@ def test_real_mnist(real_data):
     assert test.x.shape == (10_000, 1, 28, 28)
     assert test.y.bincount().tolist() == [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
     assert 255 * test.x.mean().item() == pytest.approx(33.791, abs=5e-4)
-    labels = benchmarks.read_idx(real_data / "mnist/train-labels-idx1-ubyte.gz")
+    labels = published.read_idx(real_data / "mnist/train-labels-idx1-ubyte.gz")
     assert np.bincount(labels).tolist() == [
         *(5923, 6742, 5958, 6131, 5842),
         *(5421, 5918, 6265, 5851, 5949),
@@ -279,7 +286,7 @@ def test_real_red_wine(real_data):
 
 
 def test_real_pictures(real_data):
-    assert len(download.registry()) > 1100
+    assert len(registry()) > 1100
     validation = data.bsds500("valid", boundaries=True)
     assert len(validation) == 100
     assert {tuple(p.shape) for p in validation.values()} == {(1, 321, 481), (1, 481, 321)}

@@ -1,0 +1,113 @@
+"""What is known about the content of every data file, and whether a file has it.
+
+``registry.txt`` has the sha256 and the size of each, and for files that are made out of others
+the sha256 of their arrays, since compression differs between machines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from gdmlib.data.convert import Arrays
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """What is known about a file's content.
+
+    Attributes:
+        digests: Hexadecimal digests of the file, ``"sha256:..."`` or ``"md5:..."``; any one
+            suffices. A digest that begins with ``"arrays:"`` is over the arrays in the file.
+        size: Size in bytes; 0 where it is not known.
+    """
+
+    digests: tuple[str, ...] = ()
+    size: int = 0
+
+
+@lru_cache(maxsize=1)
+def registry() -> Mapping[str, Checksum]:
+    """Return what is known about every file, from the ``registry.txt`` of the package."""
+    text = (resources.files("gdmlib.data") / "registry.txt").read_text(encoding="utf-8")
+    known: dict[str, Checksum] = {}
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            path, size, *digests = line.split()
+            known[path] = Checksum(tuple(digests), int(size))
+    return known
+
+
+def arrays_digest(arrays: Arrays, unordered: Sequence[str] = ()) -> str:
+    """Return the sha256 over names, types, shapes and values of arrays.
+
+    The rows of the arrays in ``unordered`` are sorted first: their order does not count.
+    """
+    total = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        if name in unordered:
+            array = array[np.lexsort(array.T[::-1])]
+        total.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        total.update(array.tobytes())
+    return total.hexdigest()
+
+
+def read_arrays(path: Path) -> Arrays:
+    """Read the arrays of an npz, or the pixels of a picture as ``image``. Never unpickles."""
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return {"image": np.asarray(image)}
+
+
+def write_arrays(path: Path, arrays: Arrays) -> None:
+    """Write what `read_arrays` reads."""
+    with path.open("wb") as stream:
+        if path.suffix == ".npz":
+            np.savez_compressed(stream, **arrays)  # type: ignore[arg-type]
+        else:
+            from PIL import Image
+
+            Image.fromarray(arrays["image"]).save(stream, format="PNG")
+
+
+@lru_cache(maxsize=8192)
+def _digest(file: Path, algorithm: str, unordered: tuple[str, ...], _stamp: tuple[int, int]) -> str:
+    """Return a digest of a file; ``_stamp``, its time and size, tells whether it has changed."""
+    if algorithm == "arrays":
+        try:
+            return arrays_digest(read_arrays(file), unordered)
+        except Exception as reason:  # a damaged file may break its reader anywhere
+            return f"unreadable ({reason})"
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest()
+
+
+def wrong_checksum(file: Path, checksum: Checksum, unordered: tuple[str, ...] = ()) -> str | None:
+    """Return None if the file's content is right, or a sentence that says what is wrong.
+
+    The order of rows does not count in the arrays that ``unordered`` names.
+    """
+    status = file.stat()
+    seen = []
+    for expected in checksum.digests:
+        algorithm, _, value = expected.partition(":")
+        got = _digest(file, algorithm, unordered, (status.st_mtime_ns, status.st_size))
+        if got == value:
+            return None
+        seen.append(f"{algorithm} is {got[:16]}..., expected {value[:16]}...")
+    if not seen:
+        return None
+    return f"{'; '.join(seen)} ({status.st_size} bytes" + (
+        f" of {checksum.size})" if checksum.size else ")"
+    )
