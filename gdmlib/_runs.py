@@ -187,7 +187,7 @@ def bernoulli_mixture(job: Job) -> Outcome:
     def fit(k: int, seed: int) -> tuple[nn.Module, dict[str, Any]]:
         model = BernoulliMixture.fit(
             train.to(job.device),
-            config["components"],
+            components=config["components"],
             generator=seeded(seed),
             smoothing=config["smoothing"],
             n_iter=config["n_iter"],
@@ -195,7 +195,7 @@ def bernoulli_mixture(job: Job) -> Outcome:
             patience=config["patience"],
         )
         job.progress("seed", k + 1, len(job.seeds))
-        details = {"steps": len(model.history), "validation": -max(model.valid_history)}
+        details = {"steps": len(model.history) - 1, "validation": min(model.valid_history)}
         return model, details
 
     runs, details = over_seeds(job, fit, lambda m: -log_probs(m, test.to(job.device)))

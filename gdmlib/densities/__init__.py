@@ -18,9 +18,10 @@ parameters. Both are saved by ``state_dict`` and moved by ``.to(...)``.
 from gdmlib.densities.categorical import Categorical, multinomial_log_prob
 from gdmlib.densities.class_conditional import ClassConditional
 from gdmlib.densities.discretised_logistic import DiscretisedLogisticMixture
-from gdmlib.densities.gaussian import MultivariateNormal, Normal
+from gdmlib.densities.gaussian import MultivariateNormal
 from gdmlib.densities.logistic import LogisticRegression, MultinomialLogisticRegression
 from gdmlib.densities.mixture import GaussianMixture
+from gdmlib.densities.normal import Normal
 from gdmlib.densities.scale_mixture import GaussianScaleMixture
 
 __all__ = [

@@ -11,7 +11,7 @@ import torch
 from sklearn.datasets import load_iris
 
 from gdmlib.densities import MultivariateNormal, Normal
-from gdmlib.densities.gaussian import cholesky, triangularise
+from gdmlib.densities.cholesky import cholesky, triangularise
 
 COVARIANCE = torch.tensor([[4.0, 1.0, 0.5], [1.0, 2.0, -0.3], [0.5, -0.3, 1.0]]).double()
 MEAN = torch.tensor([1.0, -2.0, 0.5]).double()

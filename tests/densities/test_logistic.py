@@ -13,7 +13,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression as SklearnLogisticRegression
 
 from gdmlib.densities import LogisticRegression, MultinomialLogisticRegression
-from gdmlib.densities.logistic import is_separable
+from gdmlib.densities.separability import is_separable
 from gdmlib.training.exact import newton
 
 NO_MAXIMUM = (
