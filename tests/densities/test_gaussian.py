@@ -423,7 +423,7 @@ def test_multivariate_fit_errors():
 
 def test_multivariate_errors():
     eye = torch.eye(2)
-    with pytest.raises(ValueError, match=r"^mean: expected 1 dimension"):
+    with pytest.raises(ValueError, match=r"^mean: expected shape \(d,\), got \(2, 1\)"):
         MultivariateNormal(torch.zeros(2, 1), eye)
     with pytest.raises(ValueError, match=r"^mean: expected a floating-point tensor"):
         MultivariateNormal(torch.zeros(2).long(), eye)
