@@ -52,4 +52,5 @@ def pick(log_weights: Tensor, u: Tensor) -> Tensor:
     Returns:
         Indices, int64 of shape (...).
     """
-    return torch.searchsorted(cumulate(log_weights), u[..., None], right=True)[..., 0]
+    cdf, u = cumulate(log_weights).contiguous(), u[..., None].contiguous()
+    return torch.searchsorted(cdf, u, right=True)[..., 0]

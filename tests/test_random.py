@@ -51,6 +51,10 @@ def test_pick_at_the_steps_and_at_the_end():
     u = torch.tensor([0.0, 0.2499, 0.25, 0.4999, 0.5, 1 - 2.0**-53], dtype=torch.float64)
     for log_weights in (quarters, quarters.expand(6, 3)):
         assert random.pick(log_weights, u).tolist() == [0, 0, 1, 1, 2, 2]
+    columns = torch.stack([u, u], dim=1)
+    crossed = quarters.expand(2, 6, 3).transpose(0, 1)
+    assert random.pick(crossed, columns)[:, 1].tolist() == [0, 0, 1, 1, 2, 2]
+    assert random.pick(quarters, columns[:, 1]).tolist() == [0, 0, 1, 1, 2, 2]
     # What is impossible is never picked, and rounding never leads past the last one.
     assert random.pick(torch.tensor([-torch.inf, 0.0]), u[:1]).tolist() == [1]
     assert random.pick(torch.zeros(1000), u[-1:]).tolist() == [999]

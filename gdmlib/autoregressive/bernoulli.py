@@ -165,7 +165,7 @@ class BernoulliMixture(Mixture):
         return torch.where(fixed == 1, z, drawn).reshape(x.shape)
 
     @torch.no_grad()
-    def em_step(self, x: Tensor, smoothing: float = 0.0) -> float:
+    def em_step(self, x: Tensor, *, smoothing: float = 0.0) -> float:
         """Take one step of EM, in place.
 
         Args:

@@ -1,6 +1,6 @@
 """Densities that can be written down: every probability here is computed exactly.
 
-A density ``p(x)`` is a :class:`torch.nn.Module` with
+A density ``p(x)`` is a `Density`, a :class:`torch.nn.Module` with
 
 - ``event_shape``, the shape of one event ``x``;
 - ``log_prob(x) -> (B,)``, the log-density of each of ``B`` events, in nats over the whole event;

@@ -122,7 +122,7 @@ class GaussianMixture(Mixture):
         return self.means[component] + (self.scale_trils[component] @ z[:, :, None])[:, :, 0]
 
     @torch.no_grad()
-    def em_step(self, x: Tensor, ridge: float = 0.0) -> float:
+    def em_step(self, x: Tensor, *, ridge: float = 0.0) -> float:
         """Take one step of EM, in place.
 
         Args:
@@ -172,7 +172,8 @@ def _start(
     if init == "kmeans":
         from sklearn.cluster import KMeans
 
-        seed = int(torch.randint(2**31 - 1, (), generator=generator))
+        device = None if generator is None else generator.device
+        seed = int(torch.randint(2**31 - 1, (), generator=generator, device=device))
         kmeans = KMeans(k, n_init=1, random_state=seed).fit(x.cpu().numpy())
         cluster = torch.as_tensor(kmeans.labels_, dtype=torch.int64, device=x.device)
         return _maximise(x, nn.functional.one_hot(cluster, k).to(x), ridge)

@@ -55,11 +55,9 @@ class GaussianScaleMixture(Mixture):
         self, weights: Tensor, scales: Tensor, shape: Tensor, mean: Tensor | None = None
     ) -> None:
         super().__init__()
-        if mean is None:
-            mean = torch.zeros(len(shape), dtype=shape.dtype, device=shape.device)
-        check_shapes(
-            weights=(weights, "S"), scales=(scales, "S"), shape=(shape, "d d"), mean=(mean, "d")
-        )
+        check_shapes(weights=(weights, "S"), scales=(scales, "S"), shape=(shape, "d d"))
+        mean = torch.zeros_like(shape[0]) if mean is None else mean
+        check_shapes(shape=(shape, "d d"), mean=(mean, "d"))
         check_probabilities(weights, "weights")
         check_positive(scales, "scales")
         self.event_shape = mean.shape
@@ -143,7 +141,7 @@ class GaussianScaleMixture(Mixture):
         return self.mean + scale[:, None] * (z @ self.scale_tril.mT)
 
     @torch.no_grad()
-    def em_step(self, x: Tensor, ridge: float = 0.0, zero_mean: bool = False) -> float:
+    def em_step(self, x: Tensor, *, ridge: float = 0.0, zero_mean: bool = False) -> float:
         """Take one step of EM, in place.
 
         Given the probability of each scale for each point, the likelihood is maximised by the

@@ -249,4 +249,4 @@ def test_errors():
     with pytest.raises(ValueError, match="valid: expected shape"):
         BernoulliMixture.fit(x, valid=x[:, :3])
     with pytest.raises(ValueError, match="smoothing: expected a finite number of at least 0"):
-        BernoulliMixture.fit(x).em_step(x, -1.0)
+        BernoulliMixture.fit(x).em_step(x, smoothing=-1.0)
