@@ -9,12 +9,10 @@ Besides ``log_prob``, ``sample`` and ``event_shape``, as every density has, thes
 The mixture of Bernoullis, which is not built on the chain rule, is the baseline to beat.
 
 ``FVSBN.fit``, ``BernoulliMixture.fit`` and ``MCGSM.fit`` find their models by themselves; all
-others are trained by gradient steps, for which :func:`fit_likelihood`, :func:`train_pixels`,
-:func:`train_mcgsm` and :func:`train_ride` are recipes.
+others are trained by `gdmlib.training.train`.
 """
 
 from gdmlib.autoregressive.bernoulli import BernoulliMixture
-from gdmlib.autoregressive.fitting import fit_likelihood, mean_nll
 from gdmlib.autoregressive.fvsbn import FVSBN, Strength, distances
 from gdmlib.autoregressive.made import MADE
 from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMImage, MCGSMPatch, train_mcgsm
@@ -22,16 +20,13 @@ from gdmlib.autoregressive.mcgsm_multiscale import MultiscaleMCGSM
 from gdmlib.autoregressive.nade import NADE
 from gdmlib.autoregressive.neighbourhood import Neighbourhood
 from gdmlib.autoregressive.pixel_model import dependence_map, past, plain_sample, quantise
-from gdmlib.autoregressive.pixel_training import mean_nats, train_pixels
 from gdmlib.autoregressive.pixelcnn import GatedPixelCNN, PixelCNN
 from gdmlib.autoregressive.ride import (
     RIDE,
     FlipEnsemble,
     SpatialLSTM,
     lstm_step,
-    mean_pixel_nats,
     spatial_lstm_step,
-    train_ride,
 )
 from gdmlib.autoregressive.row_lstm import RowLSTM
 
@@ -54,16 +49,10 @@ __all__ = [
     "Strength",
     "dependence_map",
     "distances",
-    "fit_likelihood",
     "lstm_step",
-    "mean_nats",
-    "mean_nll",
-    "mean_pixel_nats",
     "past",
     "plain_sample",
     "quantise",
     "spatial_lstm_step",
     "train_mcgsm",
-    "train_pixels",
-    "train_ride",
 ]

@@ -30,8 +30,8 @@ from gdmlib._random import standard_normal, uniform
 from gdmlib.autoregressive.neighbourhood import CausalImage, Neighbourhood
 from gdmlib.densities.gaussian import LOG_2PI
 from gdmlib.densities.scale_mixture import GaussianScaleMixture
-from gdmlib.training import History, cosine, fit, gradient_step
-from gdmlib.training.exact import lbfgs, mean_loss
+from gdmlib.training import History, train
+from gdmlib.training.exact import lbfgs
 
 
 class Whitening(nn.Module):
@@ -351,15 +351,14 @@ def train_mcgsm(
     model: MCGSM,
     x: Tensor,
     y: Tensor,
+    valid: tuple[Tensor, Tensor] | None = None,
     *,
-    epochs: int,
     batch_size: int = 1000,
     lr: float = 4e-3,
-    valid: tuple[Tensor, Tensor] | None = None,
-    generator: Generator | None = None,
+    betas: tuple[float, float] = (0.9, 0.99),
     **options: Any,
 ) -> History:
-    """Maximise the likelihood with Adam, whose learning rate falls to 0 like a cosine.
+    """Train by `gdmlib.training.train` on pairs that are whitened once, and not in every step.
 
     L-BFGS (`MCGSM.fit`) is better for a few thousand pairs. With millions, a step on some of them
     says nearly as much as one on all, and many steps pay more than exact ones.
@@ -367,44 +366,22 @@ def train_mcgsm(
     Args:
         model: From `MCGSM.start`; changed in place. The whitening stays as it is.
         x, y: Contexts, shape (N, D), and pixels, (N,).
-        epochs, batch_size, generator: As for `gdmlib.training.fit`.
-        lr: Of the first step.
-        valid: Contexts and pixels that are held out: the model ends with the epoch that
-            predicts them best.
-        options: Passed on to `gdmlib.training.fit`: ``checkpoint``, ``resume``, ``on_epoch``, ...
-
-    Returns:
-        Mean negative log-likelihoods in nats a pixel.
-
-    Raises:
-        ValueError: If shapes do not agree or a value is NaN.
+        valid: Contexts and pixels that are held out.
+        batch_size, lr, betas, options: As for `gdmlib.training.train`.
     """
-    residual, white = model.whiten(x, y)
-    data = (residual, white) if model.dim_context else (residual,)  # `fit` wants no empty tensors
-    held_out = None if valid is None else model.whiten(*valid)
-    fused = next(model.parameters()).device.type in ("cpu", "cuda")
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr, betas=(0.9, 0.99), fused=fused)
-    schedule = cosine(optimizer, epochs, len(y), batch_size)
 
-    def loss(batch: tuple[Tensor, ...]) -> Tensor:
-        contexts = batch[1] if model.dim_context else batch[0].new_empty(len(batch[0]), 0)
-        return -model.white_log_prob(batch[0], contexts).mean() - model.whitening.log_det()
+    def nats(model: MCGSM, white: Tensor, residual: Tensor) -> Tensor:
+        return -model.white_log_prob(residual, white) - model.whitening.log_det()
 
-    def validate() -> float:
-        assert held_out is not None
-        mean = mean_loss(model.white_log_prob, held_out, 16_384)
-        return mean - float(model.whitening.log_det())
+    def whitened(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        residual, white = model.whiten(x, y)
+        return white, residual
 
-    return fit(
-        gradient_step(model, optimizer, loss, schedule=schedule),
-        data,
-        epochs=epochs,
-        batch_size=batch_size,
-        generator=generator,
-        validate=None if valid is None else validate,
-        keep_best=valid is not None,
+    held_out = None if valid is None else whitened(*valid)
+    return train(
+        model, whitened(x, y), held_out, batch_size=batch_size, lr=lr, betas=betas, score=nats,
         **options,
-    )
+    )  # fmt: skip
 
 
 class MCGSMImage(CausalImage):

@@ -242,6 +242,14 @@ class CausalImage(nn.Module, ABC):
         contexts = self.neighbourhood.contexts(images[:, 0])
         return self._map(contexts, self.neighbourhood.interior(images[:, 0]))
 
+    def loss(self, images: Tensor) -> Tensor:
+        """Return what training minimises, the mean nats a pixel of the interior, ()."""
+        return -self.interior_log_prob(images).mean()
+
+    def score(self, images: Tensor) -> Tensor:
+        """Return the mean nats a pixel of the interior of each image, (B, 1, H, W) -> (B,)."""
+        return -self.interior_log_prob(images).double().flatten(1).mean(dim=1)
+
     @torch.no_grad()
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """Draw n images, shape (n, *event_shape)."""

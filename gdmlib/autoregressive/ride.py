@@ -22,7 +22,7 @@ takes H + W - 1 steps, each one matrix product, and not H · W of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -36,7 +36,6 @@ from gdmlib._random import uniform
 from gdmlib.autoregressive.mcgsm import MCGSM, Whitening
 from gdmlib.autoregressive.neighbourhood import CausalImage, Neighbourhood, wavefronts
 from gdmlib.densities.scale_mixture import GaussianScaleMixture
-from gdmlib.training import History, cosine, fit, gradient_step
 from gdmlib.training.exact import lbfgs
 
 
@@ -497,85 +496,6 @@ class RIDE(CausalImage):
         seen = torch.cat([h, white], dim=2) if self.head_sees_context else h
         drawn = self.head.draw_white(seen.flatten(0, 1), u.flatten(), z.flatten())
         return self.whitening.inverse(drawn.reshape(u.shape), white)
-
-
-def train_ride(
-    model: RIDE,
-    images: Tensor,
-    *,
-    epochs: int,
-    batch_size: int = 24,
-    lr: float = 3e-3,
-    weight_decay: float = 0.0,
-    clip: float | None = 1.0,
-    padded: bool = False,
-    prepare: Callable[[Tensor], Tensor] | None = None,
-    valid: Tensor | None = None,
-    generator: Generator | None = None,
-    **options: Any,
-) -> History:
-    """Fit by maximum likelihood: AdamW, with a learning rate that falls to 0 like a cosine.
-
-    Args:
-        model: Made ready by `RIDE.start`; changed in place. The whitening stays as it is.
-        images: Crops of training images, shape (N, 1, H, W); with ``prepare``, N things that it
-            turns into crops. The memory learns to reach as far as they do.
-        epochs, batch_size, generator: As for `gdmlib.training.fit`.
-        lr: Of the first step.
-        weight_decay: Of AdamW: each step takes this share of the learning rate away from every
-            parameter.
-        clip: The largest norm of the gradient.
-        padded: Count all pixels, of which those at a border look at the padding, and not the
-            interior only.
-        prepare: Makes of each batch what the model sees: adds fresh noise, which turns levels into
-            densities, flips, or even cuts new crops. If it draws from ``generator``, a run that is
-            resumed ends like one that was not interrupted.
-        valid: Images that are held out, as the model sees them, (M, 1, H', W'): it ends with the
-            epoch that predicts their interior best.
-        options: Passed on to `gdmlib.training.fit`: ``checkpoint``, ``resume``, ``on_epoch``, ...
-
-    Returns:
-        Mean negative log-likelihoods in nats a pixel.
-
-    Raises:
-        ValueError: If the images are too small for the neighbourhood, or an argument makes no
-            sense.
-        FloatingPointError: If the loss became NaN or infinite.
-    """
-    fused = next(model.parameters()).device.type in ("cpu", "cuda")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=fused)
-    schedule = cosine(optimizer, epochs, len(images), batch_size)
-
-    def loss(batch: Tensor) -> Tensor:
-        seen = batch if prepare is None else prepare(batch)
-        found = model.pixel_log_prob(seen) if padded else model.interior_log_prob(seen)
-        return -found.mean()
-
-    return fit(
-        gradient_step(model, optimizer, loss, clip=clip, schedule=schedule),
-        images,
-        epochs=epochs,
-        batch_size=batch_size,
-        generator=generator,
-        validate=None if valid is None else lambda: mean_pixel_nats(model, valid, batch_size),
-        keep_best=valid is not None,
-        **options,
-    )
-
-
-@torch.no_grad()
-def mean_pixel_nats(model: CausalImage, images: Tensor, batch_size: int = 24) -> float:
-    """Return the mean negative log-likelihood in nats a pixel of the interior of images.
-
-    Args:
-        model: Any density of images by causal neighbourhoods.
-        images: Shape (N, 1, H, W).
-        batch_size: Images in one pass.
-    """
-    total = 0.0
-    for part in images.split(check_count(batch_size, "batch_size")):
-        total -= float(model.interior_log_prob(part).mean((1, 2)).sum(dtype=torch.float64))
-    return total / len(images)
 
 
 class FlipEnsemble(nn.Module):

@@ -11,169 +11,22 @@ from __future__ import annotations
 import copy
 import math
 import os
-import pickle
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
 from tqdm import tqdm
 
-from gdmlib._checks import check_tensor
-from gdmlib.training.files import (
-    CheckpointError,
-    load_plain,
-    write_atomically,
-)
-from gdmlib.training.processes import (
-    average,
-    average_gradients,
-    check_replicas,
-    is_main,
-    share,
-    shared_seed,
-    weight_of,
-)
-
-Batch = Any  # a Tensor, or a tuple of them: what `data` was
-Metrics = Mapping[str, Tensor | float]
-Step = Callable[[Batch], Metrics]
-
-
-@dataclass
-class History:
-    """What happened, epoch by epoch. ``history["loss"]`` is short for ``history.metrics["loss"]``.
-
-    Attributes:
-        epoch: The epochs done: 1, 2, ...; ``len(history)`` is their number.
-        metrics: For every metric of the step its mean over the examples of each epoch.
-        valid_epoch, valid: The epochs after which ``validate`` was called, and what it returned.
-        best_epoch: The epoch (from 1) with the lowest monitored value; None before the first.
-        seconds: Time spent, resumed runs included.
-        stopped: Whether the run ended because its patience was exhausted.
-    """
-
-    epoch: list[int] = field(default_factory=list)
-    metrics: dict[str, list[float]] = field(default_factory=dict)
-    valid_epoch: list[int] = field(default_factory=list)
-    valid: dict[str, list[float]] = field(default_factory=dict)
-    best_epoch: int | None = None
-    seconds: float = 0.0
-    stopped: bool = False
-
-    def __len__(self) -> int:
-        return len(self.epoch)
-
-    def __getitem__(self, name: str) -> list[float]:
-        if name not in self.metrics:
-            raise KeyError(f"no training metric {name!r}; there are {sorted(self.metrics)}")
-        return self.metrics[name]
-
-
-class _GradientStep:
-    """One descent step on one loss. See `gradient_step`."""
-
-    def __init__(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        loss: Callable[[Batch], Tensor | Mapping[str, Tensor]],
-        clip: float | None,
-        schedule: LRScheduler | None,
-        mixed_precision: bool,
-    ) -> None:
-        self.model, self.optimizer, self.loss, self.clip = model, optimizer, loss, clip
-        self.schedule, self.mixed_precision = schedule, mixed_precision
-        self.state: dict[str, Any] = {"model": model, "optimizer": optimizer}
-        if schedule is not None:
-            self.state["schedule"] = schedule
-
-    def __call__(self, batch: Batch) -> dict[str, Tensor]:
-        if not self.model.training:
-            self.model.train()
-        self.optimizer.zero_grad(set_to_none=True)
-        with self._precision():
-            value = self.loss(batch)
-        mine = dict(value) if isinstance(value, Mapping) else {"loss": value}
-        if "loss" not in mine:
-            raise ValueError(f'loss: the dict must hold the key "loss", got {sorted(mine)}')
-        examples = weight_of(batch)
-        metrics = average(mine, examples)  # over the processes, if there are several
-        if torch.isfinite(metrics["loss"]).all():  # else leave the model as it is: `fit` complains
-            mine["loss"].backward()
-            average_gradients(self.model.parameters(), examples)
-            if self.clip is not None:
-                nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
-            self.optimizer.step()
-            if self.schedule is not None:
-                self.schedule.step()
-        return {name: torch.as_tensor(metric).detach() for name, metric in metrics.items()}
-
-    def _precision(self) -> torch.autocast:
-        device = next((p.device.type for p in self.model.parameters()), "cpu")
-        return torch.autocast(device, torch.bfloat16, enabled=self.mixed_precision)
-
-
-def gradient_step(
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    loss: Callable[[Batch], Tensor | Mapping[str, Tensor]],
-    *,
-    clip: float | None = None,
-    schedule: LRScheduler | None = None,
-    mixed_precision: bool = False,
-) -> Step:
-    """Make the usual step: the gradient of one loss, one update of one optimizer.
-
-    Args:
-        model: The model to train; it is put into training mode when it is not.
-        optimizer: The optimizer of its parameters.
-        loss: ``loss(batch)`` returns a scalar, the mean over the examples of the batch, or a dict
-            of scalars that holds ``"loss"``: the others are only recorded.
-        clip: Largest norm of the gradient; None leaves it alone.
-        schedule: Sets the learning rate anew after each step.
-        mixed_precision: Whether products and convolutions of the loss are computed in bfloat16
-            (`torch.autocast`): faster where the processor can, and each product has but three
-            digits. Parameters, gradients and updates keep their precision.
-
-    Returns:
-        For `fit`. Its attribute ``state`` names the model, the optimizer and the schedule, so that
-        `fit` need not be told.
-    """
-    if clip is not None and not clip > 0:
-        raise ValueError(f"clip: expected a positive norm or None, got {clip}")
-    return _GradientStep(model, optimizer, loss, clip, schedule, mixed_precision)
-
-
-def cosine(
-    optimizer: torch.optim.Optimizer,
-    epochs: int,
-    examples: int,
-    batch_size: int,
-    final_lr: float = 0.0,
-) -> CosineAnnealingLR:
-    """Return a schedule by which the learning rate falls along half a cosine, step by step.
-
-    Args:
-        optimizer: Its learning rate is that of the first step.
-        epochs, examples, batch_size: They say how many steps there will be.
-        final_lr: The learning rate after the last step.
-
-    Raises:
-        ValueError: If a number is not positive, or ``final_lr`` is negative.
-    """
-    for name, n in (("epochs", epochs), ("examples", examples), ("batch_size", batch_size)):
-        if n < 1:
-            raise ValueError(f"{name}: expected at least 1, got {n}")
-    if not 0.0 <= final_lr < math.inf:
-        raise ValueError(f"final_lr: expected a finite number of at least 0, got {final_lr}")
-    steps = epochs * math.ceil(examples / batch_size)
-    return CosineAnnealingLR(optimizer, T_max=steps, eta_min=final_lr)
+from gdmlib._checks import check_count
+from gdmlib.training.data import check_data
+from gdmlib.training.history import History
+from gdmlib.training.processes import average, check_replicas, is_main, share, shared_seed
+from gdmlib.training.resume import export, load_run, restore, save_run, settings_of
+from gdmlib.training.steps import Step
 
 
 def fit(
@@ -233,9 +86,14 @@ def fit(
             last good one.
         CheckpointError: If the checkpoint is broken or belongs to another run.
     """
-    examples, shapes = _check_data(data)
-    _check_counts(epochs=epochs, validate_every=validate_every, checkpoint_every=checkpoint_every)
-    _check_counts(batch_size=batch_size, patience=patience)
+    examples, shapes = check_data(data)
+    check_count(epochs, "epochs")
+    check_count(validate_every, "validate_every")
+    check_count(checkpoint_every, "checkpoint_every")
+    for name, count in (("batch_size", batch_size), ("patience", patience)):
+        if count is not None:
+            check_count(count, name)
+    batch_size = None if batch_size is None else int(batch_size)
     objects = dict(getattr(step, "state", {}) if state is None else state)
     if (keep_best or checkpoint is not None) and not objects:
         raise ValueError("state: name what the run changes, e.g. state={'model': model, ...}")
@@ -252,12 +110,12 @@ def fit(
         "monitor": monitor,
         "keep_best": keep_best,
         "validate_every": None if validate is None else validate_every,
-        **_hyperparameters(objects),
+        **settings_of(objects, step),
     }
     history, best = History(), None
     path = None if checkpoint is None else Path(checkpoint)
     if resume and path is not None and path.exists():
-        history, best = _resume(path, settings, objects, generator)
+        history, best = load_run(path, settings, objects, generator)
 
     watched = validate is not None
     needed = keep_best or patience is not None
@@ -280,43 +138,22 @@ def fit(
                 )
                 history.valid_epoch.append(epoch)
             if _note_best(history, watched, monitor, needed) and keep_best:
-                best = copy.deepcopy(_export(objects))
+                best = copy.deepcopy(export(objects))
             history.seconds += time.perf_counter() - started
             if on_epoch is not None:
                 on_epoch(epoch, history)
             if path is not None and epoch % checkpoint_every == 0:
-                _save(path, settings, objects, generator, history, best)
+                save_run(path, settings, objects, generator, history, best)
                 saved = epoch
     history.stopped = _stale(history, watched, monitor) >= (patience or math.inf)
     if path is not None and saved < len(history):
-        _save(path, settings, objects, generator, history, best)
+        save_run(path, settings, objects, generator, history, best)
     if keep_best and best is not None:
-        _restore(objects, best)
+        restore(objects, best)
     return history
 
 
 # --------------------------------------------------------------------------- the pieces of an epoch
-
-
-def _check_data(data: Tensor | tuple[Tensor, ...]) -> tuple[int, list[list[int]]]:
-    """Return the number of examples, and the shape of one in every tensor."""
-    tensors = data if isinstance(data, tuple) else (data,)
-    if not tensors:
-        raise ValueError("data: expected at least one tensor, got an empty tuple")
-    for i, x in enumerate(tensors):
-        check_tensor(x, f"data[{i}]" if len(tensors) > 1 else "data")
-        if x.ndim == 0 or len(x) != len(tensors[0]):
-            raise ValueError(
-                "data: the tensors must share their first dimension, the examples; got shapes "
-                + ", ".join(str(tuple(y.shape)) for y in tensors)
-            )
-    return len(tensors[0]), [list(x.shape[1:]) for x in tensors]
-
-
-def _check_counts(**counts: int | None) -> None:
-    for name, value in counts.items():
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise ValueError(f"{name}: expected a whole number of at least 1, got {value!r}")
 
 
 def _train(
@@ -437,93 +274,3 @@ def _bar(progress: bool, *, total: int, initial: int) -> tqdm:
     return tqdm(
         total=total, initial=initial, disable=not show, leave=False, file=sys.stdout, unit="step"
     )
-
-
-# -------------------------------------------------------------------------------------- checkpoints
-
-
-def _export(objects: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: thing.get_state() if isinstance(thing, torch.Generator) else thing.state_dict()
-        for name, thing in objects.items()
-    }
-
-
-def _restore(objects: Mapping[str, Any], saved: Mapping[str, Any]) -> None:
-    for name, thing in objects.items():
-        if isinstance(thing, torch.Generator):
-            thing.set_state(saved[name])
-        else:
-            thing.load_state_dict(saved[name])
-
-
-def _save(
-    path: Path,
-    settings: dict[str, Any],
-    objects: Mapping[str, Any],
-    generator: torch.Generator,
-    history: History,
-    best: dict[str, Any] | None,
-) -> None:
-    if not is_main():
-        return
-    content = {
-        "settings": settings,
-        "state": _export(objects),
-        "best": best,
-        "generator": generator.get_state(),
-        "global": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "history": asdict(history),
-    }
-    try:  # what cannot be read back must not take the place of what can
-        write_atomically(path, lambda part: torch.save(content, part), check=load_plain)
-    except (AttributeError, CheckpointError, pickle.PicklingError) as error:
-        raise CheckpointError(
-            f"{path} cannot be written ({error}). Every state_dict() in `state` must hold tensors, "
-            "numbers, text, lists and dicts only; the last checkpoint, if any, is untouched."
-        ) from error
-
-
-def _hyperparameters(objects: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a checkpoint would silently overrule: rates, decays, lengths of schedules."""
-    found: dict[str, Any] = {}
-    for name, thing in objects.items():
-        if isinstance(thing, torch.optim.Optimizer):
-            groups = thing.param_groups
-            rates = [float(group.get("initial_lr", group["lr"])) for group in groups]
-            found[f"learning rate of {name}"] = rates
-            found[f"weight decay of {name}"] = [float(g.get("weight_decay", 0)) for g in groups]
-        if isinstance(thing, torch.optim.lr_scheduler.CosineAnnealingLR):
-            found[f"steps of {name}"] = thing.T_max
-    return found
-
-
-def _resume(
-    path: Path, settings: dict[str, Any], objects: Mapping[str, Any], generator: torch.Generator
-) -> tuple[History, dict[str, Any] | None]:
-    saved = load_plain(path)
-    try:
-        was = saved["settings"]
-        # A file of an older version knows nothing of some settings, and they are not compared.
-        changed = [k for k in settings if k in was and was[k] != settings[k]]
-        if changed:
-            raise CheckpointError(
-                f"{path} belongs to another run: "
-                + "; ".join(f"{k} was {was[k]!r}, now {settings[k]!r}" for k in changed)
-                + ". Use the old settings, another file, or resume=False."
-            )
-        _restore(objects, saved["state"])
-        generator.set_state(saved["generator"])
-        torch.set_rng_state(saved["global"])
-        if torch.cuda.is_available() and len(saved["cuda"]) == torch.cuda.device_count():
-            torch.cuda.set_rng_state_all(saved["cuda"])
-        return History(**saved["history"]), saved["best"]
-    except CheckpointError:
-        raise
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise CheckpointError(
-            f"{path} does not fit what is trained now ({type(error).__name__}: {reason}). "
-            "Build the same model and optimizer, use another file, or resume=False."
-        ) from error

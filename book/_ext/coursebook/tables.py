@@ -123,11 +123,16 @@ def results_markdown(rows: Sequence[Any]) -> str:
     """Return the rows of ``gdmlib.reproduce.results_table`` and, below them, their notes."""
     if not rows:
         return "No experiment is registered yet."
-    header = ("Experiment", "Data", "Ours", "Published", "Difference", "Run on", "Source")
+    header = (
+        "Experiment", "Data", "Ours", "Better is", "Published", "Difference", "Run on", "Source",
+    )  # fmt: skip
     body = [
-        (r.experiment, r.data, f"**{r.ours}**", r.published, r.gap, r.run, r.source) for r in rows
+        (r.experiment, r.data, f"**{r.ours}**", r.better, r.published, r.gap, r.run, r.source)
+        for r in rows
     ]
-    table = markdown_table(header, [[text or MISSING for text in line] for line in body], "llrrrll")
+    table = markdown_table(
+        header, [[text or MISSING for text in line] for line in body], "llrlrrll"
+    )
     notes = _notes(rows)
     return "\n\n".join([table, "\n".join(notes)]) if notes else table
 

@@ -11,10 +11,11 @@ import sys
 import pytest
 import torch
 
-from gdmlib import _job
-from gdmlib._job import Job, ResumeError, clock, prepare
 from gdmlib.autoregressive import MADE
+from gdmlib.reproduce import job as _job
 from gdmlib.reproduce import load_record, main, run
+from gdmlib.reproduce.folder import ResumeError, prepare
+from gdmlib.reproduce.job import Job, clock
 from gdmlib.training.files import CheckpointError, load_plain
 
 SETTINGS = {"batch_size": 33, "seeds": [0, 1]}
@@ -157,7 +158,7 @@ def test_a_run_in_another_place_is_told(tmp_path):
 
 def test_a_broken_stage_is_told(tmp_path):
     run("fvsbn_dna", smoke=True, work=tmp_path)
-    (tmp_path / "fit.stage.pt").write_bytes(b"nothing")
+    (tmp_path / "model.stage.pt").write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="Delete it"):
         run("fvsbn_dna", smoke=True, work=tmp_path, resume=True)
 

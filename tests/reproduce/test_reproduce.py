@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 
-from gdmlib import reproduce
-from gdmlib._runs import gaussian_folds
+from gdmlib.autoregressive import NADE
 from gdmlib.reproduce import (
     EXPERIMENTS,
     Data,
@@ -19,13 +20,20 @@ from gdmlib.reproduce import (
     Outcome,
     Published,
     RecordError,
+    held_out,
     load_record,
     load_records,
     main,
     results_table,
     results_text,
     run,
+    table,
+    trained,
 )
+from gdmlib.reproduce.densities import gaussian_folds
+from gdmlib.reproduce.job import Settings
+from gdmlib.reproduce.tasks import BINARY
+from gdmlib.training import train
 
 NAME = "gaussian_red_wine"
 
@@ -36,7 +44,8 @@ def toy_experiment(monkeypatch):
 
     def measure(job):
         metric = Metric.of_runs("mean test log-likelihood", [-1.5, -2.5], "nats", "seeds", "higher")
-        return Outcome(metric, Data("toy", "0" * 64), {"device": job.device.type})
+        details = {"device": job.device.type, "size": job.config["size"]}
+        return Outcome(metric, Data("toy", "0" * 64), details)
 
     experiment = Experiment(
         name="toy",
@@ -134,7 +143,7 @@ def test_a_record_says_what_was_done(tmp_path, toy_experiment):
     assert load_record(tmp_path / "new" / "toy.json") == record
     assert record.gap == pytest.approx(0.25)
     assert record.config == {"size": 4} and record.seeds == [1, 2]
-    assert record.details == {"device": "cpu"} and record.device == "cpu"
+    assert record.details == {"device": "cpu", "size": 4} and record.device == "cpu"
     assert record.threads == torch.get_num_threads() and record.processes == 1
     assert set(record.versions) == {"gdmlib", "numpy", "python", "torch"}
     assert record.date.endswith("+00:00")
@@ -156,7 +165,7 @@ def test_a_trial_never_takes_the_place_of_a_result(tmp_path, toy_experiment):
         ({"processes": 0}, "processes: expected at least 1, got 0"),
         ({"processes": 2}, "in one process; give it more threads"),
         ({"resume": True}, "resume needs the folder"),
-        ({"changes": {"speed": 1}}, f"{NAME} has no setting speed; there are data, model, seeds"),
+        ({"changes": {"speed": 1}}, f"{NAME} has no setting speed; there are data, seeds"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options, words):
@@ -177,6 +186,101 @@ def test_without_fabric_only_training_is_missing(monkeypatch):
     assert main(["run", "nade_dna", "--smoke"]) == 1
     assert run("fvsbn_dna", smoke=True).smoke
     assert run("bernoulli_mixture_mnist", smoke=True).smoke
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+def test_a_setting_that_nobody_reads_is_an_error(monkeypatch, tmp_path):
+    plain = EXPERIMENTS["nade_dna"]
+    monkeypatch.setitem(
+        EXPERIMENTS, "nade_dna", replace(plain, config={**plain.config, "units": 3, "speed": 1})
+    )
+    with pytest.raises(ValueError, match="nade_dna: nobody reads the setting speed, units; a se"):
+        run("nade_dna", tmp_path, smoke=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_reach_functions_by_the_names_of_arguments():
+    settings = Settings({"a": 1, "b": 2, "first_b": 3, "c": 4})
+
+    def function(a, b=0, d=5):
+        return a, b, d
+
+    assert settings.of(function) == {"a": 1, "b": 2}
+    assert settings.of(function, "first_") == {"b": 3}
+    assert settings.unread == {"c"}
+    assert settings["c"] == 4 and not settings.unread
+
+
+def test_a_model_is_built_and_trained_by_the_settings_of_its_experiment(monkeypatch):
+    seen = {}
+
+    class Watched(NADE):
+        def __init__(self, event_shape, *, hidden, generator):
+            seen["hidden"] = hidden
+            super().__init__(event_shape, hidden=hidden, generator=generator)
+
+    def watched_train(model, x, valid, **options):
+        seen.update(options)
+        return train(model, x, valid, **options)
+
+    monkeypatch.setattr("gdmlib.reproduce.experiment.train", functools.wraps(train)(watched_train))
+    plain = EXPERIMENTS["nade_dna"]
+    task = BINARY["dna"]
+    config = {**plain.config, "clip": 3.0, "average": 0.5, "betas": [0.8, 0.9]}
+    made = held_out(
+        "watched", "", task, trained(Watched), None, "", config=config, smoke=plain.smoke,
+        seeds=(7,), trains=True,
+    )  # fmt: skip
+    monkeypatch.setitem(EXPERIMENTS, "watched", made)
+    run("watched", smoke=True, device="cpu", changes={"hidden": 4, "lr": 0.25, "seeds": [7]})
+    expected = made.settings(True, {"hidden": 4, "lr": 0.25, "seeds": [7]})
+    for key in expected.keys() - {"data", "seeds"}:
+        assert seen[key] == expected[key], key
+    assert seen["generator"].initial_seed() == 7
+
+
+# --- several metrics ------------------------------------------------------------------------------
+
+
+def test_a_record_may_hold_several_metrics(tmp_path, monkeypatch, toy_experiment):
+    psnr = Metric.of_runs("PSNR", [29.0, 31.0], "dB", "seeds", "higher")
+    error = Metric.of_runs("perceptual error", [0.2, 0.4], "", "seeds", "lower")
+    data = Data("toy", "0" * 64)
+
+    def measure(job):
+        return Outcome(psnr, data, {"size": job.config["size"]}, others=(error, psnr))
+
+    two = replace(
+        toy_experiment, run=measure, published=Published(28.0, "dB", "A"),
+        others={"perceptual error": Published(0.35, "", "B (2020)")},
+    )  # fmt: skip
+    monkeypatch.setitem(EXPERIMENTS, "toy", two)
+    record = run("toy", tmp_path)
+    assert load_record(tmp_path / "toy.json") == record
+    assert [o.gap for o in record.others] == [pytest.approx(-0.05), None]
+    first, second, third = results_table(tmp_path)[-3:]
+    assert first.ours == "30.000 ± 1.000 dB (2 seeds)" and first.better == "higher"
+    assert second.experiment == "A toy: perceptual error" and second.better == "lower"
+    assert second.gap == "-0.0500 (within the error)" and second.source == "B (2020)"
+    assert third.experiment == "A toy: PSNR" and third.published == third.gap == ""
+    lines = results_text(tmp_path, "toy").splitlines()
+    first_line = "toy 30.000 ± 1.000 dB published 28.000 dB, quoted higher is better"
+    assert lines[0].split() == first_line.split()
+    assert lines[1].startswith("  perceptual error") and lines[1].endswith("lower is better")
+    content = json.loads((tmp_path / "toy.json").read_text())
+    content["others"][0]["gap"] = 0.0
+    (tmp_path / "toy.json").write_text(json.dumps(content))
+    with pytest.raises(RecordError, match=r"toy\.json\.others\[0\]\.gap: expected -0.0"):
+        load_record(tmp_path / "toy.json")
+
+
+def test_a_record_from_before_there_were_others_is_read(root, tmp_path):
+    content = json.loads((root / "results" / "nade_nips.json").read_text())
+    content.pop("others", None)
+    (tmp_path / "nade_nips.json").write_text(json.dumps(content))
+    assert load_record(tmp_path / "nade_nips.json").others == []
 
 
 # --- the table ------------------------------------------------------------------------------------
@@ -209,7 +313,7 @@ def test_the_table_has_a_row_an_experiment_in_their_order(tmp_path, toy_experime
 )
 def test_a_difference_says_what_it_means(published, better, gap):
     metric = Metric("m", -2.0, 0.5, "nats", "test examples", 9, better=better)
-    assert reproduce._gap(metric, Published(published, "nats", "Somebody"), 2) == gap
+    assert table._gap(metric, Published(published, "nats", "Somebody"), 2) == gap
 
 
 def test_a_smaller_budget_is_told(tmp_path, toy_experiment):
@@ -245,7 +349,7 @@ def test_list_names_all_experiments(capsys):
 def test_a_text_shows_the_records_that_are_there(tmp_path, toy_experiment):
     assert results_text(tmp_path, "*") == ""
     run("toy", tmp_path)
-    line = "toy                       -2.000 ± 0.500 nats   published -2.250 nats"
+    line = "toy -2.000 ± 0.500 nats published -2.250 nats higher is better"
     assert " ".join(results_text(tmp_path, "t*").split()) == " ".join(line.split())
     assert results_text(tmp_path, "gaussian*") == ""
     run("toy", tmp_path, changes={"size": 2})

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -86,6 +85,15 @@ class Data:
 
 
 @dataclass(frozen=True)
+class Other:
+    """A further metric of a run, beside the number of its own that was published."""
+
+    metric: Metric
+    published: Published | None
+    gap: float | None
+
+
+@dataclass(frozen=True)
 class Record:
     """One run of one experiment.
 
@@ -100,6 +108,7 @@ class Record:
             second.
         gap: Ours minus the published value; None for a trial.
         protocol: How the number is made, and in what that differs from the paper.
+        others: Further metrics; a record that was written before there were any has none.
     """
 
     name: str
@@ -120,6 +129,7 @@ class Record:
     gap: float | None
     data: Data
     protocol: str
+    others: list[Other] = field(default_factory=list)
 
 
 def sha256_of(*tensors: Tensor) -> str:
@@ -168,7 +178,10 @@ _PARTS: dict[type, dict[str, Any]] = {
         "details": dict, "device": str, "threads": int, "processes": int, "versions": dict,
         "seconds": _NUMBER, "cpu_seconds": _NUMBER, "metric": dict,
         "published": (dict, type(None)), "gap": (*_NUMBER, type(None)), "data": dict,
-        "protocol": str,
+        "protocol": str, "others": list,
+    },
+    Other: {
+        "metric": dict, "published": (dict, type(None)), "gap": (*_NUMBER, type(None)),
     },
 }  # fmt: skip
 
@@ -195,13 +208,10 @@ def _part(kind: type, content: object, where: str) -> Any:
 
 
 def _parse(content: object, where: str) -> Record:
+    if isinstance(content, dict):
+        content = {"others": [], **content}
     record: Record = _part(Record, content, where)
-    metric: Metric = _part(Metric, record.metric, f"{where}.metric")
     data: Data = _part(Data, record.data, f"{where}.data")
-    published: Published | None = None
-    if record.published is not None:
-        published = _part(Published, record.published, f"{where}.published")
-    _check_metric(metric, f"{where}.metric")
     if min(record.seconds, record.cpu_seconds) < 0:
         raise RecordError(f"{where}: a time is negative")
     if min(record.threads, record.processes) < 1:
@@ -212,15 +222,34 @@ def _parse(content: object, where: str) -> Record:
         datetime.fromisoformat(record.date)
     except ValueError as error:
         raise RecordError(f"{where}.date: {error}") from error
-    expected = None if record.smoke or published is None else metric.value - published.value
-    if (record.gap is None) != (expected is None) or (
-        record.gap is not None and not math.isclose(record.gap, expected or 0.0, abs_tol=1e-9)
+    measured: dict[str, Any] = vars(_parse_metric(record, record.smoke, where))
+    others = []
+    for number, other in enumerate(record.others):
+        place = f"{where}.others[{number}]"
+        others.append(_parse_metric(_part(Other, other, place), record.smoke, place))
+    return Record(**{**vars(record), **measured, "data": data, "others": others})
+
+
+def _parse_metric(found: Record | Other, smoke: bool, where: str) -> Other:
+    """Return a metric, what was published, and the gap between them, if they agree."""
+    metric: Metric = _part(Metric, found.metric, f"{where}.metric")
+    _check_metric(metric, f"{where}.metric")
+    published: Published | None = None
+    if found.published is not None:
+        published = _part(Published, found.published, f"{where}.published")
+    expected = gap_of(metric, published, smoke)
+    if (found.gap is None) != (expected is None) or (
+        found.gap is not None and not math.isclose(found.gap, expected or 0.0, abs_tol=1e-9)
     ):
-        raise RecordError(f"{where}.gap: expected {expected}, got {record.gap}")
+        raise RecordError(f"{where}.gap: expected {expected}, got {found.gap}")
     if published is not None and published.unit != metric.unit:
         raise RecordError(f"{where}: {metric.unit} is compared with {published.unit}")
-    parts: Mapping[str, Any] = {"metric": metric, "data": data, "published": published}
-    return Record(**{**vars(record), **parts})
+    return Other(metric, published, found.gap)
+
+
+def gap_of(metric: Metric, published: Published | None, smoke: bool) -> float | None:
+    """Return ours minus the published value; None for a trial."""
+    return None if smoke or published is None else metric.value - published.value
 
 
 def _check_metric(metric: Metric, where: str) -> None:

@@ -2,79 +2,37 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from gdmlib.records import Data, Metric, Published
+from gdmlib.reproduce.folder import read_state, write_state
 from gdmlib.training.files import load_plain, save_weights, write_atomically
 
 REPORT_EVERY = 5.0  # seconds between two lines of progress, and between two notes of the time spent
-_STATE = "run.json"
 
 
-class ResumeError(ValueError):
-    """There is a run that was not finished, or one that is not the one to be resumed."""
+class Settings(dict[str, Any]):
+    """Settings that know which of them were read."""
 
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__(settings)
+        self.unread = set(settings)
 
-@dataclass(frozen=True)
-class Outcome:
-    """What the function of an experiment returns."""
+    def __getitem__(self, key: str) -> Any:
+        self.unread.discard(key)
+        return super().__getitem__(key)
 
-    metric: Metric
-    data: Data
-    details: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Experiment:
-    """A function, and the published number that it should give.
-
-    Attributes:
-        name: The name of the record's file, without ``.json``.
-        title, dataset: For people.
-        run: ``run(job)`` returns an `Outcome`; all its settings are in ``job.config``.
-        published: The number to reach, or None.
-        protocol: How the number is made, and in what that differs from the paper.
-        config, seeds: The settings of the full size.
-        smoke: The settings that a trial changes: no data, a second of time.
-        trains: Whether it calls `gdmlib.training.fit`, and so can run in several processes.
-        digits: Decimals in the table.
-    """
-
-    name: str
-    title: str
-    dataset: str
-    run: Callable[[Job], Outcome]
-    published: Published | None
-    protocol: str
-    config: Mapping[str, Any]
-    smoke: Mapping[str, Any]
-    seeds: tuple[int, ...] = ()
-    trains: bool = False
-    digits: int = 2
-
-    def settings(self, smoke: bool, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the settings of a run, its seeds among them.
-
-        Raises:
-            ValueError: If a change names a setting that does not exist.
-        """
-        plain = {"seeds": list(self.seeds), **self.config, **(self.smoke if smoke else {})}
-        unknown = changes.keys() - plain.keys()
-        if unknown:
-            raise ValueError(
-                f"{self.name} has no setting {', '.join(sorted(unknown))}; there are "
-                f"{', '.join(sorted(plain))}"
-            )
-        # Through JSON, so that settings compare equal to those of a run that is resumed.
-        return json.loads(json.dumps({**plain, **changes}))
+    def of(self, function: Callable[..., Any], prefix: str = "") -> dict[str, Any]:
+        """Return the settings that the function has arguments for: ``prefix`` + the argument."""
+        names = inspect.signature(function).parameters
+        return {name: self[prefix + name] for name in names if prefix + name in self}
 
 
 class Job:
@@ -104,7 +62,8 @@ class Job:
         earlier: tuple[float, float] = (0.0, 0.0),
     ) -> None:
         self.name = name
-        self.config = {key: value for key, value in settings.items() if key != "seeds"}
+        self.config = Settings({k: v for k, v in settings.items() if k != "seeds"})
+        self.continued = False
         self.seeds: list[int] = list(settings.get("seeds", ()))
         self.smoke = smoke
         self.device = torch.device(device)
@@ -126,6 +85,7 @@ class Job:
             return compute()
         path = self.folder / f"{name}.stage.pt"
         if path.is_file():
+            self.continued = True
             return load_plain(path)
         found = compute()
         if self.main:
@@ -206,88 +166,3 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-# -------------------------------------------------------------------------- the folder of a run
-
-
-def read_state(folder: Path) -> dict[str, Any]:
-    """Return what a run noted of itself, {} if there is none.
-
-    Raises:
-        ResumeError: If the file is broken.
-    """
-    path = folder / _STATE
-    if not path.is_file():
-        return {}
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise ResumeError(f"{path} is broken ({error}); delete {folder} and start again") from error
-
-
-def write_state(folder: Path, state: Mapping[str, Any]) -> None:
-    """Write what a run notes of itself, atomically."""
-    text = json.dumps(state, indent=2) + "\n"
-    write_atomically(folder / _STATE, lambda part: part.write_text(text, encoding="utf-8"))
-
-
-def prepare(
-    folder: Path, settings: Mapping[str, Any], where: Mapping[str, Any], resume: bool
-) -> tuple[tuple[float, float], list[str]]:
-    """Make the folder of a run ready, afresh or to go on with what is there.
-
-    Args:
-        folder: Belongs to this experiment alone.
-        settings: Of the run, all that must be the same to go on.
-        where: Device, threads, ...: with others the last digits may differ.
-        resume: Whether to go on.
-
-    Returns:
-        The time that was spent before, by the clock and of processor time, and remarks.
-
-    Raises:
-        ResumeError: If an unfinished run would be lost, or the settings are not the same.
-    """
-    state = read_state(folder)
-    remarks = []
-    if state and resume:
-        was = state["settings"]
-        changed = [
-            f"{key} was {was.get(key)!r}, now {settings.get(key)!r}"
-            for key in sorted(was.keys() | settings.keys())
-            if was.get(key) != settings.get(key)
-        ]
-        if changed:
-            raise ResumeError(
-                f"{folder} holds a run with other settings: {'; '.join(changed)}. Give the old "
-                "ones, or another --work."
-            )
-        for key, value in where.items():
-            if state["where"].get(key) != value:
-                remarks.append(
-                    f"{key} was {state['where'].get(key)!r}, now {value!r}: the last digits may "
-                    "differ from those of a run that was not interrupted"
-                )
-        return (float(state["seconds"]), float(state["cpu_seconds"])), remarks
-    if state and not state["finished"]:
-        raise ResumeError(
-            f"{folder} holds a run that was not finished. Add --resume to go on with it, or delete "
-            "that folder to start again."
-        )
-    if not state and resume:
-        remarks.append(f"nothing to resume in {folder}: starting from the beginning")
-    for pattern in ("*.stage.pt", "*.fit.pt", "*.safetensors", "*.part"):
-        for path in folder.glob(pattern) if folder.is_dir() else ():
-            path.unlink()
-    write_state(
-        folder,
-        {
-            "settings": dict(settings),
-            "where": dict(where),
-            "seconds": 0.0,
-            "cpu_seconds": 0.0,
-            "finished": False,
-        },
-    )
-    return (0.0, 0.0), remarks

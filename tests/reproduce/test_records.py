@@ -9,7 +9,7 @@ import math
 import pytest
 import torch
 
-from gdmlib.records import (
+from gdmlib.reproduce.records import (
     Data,
     Metric,
     Published,

@@ -1,0 +1,39 @@
+"""Levels of photographs to densities, and squares out of photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor
+
+LUMA = (0.299, 0.587, 0.114)
+"""The weights of red, green and blue in grey, ITU-R BT.601."""
+
+
+def grey_levels(picture: Tensor) -> Tensor:
+    """Turn a colour picture in [0, 1], (3, H, W), into grey levels 0 to 255, (H, W)."""
+    return torch.einsum("chw,c->hw", 255 * picture, torch.tensor(LUMA)).round()
+
+
+def dequantise(levels: Tensor, generator: Generator | None = None) -> Tensor:
+    """Add uniform noise to levels 0 to 255 and scale to [0, 1]: a density, not probabilities."""
+    return (levels + torch.rand(levels.shape, generator=generator)) / 256
+
+
+def random_crops(
+    images: Sequence[Tensor], n: int, size: int, generator: Generator | None = None
+) -> Tensor:
+    """Cut n squares at random places out of images at random, (H, W) each -> (n, size, size)."""
+    which = torch.randint(len(images), (n,), generator=generator)
+    return crop_at(images, which, torch.rand(n, 2, generator=generator), size)
+
+
+def crop_at(images: Sequence[Tensor], which: Tensor, place: Tensor, size: int) -> Tensor:
+    """Cut a square out of each image of ``which``, (n,), at a place in [0, 1)², (n, 2)."""
+    crops = torch.empty(len(which), size, size)
+    for crop, k, (a, b) in zip(crops, which.tolist(), place.tolist(), strict=True):
+        height, width = images[k].shape
+        i, j = int(a * (height - size + 1)), int(b * (width - size + 1))
+        crop.copy_(images[k][i : i + size, j : j + size])
+    return crops

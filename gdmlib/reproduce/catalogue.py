@@ -1,0 +1,19 @@
+"""All experiments, in the order of the table."""
+
+from gdmlib.reproduce import binary, densities, photographs, pixels
+from gdmlib.reproduce.experiment import Experiment
+
+_ALL: tuple[Experiment, ...] = (
+    densities.GAUSSIAN,
+    *binary.SMALL,
+    densities.MIXTURE,
+    *binary.MNIST,
+    pixels.PIXELCNN,
+    pixels.PIXELCNNPP,
+    photographs.MCGSM_PATCHES,
+    photographs.RIDE_PATCHES,
+    photographs.MCGSM_IMAGES,
+    photographs.RIDE_IMAGES,
+)
+
+EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}

@@ -1,0 +1,98 @@
+"""The folder that keeps a run while it lasts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gdmlib.training.files import write_atomically
+
+_STATE = "run.json"
+
+
+class ResumeError(ValueError):
+    """There is a run that was not finished, or one that is not the one to be resumed."""
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """Return what a run noted of itself, {} if there is none.
+
+    Raises:
+        ResumeError: If the file is broken.
+    """
+    path = folder / _STATE
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ResumeError(f"{path} is broken ({error}); delete {folder} and start again") from error
+
+
+def write_state(folder: Path, state: Mapping[str, Any]) -> None:
+    """Write what a run notes of itself, atomically."""
+    text = json.dumps(state, indent=2) + "\n"
+    write_atomically(folder / _STATE, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def prepare(
+    folder: Path, settings: Mapping[str, Any], where: Mapping[str, Any], resume: bool
+) -> tuple[tuple[float, float], list[str]]:
+    """Make the folder of a run ready, afresh or to go on with what is there.
+
+    Args:
+        folder: Belongs to this experiment alone.
+        settings: Of the run, all that must be the same to go on.
+        where: Device, threads, ...: with others the last digits may differ.
+        resume: Whether to go on.
+
+    Returns:
+        The time that was spent before, by the clock and of processor time, and remarks.
+
+    Raises:
+        ResumeError: If an unfinished run would be lost, or the settings are not the same.
+    """
+    state = read_state(folder)
+    remarks = []
+    if state and resume:
+        was = state["settings"]
+        changed = [
+            f"{key} was {was.get(key)!r}, now {settings.get(key)!r}"
+            for key in sorted(was.keys() | settings.keys())
+            if was.get(key) != settings.get(key)
+        ]
+        if changed:
+            raise ResumeError(
+                f"{folder} holds a run with other settings: {'; '.join(changed)}. Give the old "
+                "ones, or another --work."
+            )
+        for key, value in where.items():
+            if state["where"].get(key) != value:
+                remarks.append(
+                    f"{key} was {state['where'].get(key)!r}, now {value!r}: the last digits may "
+                    "differ from those of a run that was not interrupted"
+                )
+        return (float(state["seconds"]), float(state["cpu_seconds"])), remarks
+    if state and not state["finished"]:
+        raise ResumeError(
+            f"{folder} holds a run that was not finished. Add --resume to go on with it, or delete "
+            "that folder to start again."
+        )
+    if not state and resume:
+        remarks.append(f"nothing to resume in {folder}: starting from the beginning")
+    for pattern in ("*.stage.pt", "*.fit.pt", "*.safetensors", "*.part"):
+        for path in folder.glob(pattern) if folder.is_dir() else ():
+            path.unlink()
+    write_state(
+        folder,
+        {
+            "settings": dict(settings),
+            "where": dict(where),
+            "seconds": 0.0,
+            "cpu_seconds": 0.0,
+            "finished": False,
+        },
+    )
+    return (0.0, 0.0), remarks
