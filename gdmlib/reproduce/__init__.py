@@ -10,6 +10,7 @@ processes::
     python -m gdmlib.reproduce run made_dna                           # a GPU where there is one
     python -m gdmlib.reproduce run made_dna --device cpu --processes 2
     python -m gdmlib.reproduce run pixelcnn_mnist --device cuda --devices 4
+    srun python -m gdmlib.reproduce run pixelcnn_mnist --devices 4 --nodes 2   # a job of Slurm
     python -m gdmlib.reproduce run made_dna --resume                  # after an interruption
     python -m gdmlib.reproduce run made_dna --set epochs=5 --set 'seeds=[0]'   # a smaller budget
 

@@ -18,7 +18,7 @@ from gdmlib.reproduce.catalogue import EXPERIMENTS
 from gdmlib.reproduce.records import Record
 from gdmlib.reproduce.runner import run
 from gdmlib.training.files import CheckpointError
-from gdmlib.training.processes import MissingFabricError, find_device
+from gdmlib.training.processes import MissingFabricError, find_device, is_first
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             smoke=options.smoke,
             device=options.device,
             processes=_processes(options),
+            nodes=options.nodes,
             resume=options.resume,
             work=work,
             changes=dict(options.set),
@@ -55,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, FloatingPointError) and work is not None:
             print(f"{options.name}: what was good is kept in {work}", file=sys.stderr)
         return 1
-    if os.environ.get("LOCAL_RANK", "0") == "0":
+    if is_first():
         _show(record, out)
     return 0
 
@@ -115,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
     add("--devices", type=int, metavar="N", help="how many GPUs, one process each")
     add("--processes", type=int, metavar="N", help="how many processes on the CPU")
+    add("--nodes", type=int, default=1, metavar="N", help="how many machines, each started so")
     add("--threads", type=int, metavar="N", help="threads of each process")
     add("--resume", action="store_true", help="go on after an interruption")
     add("--out", type=Path, metavar="DIR", help="folder of the record (default: results)")

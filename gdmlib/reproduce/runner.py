@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 import gdmlib
+from gdmlib._checks import check_count
 from gdmlib.reproduce.catalogue import EXPERIMENTS
 from gdmlib.reproduce.experiment import Experiment, Outcome
 from gdmlib.reproduce.folder import prepare
@@ -27,7 +27,7 @@ from gdmlib.reproduce.records import (
     load_record,
     write_record,
 )
-from gdmlib.training.processes import Processes, find_device, launch, together
+from gdmlib.training.processes import Processes, find_device, is_first, launch, together
 
 
 def run(
@@ -37,6 +37,7 @@ def run(
     smoke: bool = False,
     device: str = "auto",
     processes: int = 1,
+    nodes: int = 1,
     resume: bool = False,
     work: str | Path | None = None,
     changes: Mapping[str, Any] | None = None,
@@ -49,7 +50,8 @@ def run(
         out: Folder for the record. A new record takes the old one's place only when it is complete.
         smoke: A trial of a second on stand-in data. Its record never takes the place of a full one.
         device: ``"auto"`` (a GPU where there is one), ``"cpu"`` or ``"cuda"``.
-        processes: How many processes train together; on GPUs, one for each.
+        processes: How many processes train together on a node; on GPUs, one for each.
+        nodes: How many nodes, see `gdmlib.training.processes.launch`.
         resume: Go on with what ``work`` holds.
         work: Folder that keeps the run while it lasts; None keeps nothing.
         changes: Settings that differ from the experiment's own.
@@ -69,18 +71,18 @@ def run(
     experiment = EXPERIMENTS[name]
     settings = experiment.settings(smoke, changes or {})
     device = find_device(device)
-    _check_processes(experiment, device, processes)
+    _check_processes(experiment, device, processes, nodes)
     _check_out(name, out, smoke)
     if resume and work is None:
         raise ValueError("work: resume needs the folder that keeps the run")
     folder = None if work is None else Path(work)
-    main = os.environ.get("LOCAL_RANK", "0") == "0"  # Fabric sets it for the processes it starts
+    main = is_first()
     earlier, remarks = (0.0, 0.0), list[str]()
     if folder is not None and main:
         where = {
             "device": device,
             "threads": torch.get_num_threads(),
-            "processes": processes,
+            "processes": processes * nodes,
             "torch": torch.__version__,
         }
         kept = {"experiment": name, "smoke": smoke, **settings}
@@ -91,7 +93,7 @@ def run(
     several: Processes | None = None
     place = torch.device(device)
     if experiment.trains:
-        several, place = launch(device, processes)
+        several, place = launch(device, processes, nodes)
         main = several.rank == 0
     job = Job(
         name,
@@ -106,7 +108,7 @@ def run(
     with together(several):
         outcome = experiment.run(job)
     _check_read(job)
-    record = _record(experiment, job, outcome, processes)
+    record = _record(experiment, job, outcome, processes * nodes)
     if out is not None and main:
         write_record(record, out)
     job.finish()
@@ -123,10 +125,10 @@ def _check_read(job: Job) -> None:
         )
 
 
-def _check_processes(experiment: Experiment, device: str, processes: int) -> None:
-    if processes < 1:
-        raise ValueError(f"processes: expected at least 1, got {processes}")
-    if processes > 1 and not experiment.trains:
+def _check_processes(experiment: Experiment, device: str, processes: int, nodes: int) -> None:
+    check_count(processes, "processes")
+    check_count(nodes, "nodes")
+    if processes * nodes > 1 and not experiment.trains:
         raise ValueError(
             f"{experiment.name} is fitted in closed form or with all data at once, in one process; "
             "give it more threads (--threads), not more processes"

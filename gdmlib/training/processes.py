@@ -7,6 +7,7 @@ of a single process, but for rounding.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -164,14 +165,27 @@ def find_device(name: str) -> str:
     return "cuda" if here and name != "cpu" else "cpu"
 
 
-def launch(device: str, count: int) -> tuple[Processes, torch.device]:
+def is_first() -> bool:
+    """Return whether this is the first of the processes, before they know of each other.
+
+    Slurm numbers its tasks; Fabric names the processes that it starts on each node.
+    """
+    if int(os.environ.get("SLURM_NTASKS", "1")) > 1:
+        return os.environ.get("SLURM_PROCID", "0") == "0"
+    return os.environ.get("NODE_RANK", "0") == os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def launch(device: str, count: int, nodes: int = 1) -> tuple[Processes, torch.device]:
     """Start the processes through Lightning Fabric, and go on in each of them.
 
-    With several, each runs the command line of this program anew up to this point.
+    With several, each runs the command line of this program anew up to this point. On several
+    nodes the program is started on each: by Slurm, or with ``MASTER_ADDR``, ``MASTER_PORT`` and
+    ``NODE_RANK`` in the environment.
 
     Args:
         device: ``"cpu"`` or ``"cuda"``.
-        count: How many processes; on GPUs, each has one of its own.
+        count: How many processes on each node; on GPUs, each has one of its own.
+        nodes: How many nodes.
 
     Raises:
         MissingFabricError: If Lightning Fabric is not installed.
@@ -183,7 +197,7 @@ def launch(device: str, count: int) -> tuple[Processes, torch.device]:
             "this needs Lightning Fabric, which runs the same training on one or many devices: "
             "pip install lightning-fabric"
         ) from error
-    strategy = "ddp" if count > 1 else "auto"
-    fabric = Fabric(accelerator=device, devices=count, strategy=strategy)
+    strategy = "ddp" if count * nodes > 1 else "auto"
+    fabric = Fabric(accelerator=device, devices=count, num_nodes=nodes, strategy=strategy)
     fabric.launch()
     return _FabricProcesses(fabric), fabric.device

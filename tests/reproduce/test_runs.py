@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 
@@ -21,9 +22,10 @@ from gdmlib.training.files import CheckpointError, load_plain
 SETTINGS = {"batch_size": 33, "seeds": [0, 1]}
 
 
-def start(*arguments):
+def start(*arguments, **environment):
     """Start Python with one thread."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    environment = {**os.environ, **environment}
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         env=environment,
@@ -31,6 +33,12 @@ def start(*arguments):
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
 
 
 def flags(changes):
@@ -54,6 +62,23 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
     assert both.metric.values == pytest.approx(alone.metric.values, abs=1e-5)
     assert both.details["validation"] == pytest.approx(alone.details["validation"], abs=1e-5)
     assert [p.name for p in tmp_path.iterdir()] == ["made_dna.json"]
+
+
+def test_two_nodes_take_the_steps_of_one(tmp_path):
+    pytest.importorskip("lightning_fabric")
+    command = ["made_dna", "--smoke", "--device", "cpu", "--nodes", 2, "--out", tmp_path]
+    port = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    nodes = [
+        start("-m", "gdmlib.reproduce", "run", *command, *flags(SETTINGS), NODE_RANK=rank, **port)
+        for rank in "01"
+    ]
+    alone = run("made_dna", smoke=True, device="cpu", changes=SETTINGS)
+    said = [node.communicate(timeout=300) for node in nodes]
+    assert [node.returncode for node in nodes] == [0, 0], said
+    assert [out.count("± ") for out, _ in said] == [1, 0]  # the first of them speaks
+    both = load_record(tmp_path / "made_dna.json")
+    assert both.processes == 2
+    assert both.metric.values == pytest.approx(alone.metric.values, abs=1e-5)
 
 
 # --- interruption ---------------------------------------------------------------------------------

@@ -9,7 +9,14 @@ import torch
 from torch import nn
 
 from gdmlib.training import fit, gradient_step
-from gdmlib.training.processes import average, is_main, share, shared_seed, together
+from gdmlib.training.processes import (
+    average,
+    is_first,
+    is_main,
+    share,
+    shared_seed,
+    together,
+)
 
 
 class Group:
@@ -151,3 +158,23 @@ def test_numbers_are_shared():
     found = in_threads(2, lambda rank: float(average({"loss": rank}, 1 + 2 * rank)["loss"]))
     assert found == [0.75, 0.75]
     assert average({"loss": 3}, 7) == {"loss": 3}
+
+
+@pytest.mark.parametrize(
+    ("environment", "first"),
+    [
+        ({}, True),
+        ({"LOCAL_RANK": "1"}, False),
+        ({"NODE_RANK": "1"}, False),
+        ({"NODE_RANK": "1", "LOCAL_RANK": "1"}, False),
+        ({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}, True),
+        ({"SLURM_NTASKS": "4", "SLURM_PROCID": "3"}, False),
+        ({"SLURM_NTASKS": "1", "SLURM_PROCID": "3"}, True),  # a shell of Slurm's, one program in it
+    ],
+)
+def test_one_of_the_processes_speaks(monkeypatch, environment, first):
+    for name in ("LOCAL_RANK", "NODE_RANK", "SLURM_NTASKS", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert is_first() is first
