@@ -106,6 +106,24 @@ def check_dtype(x: Tensor, name: str, like: Tensor) -> Tensor:
     return x
 
 
+def check_shapes(**parameters: tuple[Tensor, str]) -> None:
+    """Check that a model's numbers agree in shape and dtype: ``means=(means, "K d")``.
+
+    Args:
+        **parameters: Under its name, each tensor and its sizes. A name of a size stands for one
+            number wherever it comes; the dtype of all is that of the first.
+    """
+    sizes: dict[str, int] = {}
+    first = next(iter(parameters.values()))[0]
+    for name, (x, text) in parameters.items():
+        names = text.split()
+        check_tensor(x, name, shape=[sizes.get(size, size) for size in names], floating=True)
+        for size, number in zip(names, x.shape, strict=True):
+            sizes.setdefault(size, number)
+        check_tensor(x, name, shape=[sizes[size] for size in names])  # "d d" is a square
+        check_dtype(x, name, first)
+
+
 def check_events(x: Tensor, name: str, event_shape: Sequence[int | str], like: Tensor) -> Tensor:
     """Return real-valued events of shape (B, *event_shape) if they have the dtype of ``like``."""
     check_tensor(x, name, shape=("B", *event_shape), floating=True)
@@ -155,6 +173,15 @@ def check_not_negative(value: float, name: str) -> float:
     if not 0.0 <= value < math.inf:
         raise ValueError(f"{name}: expected a finite number of at least 0, got {value}")
     return value
+
+
+def check_positive(x: Tensor, name: str) -> Tensor:
+    """Return ``x`` if all its numbers are more than 0."""
+    smallest = float(x.detach().min())
+    if not smallest > 0:
+        wanted = "positive numbers" if x.ndim else "a positive number"
+        raise ValueError(f"{name}: expected {wanted}, got {smallest:.6g}")
+    return x
 
 
 def check_share(value: float, name: str) -> float:

@@ -35,16 +35,22 @@ def permutation(n: int, generator: Generator | None) -> Tensor:
     return torch.randperm(n, generator=generator, device=_home(generator)).cpu()
 
 
+def cumulate(log_weights: Tensor) -> Tensor:
+    """Return a discrete cdf, P(x <= k), from log-probabilities up to a constant, (..., K)."""
+    cumulative = torch.softmax(log_weights.double(), dim=-1).cumsum(dim=-1)
+    # By rounding the sum is only nearly 1, and a large u would pass it, or find what is impossible.
+    return cumulative / cumulative[..., -1:]
+
+
 def pick(log_weights: Tensor, u: Tensor) -> Tensor:
-    """Invert a discrete cdf: the k where the cumulative probability passes u.
+    """Invert a discrete cdf: the first k whose cumulative probability exceeds u.
 
     Args:
-        log_weights: Log-probabilities up to a constant, shape (..., K).
+        log_weights: Log-probabilities up to a constant, shape (..., K), or (K,) for all u.
         u: Uniform numbers on [0, 1), float64, shape (...).
 
     Returns:
         Indices, int64 of shape (...).
     """
-    cumulative = torch.softmax(log_weights.double(), dim=-1).cumsum(dim=-1)
-    # The last sum may fall short of 1 by rounding, so it is not asked.
-    return (cumulative[..., :-1] <= u[..., None]).sum(dim=-1)
+    cdf, u = cumulate(log_weights).contiguous(), u[..., None].contiguous()
+    return torch.searchsorted(cdf, u, right=True)[..., 0]

@@ -105,6 +105,35 @@ def test_check_events():
         checks.check_events(x.long(), "x", (2,), like)
 
 
+def test_check_shapes():
+    weights, means = torch.ones(2).double(), torch.zeros(2, 3).double()
+    square = torch.eye(3).double()
+    good = {"w": (weights, "K"), "m": (means, "K d"), "s": (square, "d d"), "b": (weights[0], "")}
+    checks.check_shapes(**good)
+    for name, x, message in [
+        ("m", means[:1], r"^m: expected shape \(2, d\), got \(1, 3\)$"),
+        ("m", means[0], r"^m: expected shape \(2, d\), got \(3,\)$"),
+        ("s", square[:2], r"^s: expected shape \(3, 3\), got \(2, 3\)$"),
+        ("b", weights, r"^b: expected shape \(\), got \(2,\)$"),
+        ("m", means.float(), r"^m: expected torch.float64 like the model, got torch.float32"),
+        ("m", means.long(), r"^m: expected a floating-point tensor"),
+        ("w", weights * math.nan, r"^w: 2 of 2 values are NaN"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            checks.check_shapes(**good | {name: (x, good[name][1])})
+    with pytest.raises(ValueError, match=r"^s: expected shape \(2, 2\), got \(2, 3\)$"):
+        checks.check_shapes(s=(square[:2], "d d"))
+
+
+def test_check_positive():
+    x = torch.tensor([1e-30, 2.0])
+    assert checks.check_positive(x, "scales") is x
+    with pytest.raises(ValueError, match=r"^scales: expected positive numbers, got -1$"):
+        checks.check_positive(x - 1, "scales")
+    with pytest.raises(ValueError, match=r"^std: expected a positive number, got 0$"):
+        checks.check_positive(torch.tensor(0.0), "std")
+
+
 def test_a_good_tensor_is_returned_as_it_is() -> None:
     x = torch.zeros(3, 2)
     assert checks.check_tensor(x, "x", ndim=2, shape=("N", 2), floating=True) is x

@@ -46,6 +46,22 @@ def test_pick_inverts_the_cdf():
     assert found.tolist() == [0, 0, 2, 2, 3, 3]
 
 
+def test_pick_at_the_steps_and_at_the_end():
+    quarters = torch.tensor([0.25, 0.25, 0.5]).log()
+    u = torch.tensor([0.0, 0.2499, 0.25, 0.4999, 0.5, 1 - 2.0**-53], dtype=torch.float64)
+    for log_weights in (quarters, quarters.expand(6, 3)):
+        assert random.pick(log_weights, u).tolist() == [0, 0, 1, 1, 2, 2]
+    columns = torch.stack([u, u], dim=1)
+    crossed = quarters.expand(2, 6, 3).transpose(0, 1)
+    assert random.pick(crossed, columns)[:, 1].tolist() == [0, 0, 1, 1, 2, 2]
+    assert random.pick(quarters, columns[:, 1]).tolist() == [0, 0, 1, 1, 2, 2]
+    # What is impossible is never picked, and rounding never leads past the last one.
+    assert random.pick(torch.tensor([-torch.inf, 0.0]), u[:1]).tolist() == [1]
+    assert random.pick(torch.zeros(1000), u[-1:]).tolist() == [999]
+    tail = torch.cat([torch.zeros(10), torch.full((2,), -torch.inf)])
+    assert random.pick(tail, u[-1:]).tolist() == [9]
+
+
 def test_permutation_repeats():
     first, again = (random.permutation(9, torch.Generator().manual_seed(1)) for _ in range(2))
     assert torch.equal(first, again) and sorted(first.tolist()) == list(range(9))

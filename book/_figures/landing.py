@@ -36,7 +36,7 @@ def _plane(ax: Axes, title: str) -> None:
 def draw_points(axes: np.ndarray, generator: torch.Generator) -> None:
     """Draw a pinwheel, the density of a mixture fitted to it, and samples."""
     x = data.toy("pinwheel", 1500, generator=generator).x
-    model = GaussianMixture.fit(x, 25, generator=generator, ridge=1e-3)
+    model = GaussianMixture.fit(x, components=25, generator=generator, ridge=1e-3)
     samples = model.sample(1500, generator=generator)
     horizontal, vertical = torch.linspace(-LIMIT, LIMIT, 320), torch.linspace(-LIMIT, LIMIT, 320)
     grid = torch.cartesian_prod(horizontal, vertical)

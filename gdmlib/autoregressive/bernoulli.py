@@ -10,30 +10,29 @@ and Machine Learning, section 9.3.3: its equations 9.56 to 9.60 are the two step
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 from torch.nn.functional import logsigmoid, softplus
 
 from gdmlib._checks import (
     check_count,
     check_dtype,
+    check_mask,
     check_not_negative,
     check_probabilities,
     check_tensor,
-)
-from gdmlib.autoregressive._binary import (
-    check_binary,
-    check_known,
     check_zeros_and_ones,
-    uniforms,
 )
-from gdmlib.densities.categorical import Categorical
+from gdmlib._random import permutation, pick, uniform
+from gdmlib.densities.density import Binary, Mixture
+from gdmlib.training.exact import em
 
 CHUNK = 10_000  # examples whose components are weighed at a time
 
 
-class BernoulliMixture(nn.Module):
+class BernoulliMixture(Mixture):
     """A mixture of K components, each with independent pixels.
 
     Args:
@@ -43,14 +42,11 @@ class BernoulliMixture(nn.Module):
 
     Attributes:
         log_odds: The log-odds of a 1, shape (K, d).
-        history: After ``fit``: the mean log-likelihood of the data in nats, before each step.
-        valid_history: After ``fit`` with validation data: theirs, after each step.
-
-    Raises:
-        ValueError: If shapes or dtypes do not agree, or numbers are not the probabilities they
-            should be.
+        history, converged: After ``fit``, as for every mixture.
+        valid_history: After ``fit`` with validation data: the mean negative log-likelihood of them.
     """
 
+    support = Binary()
     weights: Tensor
     log_odds: Tensor
 
@@ -64,7 +60,7 @@ class BernoulliMixture(nn.Module):
                 f"probs: expected shape ({len(weights)}, *event_shape), one row a component, got "
                 f"{tuple(probs.shape)}"
             )
-        low, high = float(probs.min()), float(probs.max())
+        low, high = float(probs.detach().min()), float(probs.detach().max())
         if not 0 < low <= high < 1:
             raise ValueError(
                 f"probs: expected more than 0 and less than 1, got values from {low:.6g} to "
@@ -72,7 +68,6 @@ class BernoulliMixture(nn.Module):
             )
         self.event_shape = probs.shape[1:]
         self.num_pixels = math.prod(self.event_shape)
-        self.history: list[float] = []
         self.valid_history: list[float] = []
         self.register_buffer("weights", weights / weights.sum())
         self.register_buffer("log_odds", torch.logit(probs.reshape(len(probs), -1)))
@@ -81,8 +76,8 @@ class BernoulliMixture(nn.Module):
     def fit(
         cls,
         x: Tensor,
-        components: int = 1,
         *,
+        components: int = 1,
         generator: Generator | None = None,
         smoothing: float = 1.0,
         n_iter: int = 100,
@@ -106,39 +101,26 @@ class BernoulliMixture(nn.Module):
             valid: Zeros and ones, shape (M, *event_shape). Stop when their log-likelihood has not
                 risen for ``patience`` steps, and return the model that was best for them.
             patience: See ``valid``.
-
-        Raises:
-            ValueError: If x is not binary or holds too few examples, or an option is out of range.
         """
-        check_tensor(x, "x", floating=True)
-        check_count(components, "components")
-        check_count(n_iter, "n_iter")
-        check_count(patience, "patience")
-        check_not_negative(smoothing, "smoothing")
-        check_not_negative(tolerance, "tolerance")
-        check_zeros_and_ones(x, "x")
+        x = check_zeros_and_ones(check_tensor(x, "x", floating=True), "x").detach()
+        components = check_count(components, "components")
         if x.ndim < 2 or len(x) < components:
             raise ValueError(
                 f"x: expected shape (N, *event_shape) with at least {components} examples, one "
                 f"a component, got {tuple(x.shape)}"
             )
-        if valid is not None:
-            check_binary(valid, "valid", x.shape[1:], x)
         model = cls(*_start(x, components, generator))
-        best, kept = -math.inf, model.state_dict()
-        while len(model.history) < n_iter:
-            model.history.append(model.em_step(x, smoothing))
-            if valid is not None:
-                model.valid_history.append(_mean_log_prob(model, valid))
-                if model.valid_history[-1] > best:
-                    best = model.valid_history[-1]
-                    kept = {name: value.clone() for name, value in model.state_dict().items()}
-                elif best not in model.valid_history[-patience:]:
-                    break
-            if len(model.history) > 1 and model.history[-1] - model.history[-2] < tolerance:
-                break
-        if valid is not None:
-            model.load_state_dict(kept)
+        model.history, model.valid_history, model.converged = em(
+            model,
+            model.log_prob,
+            partial(model.em_step, smoothing=smoothing),
+            x,
+            n_iter=n_iter,
+            tolerance=tolerance,
+            valid=None if valid is None else model.check(valid, "valid"),
+            patience=patience,
+            chunk=CHUNK,
+        )
         return model
 
     @property
@@ -146,25 +128,13 @@ class BernoulliMixture(nn.Module):
         """The probability of a 1 for each component and pixel, shape (K, *event_shape)."""
         return torch.sigmoid(self.log_odds).reshape(-1, *self.event_shape)
 
-    def log_joint(self, x: Tensor) -> Tensor:
-        """Return log w_k + log p(x | k), shape (B, *event_shape) -> (B, K), in nats."""
-        return self._log_joint(check_binary(x, "x", self.event_shape, self.weights))
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Return log p(x) of each event, shape (B, *event_shape) -> (B,), in nats."""
-        return torch.logsumexp(self.log_joint(x), dim=1)
-
-    def responsibilities(self, x: Tensor) -> Tensor:
-        """Return the probability of each component given x, (B, *event_shape) -> (B, K)."""
-        return torch.softmax(self.log_joint(x), dim=1)
-
     def logits(self, x: Tensor) -> Tensor:
         """Return the log-odds of x_i = 1 given x_0 to x_{i-1}, (B, *event_shape) -> (B, d).
 
         A mixture has a chain rule as any density has; its factors are mixtures whose weights are
         the responsibilities given the pixels so far.
         """
-        z = check_binary(x, "x", self.event_shape, self.weights)
+        z = self.check(x).flatten(1)
         belief = self.weights.log().repeat(len(z), 1)
         columns = []
         for i, a in enumerate(self.log_odds.T):
@@ -173,35 +143,29 @@ class BernoulliMixture(nn.Module):
             belief = torch.where(z[:, i : i + 1] == 1, on, off)
         return torch.stack(columns, dim=1)
 
-    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        """Draw n events, shape (n, *event_shape): a component for each, then its pixels."""
-        component = Categorical(self.weights).sample(check_count(n), generator)
-        return self._pixels(component, generator).reshape(n, *self.event_shape)
+    def conditional_log_prob(self, x: Tensor) -> Tensor:
+        """Return log p(x_i | x_0, ..., x_{i-1}) of every pixel, (B, *event_shape) -> the same."""
+        logits = self.logits(x).reshape(x.shape)
+        return logsigmoid(torch.where(x == 1, logits, -logits))
 
+    @torch.no_grad()
     def complete(self, x: Tensor, known: Tensor, generator: Generator | None = None) -> Tensor:
-        """Draw the unknown pixels from p(unknown | known), exactly.
+        """Draw the unknown pixels from p(unknown | known), exactly, whatever the known ones are.
 
-        The known pixels say how probable each component is; one of them draws the others.
-
-        Args:
-            x: Zeros and ones, shape (B, *event_shape); unknown pixels may hold either.
-            known: True where a pixel is known, shape (*event_shape) or (B, *event_shape).
-
-        Returns:
-            Shape (B, *event_shape).
+        The known pixels say how probable each component is; one of them draws the others. Arguments
+        and result are those of every ``complete``.
         """
-        z = check_binary(x, "x", self.event_shape, self.weights)
-        fixed = check_known(known, x).to(z)
+        z = self.check(x).flatten(1)
+        known = check_mask(known, "known", x.shape[1:], x.shape).to(x.device)
+        fixed = known.expand(x.shape).flatten(1).to(z)
         on, off = logsigmoid(self.log_odds), logsigmoid(-self.log_odds)
         seen = (fixed * z) @ on.T + (fixed * (1 - z)) @ off.T
-        odds = torch.softmax((self.weights.log() + seen).double(), dim=1)
-        u = uniforms((len(z), 1), self.weights, generator)
-        component = (odds.cumsum(dim=1)[:, :-1] <= u).sum(dim=1)
-        drawn = self._pixels(component, generator)
+        u = uniform((len(z),), self.weights, generator)
+        drawn = self._pixels(pick(self.weights.log() + seen, u), generator)
         return torch.where(fixed == 1, z, drawn).reshape(x.shape)
 
     @torch.no_grad()
-    def em_step(self, x: Tensor, smoothing: float = 0.0) -> float:
+    def em_step(self, x: Tensor, *, smoothing: float = 0.0) -> float:
         """Take one step of EM, in place.
 
         Args:
@@ -212,7 +176,7 @@ class BernoulliMixture(nn.Module):
         Returns:
             The mean log-likelihood of x in nats *before* the step; the E step has it for free.
         """
-        z = check_binary(x, "x", self.event_shape, self.weights)
+        z = self.check(x).flatten(1)
         check_not_negative(smoothing, "smoothing")
         total = torch.zeros_like(self.weights, dtype=torch.float64)
         ones = torch.zeros_like(self.log_odds, dtype=torch.float64)
@@ -230,14 +194,19 @@ class BernoulliMixture(nn.Module):
         self.weights.copy_((total + smoothing) / (total + smoothing).sum())
         return log_prob / len(z)
 
-    def _log_joint(self, z: Tensor) -> Tensor:
+    def _log_joint(self, x: Tensor) -> Tensor:
         # log q^x (1 - q)^(1 - x) = x a - log(1 + e^a), with the log-odds a: one matrix product.
-        return self.weights.log() - softplus(self.log_odds).sum(dim=1) + z @ self.log_odds.T
+        constant = self.weights.log() - softplus(self.log_odds).sum(dim=1)
+        return constant + x.flatten(1) @ self.log_odds.T
+
+    def _sample(self, n: int, generator: Generator | None) -> Tensor:
+        component = pick(self.weights.log(), uniform((n,), self.weights, generator))
+        return self._pixels(component, generator).reshape(n, *self.event_shape)
 
     def _pixels(self, component: Tensor, generator: Generator | None) -> Tensor:
         """Draw the pixels of one event from each of these components, (n,) -> (n, d)."""
         probs = torch.sigmoid(self.log_odds[component])
-        return (uniforms(probs.shape, probs, generator) < probs).to(probs)
+        return (uniform(probs.shape, probs, generator) < probs).to(probs)
 
 
 def _start(x: Tensor, k: int, generator: Generator | None) -> tuple[Tensor, Tensor]:
@@ -246,10 +215,5 @@ def _start(x: Tensor, k: int, generator: Generator | None) -> tuple[Tensor, Tens
     weights = torch.full((k,), 1 / k, dtype=x.dtype, device=x.device)
     if k == 1:
         return weights, mean[None]
-    device = torch.device("cpu") if generator is None else generator.device
-    chosen = torch.randperm(len(x), generator=generator, device=device)[:k]
+    chosen = permutation(len(x), generator)[:k]
     return weights, (x[chosen.to(x.device)] + mean) / 2
-
-
-def _mean_log_prob(model: BernoulliMixture, x: Tensor) -> float:
-    return sum(float(model.log_prob(part).sum()) for part in x.split(CHUNK)) / len(x)

@@ -25,7 +25,7 @@ from torch.nn.functional import softplus
 
 from gdmlib._checks import check_count, check_not_negative, check_tensor
 from gdmlib.autoregressive._binary import BinaryAutoregressive, check_binary, check_event_shape
-from gdmlib.densities.logistic import is_separable
+from gdmlib.densities.separability import is_separable
 
 STEPS = 10  # of L-BFGS in one stretch
 BLOCK = 128  # regressions in one matrix product

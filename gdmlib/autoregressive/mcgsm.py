@@ -334,7 +334,7 @@ class MCGSM(nn.Module):
         # Leave out directions without variance, and keep the variance of the rest at one.
         alive = seen.square().mean(dim=0) > 1e-3
         joint = GaussianScaleMixture.fit(
-            seen[:, alive], scales, zero_mean=True, n_iter=30, tolerance=1e-4, ridge=1e-6
+            seen[:, alive], scales=scales, zero_mean=True, n_iter=30, tolerance=1e-4, ridge=1e-6
         )
         log_precision = -2 * joint.scales.log()
         # p(s | x) ∝ π_s N(features | 0, σ_s²): its log-determinant goes into η.

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from gdmlib._checks import check_count
-from gdmlib.densities.discretised_logistic import check_levels, logistic_bin_log_prob
+from gdmlib.densities.discretised_logistic import logistic_bin_log_prob
 
 
 class PixelHead(nn.Module, ABC):
@@ -40,7 +40,7 @@ class PixelHead(nn.Module, ABC):
     def __init__(self, num_colours: int, levels: int) -> None:
         super().__init__()
         self.num_colours = check_count(num_colours, "num_colours")
-        self.levels = check_levels(levels)
+        self.levels = check_count(levels, "levels", least=2)
 
     def initial_bias(self) -> Tensor:
         """Return the numbers from which a good start is made, shape (P,)."""

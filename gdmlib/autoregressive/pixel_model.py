@@ -21,10 +21,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_count, check_dtype, check_labels, check_tensor
+from gdmlib._random import pick
 from gdmlib.autoregressive._binary import check_known, uniforms
 from gdmlib.autoregressive.pixel_heads import LogisticMixtureHead, PixelHead, SoftmaxHead
 from gdmlib.autoregressive.pixelcnn_layers import MaskedConv2d
-from gdmlib.densities.discretised_logistic import check_levels, draw_level
 
 
 def quantise(x: Tensor, levels: int) -> Tensor:
@@ -34,7 +34,7 @@ def quantise(x: Tensor, levels: int) -> Tensor:
         ValueError: If x is not floating-point, has values outside of [0, 1], or levels is less than
             2.
     """
-    check_levels(levels)
+    check_count(levels, "levels", least=2)
     check_tensor(x, "x", floating=True)
     low, high = float(x.min()), float(x.max())
     if low < 0 or high > 1:
@@ -102,7 +102,7 @@ class PixelModel(nn.Module, ABC):
         for size in sizes:
             check_count(size, "event_shape")
         self.event_shape = torch.Size(sizes)
-        self.levels = check_levels(levels)
+        self.levels = check_count(levels, "levels", least=2)
         self.num_classes = None if num_classes is None else check_count(num_classes, "num_classes")
         self.head: PixelHead = SoftmaxHead(sizes[0], levels)
         if components is not None:
@@ -227,7 +227,7 @@ class PixelModel(nn.Module, ABC):
 
     def _draw_colour(self, parameters: Tensor, pixel: Tensor, colour: int, u: Tensor) -> Tensor:
         log_probs = self.head.conditional(parameters, pixel, colour)
-        return draw_level(log_probs, u[:, colour]).to(pixel) / (self.levels - 1)
+        return pick(log_probs, u[:, colour]).to(pixel) / (self.levels - 1)
 
     def _start(
         self, n: int, generator: Generator | None, labels: Tensor | None

@@ -392,7 +392,7 @@ class RIDE(CausalImage):
         residual = self.whitening.output(pixels, self.whitening.context(contexts))
         scales = GaussianScaleMixture.fit(
             residual[:: 1 + len(residual) // 20_000, None],
-            self.head.eta.shape[1],
+            scales=self.head.eta.shape[1],
             zero_mean=True,
             n_iter=50,
             ridge=1e-6,

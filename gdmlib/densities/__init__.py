@@ -1,6 +1,6 @@
 """Densities that can be written down: every probability here is computed exactly.
 
-A density ``p(x)`` is a :class:`torch.nn.Module` with
+A density ``p(x)`` is a `Density`, a :class:`torch.nn.Module` with
 
 - ``event_shape``, the shape of one event ``x``;
 - ``log_prob(x) -> (B,)``, the log-density of each of ``B`` events, in nats over the whole event;
@@ -18,9 +18,10 @@ parameters. Both are saved by ``state_dict`` and moved by ``.to(...)``.
 from gdmlib.densities.categorical import Categorical, multinomial_log_prob
 from gdmlib.densities.class_conditional import ClassConditional
 from gdmlib.densities.discretised_logistic import DiscretisedLogisticMixture
-from gdmlib.densities.gaussian import MultivariateNormal, Normal
+from gdmlib.densities.gaussian import MultivariateNormal
 from gdmlib.densities.logistic import LogisticRegression, MultinomialLogisticRegression
 from gdmlib.densities.mixture import GaussianMixture
+from gdmlib.densities.normal import Normal
 from gdmlib.densities.scale_mixture import GaussianScaleMixture
 
 __all__ = [

@@ -7,7 +7,7 @@ the k-th as long as the k-th probability, and a uniform number picks the piece t
 from __future__ import annotations
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from gdmlib._checks import (
     check_count,
@@ -16,10 +16,11 @@ from gdmlib._checks import (
     check_probabilities,
     check_tensor,
 )
-from gdmlib._random import uniform
+from gdmlib._random import cumulate, pick, uniform
+from gdmlib.densities.density import Density, Labels
 
 
-class Categorical(nn.Module):
+class Categorical(Density):
     """One of K outcomes, 0 to K - 1.
 
     Args:
@@ -29,11 +30,9 @@ class Categorical(nn.Module):
 
     Attributes:
         logits: The log-probabilities, shape (K,), normalised.
-
-    Raises:
-        ValueError: If both or neither are given, a probability is negative, or the sum is not 1.
     """
 
+    event_shape = torch.Size(())
     logits: Tensor
 
     def __init__(self, probs: Tensor | None = None, *, logits: Tensor | None = None) -> None:
@@ -47,11 +46,11 @@ class Categorical(nn.Module):
         normalised = torch.log_softmax(logits, dim=0)
         if bool(normalised.isnan().any()):
             raise ValueError("logits: expected finite numbers or -inf, got NaN, +inf or only -inf")
-        self.event_shape = torch.Size(())
+        self.support = Labels(len(normalised))
         self.register_buffer("logits", normalised)
 
     @classmethod
-    def fit(cls, x: Tensor, num_classes: int, smoothing: float = 0.0) -> Categorical:
+    def fit(cls, x: Tensor, *, num_classes: int, smoothing: float = 0.0) -> Categorical:
         """Fit by maximum likelihood: the relative frequencies.
 
         Args:
@@ -59,14 +58,11 @@ class Categorical(nn.Module):
             num_classes: The number K of possible outcomes.
             smoothing: Added to each count. With 0, an outcome that was never seen is held to be
                 impossible; with 1 (Laplace's rule) it keeps the probability 1 / (N + K).
-
-        Raises:
-            ValueError: If x is empty or out of range, or the smoothing is negative.
         """
-        check_count(num_classes, "num_classes")
-        check_labels(x, "x", num_classes=num_classes)
+        num_classes = check_count(num_classes, "num_classes")
+        labels = check_labels(x, "x", num_classes=num_classes)
         check_not_negative(smoothing, "smoothing")
-        counts = torch.bincount(x.long(), minlength=num_classes) + smoothing
+        counts = torch.bincount(labels, minlength=num_classes) + smoothing
         return cls((counts.double() / counts.sum()).to(torch.get_default_dtype()))
 
     @property
@@ -77,23 +73,17 @@ class Categorical(nn.Module):
     @property
     def cdf(self) -> Tensor:
         """The cumulative probabilities P(x <= k), shape (K,); the last one is exactly 1."""
-        return self._cdf().to(self.logits.dtype)
+        return cumulate(self.logits).to(self.logits.dtype)
 
     def extra_repr(self) -> str:
         """Return what the printed model says of itself."""
         return f"outcomes={len(self.logits)}"
 
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Return the log-probability of each outcome, int64 of shape (B,) -> (B,), in nats."""
-        check_labels(x, "x", num_classes=len(self.logits))
-        return self.logits[x.long()]
+    def _log_prob(self, x: Tensor) -> Tensor:
+        return self.logits[x]
 
     def inverse_cdf(self, u: Tensor) -> Tensor:
-        """Return the outcome k with P(x < k) <= u < P(x <= k), shape (B,) -> (B,) int64.
-
-        Raises:
-            ValueError: If a u is not in [0, 1).
-        """
+        """Return the outcome k with P(x < k) <= u < P(x <= k), shape (B,) -> (B,) int64."""
         check_tensor(u, "u", ndim=1, floating=True)
         low, high = float(u.min()), float(u.max())
         if low < 0 or high >= 1:
@@ -101,12 +91,10 @@ class Categorical(nn.Module):
                 f"u: expected numbers of at least 0 and less than 1, got values from {low:.6g} "
                 f"to {high:.6g}"
             )
-        # right=True: the first k whose cumulative probability exceeds u.
-        return torch.searchsorted(self._cdf(), u.double(), right=True)
+        return pick(self.logits, u.double())
 
-    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        """Draw n outcomes, int64 of shape (n,)."""
-        return self.inverse_cdf(uniform((check_count(n),), self.logits, generator))
+    def _sample(self, n: int, generator: Generator | None) -> Tensor:
+        return pick(self.logits, uniform((n,), self.logits, generator))
 
     def entropy(self) -> Tensor:
         """Return the entropy in nats, shape ()."""
@@ -117,11 +105,6 @@ class Categorical(nn.Module):
         check_tensor(other.logits, "other.logits", shape=self.logits.shape, finite=False)
         terms = self.probs * (self.logits - other.logits)
         return torch.where(self.probs > 0, terms, 0.0).sum()
-
-    def _cdf(self) -> Tensor:
-        """Return the cumulative probabilities in float64, divided so that they end in exactly 1."""
-        cumulative = self.logits.double().exp().cumsum(dim=0)
-        return cumulative / cumulative[-1]
 
 
 def multinomial_log_prob(counts: Tensor, probs: Tensor) -> Tensor:
@@ -137,9 +120,6 @@ def multinomial_log_prob(counts: Tensor, probs: Tensor) -> Tensor:
 
     Returns:
         Nats, shape (...), in the dtype of ``probs``.
-
-    Raises:
-        ValueError: If a count is negative or no integer, or the probabilities are none.
     """
     check_probabilities(probs, "probs")
     check_tensor(counts, "counts", integer=True)

@@ -11,38 +11,35 @@ The same model generates (draw a class, then an x of that class) and classifies.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import SupportsIndex, cast
 
 import torch
 from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_count, check_labels, check_probabilities, check_tensor
-from gdmlib.densities.categorical import Categorical
+from gdmlib._random import pick, uniform
 from gdmlib.densities.density import Density
 from gdmlib.densities.gaussian import MultivariateNormal
 
 
-class ClassConditional(nn.Module):
+class ClassConditional(Density):
     """A joint density p(x, k) = p(k) p(x | k) of an event x and its class k.
 
     Args:
         densities: One density a class, K of them, all with the same ``event_shape``.
         prior: The probability of each class, shape (K,).
-
-    Raises:
-        ValueError: If there is no density, the shapes differ, or the prior does not fit.
     """
 
     prior: Tensor
 
-    def __init__(self, densities: Sequence[nn.Module], prior: Tensor) -> None:
+    def __init__(self, densities: Sequence[Density], prior: Tensor) -> None:
         super().__init__()
         check_probabilities(prior, "prior")
         if len(densities) != len(prior):
             raise ValueError(
                 f"densities: expected {len(prior)}, one an entry of the prior, got {len(densities)}"
             )
-        shapes = [tuple(cast(Density, density).event_shape) for density in densities]
+        shapes = [tuple(density.event_shape) for density in densities]
         if len(set(shapes)) > 1:
             raise ValueError(f"densities: expected one event_shape for all, got {shapes}")
         self.event_shape = torch.Size(shapes[0])
@@ -51,7 +48,7 @@ class ClassConditional(nn.Module):
 
     @classmethod
     def fit(
-        cls, x: Tensor, y: Tensor, density: Callable[[Tensor], nn.Module] = MultivariateNormal.fit
+        cls, x: Tensor, y: Tensor, *, density: Callable[[Tensor], Density] = MultivariateNormal.fit
     ) -> ClassConditional:
         """Fit the prior to the labels, and a density to the events of each class.
 
@@ -65,14 +62,13 @@ class ClassConditional(nn.Module):
                 ``functools.partial(MultivariateNormal.fit, ridge=0.01)``.
 
         Raises:
-            ValueError: If the lengths differ, a label is negative, or a class between 0 and the
-                largest label has no example.
+            ValueError: If a class between 0 and the largest label has no example.
         """
-        check_tensor(x, "x")
+        x = check_tensor(x, "x").detach()
         check_tensor(y, "y", ndim=1, integer=True)
         num_classes = max(int(y.max()) + 1, 1)
-        check_labels(y, "y", num_classes=num_classes, length=len(x))
-        counts = torch.bincount(y.long(), minlength=num_classes)
+        y = check_labels(y, "y", num_classes=num_classes, length=len(x))
+        counts = torch.bincount(y, minlength=num_classes)
         missing = (counts == 0).nonzero().flatten().tolist()
         if missing:
             raise ValueError(
@@ -82,14 +78,14 @@ class ClassConditional(nn.Module):
         dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()
         return cls(densities, (counts.double() / len(y)).to(dtype))
 
+    def check(self, x: Tensor, name: str = "x") -> Tensor:
+        """Return events, (B, *event_shape), if they are valid for the first of the densities."""
+        return self._each()[0].check(x, name)
+
     def log_joint(self, x: Tensor) -> Tensor:
         """Return log p(x, k) for each class, shape (B, *event_shape) -> (B, K), in nats."""
-        conditional = [cast(Density, density).log_prob(x) for density in self.densities]
+        conditional = [density.log_prob(x) for density in self._each()]
         return torch.stack(conditional, dim=1) + self.prior.log()
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Return the marginal log p(x), shape (B, *event_shape) -> (B,), in nats."""
-        return torch.logsumexp(self.log_joint(x), dim=1)
 
     def posterior(self, x: Tensor) -> Tensor:
         """Return p(k | x), shape (B, *event_shape) -> (B, K)."""
@@ -99,19 +95,26 @@ class ClassConditional(nn.Module):
         """Return the most probable class of each x, shape (B, *event_shape) -> (B,) int64."""
         return self.log_joint(x).argmax(dim=1)
 
-    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        """Draw n events of any class, shape (n, *event_shape)."""
-        return self.sample_joint(n, generator)[0]
-
-    def sample_joint(self, n: int, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
+    def sample_joint(
+        self, n: SupportsIndex, generator: Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Draw n events and their classes, shapes (n, *event_shape) and (n,) int64."""
-        y = Categorical(self.prior).sample(check_count(n), generator)
+        y = pick(self.prior.log(), uniform((check_count(n),), self.prior, generator))
         parts = [
-            (y == k, cast(Density, density).sample(int((y == k).sum()), generator))
-            for k, density in enumerate(self.densities)
+            (y == k, density.sample(int((y == k).sum()), generator))
+            for k, density in enumerate(self._each())
             if bool((y == k).any())
         ]
-        x = torch.empty(n, *self.event_shape, dtype=parts[0][1].dtype, device=y.device)
+        x = torch.empty(len(y), *self.event_shape, dtype=parts[0][1].dtype, device=y.device)
         for drawn, events in parts:
             x[drawn] = events
         return x, y
+
+    def _log_prob(self, x: Tensor) -> Tensor:
+        return torch.logsumexp(self.log_joint(x), dim=1)
+
+    def _sample(self, n: int, generator: Generator | None) -> Tensor:
+        return self.sample_joint(n, generator)[0]
+
+    def _each(self) -> list[Density]:
+        return [cast(Density, density) for density in self.densities]

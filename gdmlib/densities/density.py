@@ -133,6 +133,36 @@ class Density(Model, ABC):
         """Draw n events, n at least 1."""
 
 
+class Mixture(Density):
+    """A sum over a hidden component k: a subclass gives ``_log_joint`` and ``_sample``.
+
+    Attributes:
+        history: After ``fit``: the mean negative log-likelihood of the data in nats, before the
+            first step of EM and after each one.
+        converged: After ``fit``: whether the last step gained less than the tolerance.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history: list[float] = []
+        self.converged = False
+
+    def log_joint(self, x: Tensor) -> Tensor:
+        """Return log p(k) + log p(x | k), shape (B, *event_shape) -> (B, K), in nats."""
+        return self._log_joint(self.check(x))
+
+    def responsibilities(self, x: Tensor) -> Tensor:
+        """Return the probability of each component given x, (B, *event_shape) -> (B, K)."""
+        return torch.softmax(self.log_joint(x), dim=1)
+
+    def _log_prob(self, x: Tensor) -> Tensor:
+        return torch.logsumexp(self._log_joint(x), dim=1)
+
+    @abstractmethod
+    def _log_joint(self, x: Tensor) -> Tensor:
+        """Return the log-probability of each component together with valid events."""
+
+
 class ConditionalDensity(Model, ABC):
     """A density p(y | x) of one number or label y: ``log_prob(y, x)`` and ``sample(x)``.
 

@@ -27,11 +27,12 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 from torch.nn.functional import logsigmoid
 
-from gdmlib._checks import check_count, check_dtype, check_labels, check_probabilities, check_tensor
-from gdmlib._random import uniform
+from gdmlib._checks import check_count, check_positive, check_probabilities, check_shapes
+from gdmlib._random import pick, uniform
+from gdmlib.densities.density import Density, Labels
 
 #: Scales are held between exp(-30) and exp(30) levels, where a bin holds all or next to nothing.
 LARGEST_LOG_SCALE = 30.0
@@ -69,23 +70,7 @@ def _log_one_minus_exp(d: Tensor) -> Tensor:
     return torch.where(small, by_expm1, by_log1p)
 
 
-def draw_level(log_probs: Tensor, u: Tensor) -> Tensor:
-    """Pick the level where the cumulative probability passes u.
-
-    Args:
-        log_probs: Log-probabilities of the levels, up to a constant, shape (n, L).
-        u: Uniform numbers on [0, 1), float64, shape (n,).
-
-    Returns:
-        Levels, int64 of shape (n,).
-    """
-    cumulative = torch.softmax(log_probs.double(), dim=1).cumsum(dim=1)
-    # The last one may be 1 - 1e-16 by rounding, so that the largest u could pass it.
-    level = (cumulative <= u[:, None]).sum(dim=1)
-    return level.clamp_(max=log_probs.shape[1] - 1)
-
-
-class DiscretisedLogisticMixture(nn.Module):
+class DiscretisedLogisticMixture(Density):
     """A mixture of K logistic densities over the levels 0 to L - 1 of a pixel.
 
     Args:
@@ -94,10 +79,6 @@ class DiscretisedLogisticMixture(nn.Module):
         scales: Positive widths, in levels, shape (K,).
         levels: The number L of levels, at least 2.
 
-    Raises:
-        ValueError: If shapes or dtypes do not agree, the weights are no probabilities, a scale is
-            not positive, or there are fewer than two levels.
-
     Examples:
         >>> half = torch.tensor([0.5, 0.5])
         >>> model = DiscretisedLogisticMixture(half, torch.tensor([0.0, 200.0]), 10 * half)
@@ -105,20 +86,20 @@ class DiscretisedLogisticMixture(nn.Module):
         1.0
     """
 
+    event_shape = torch.Size(())
     weights: Tensor
     means: Tensor
     scales: Tensor
 
-    def __init__(self, weights: Tensor, means: Tensor, scales: Tensor, levels: int = 256) -> None:
+    def __init__(
+        self, weights: Tensor, means: Tensor, scales: Tensor, *, levels: int = 256
+    ) -> None:
         super().__init__()
+        check_shapes(weights=(weights, "K"), means=(means, "K"), scales=(scales, "K"))
         check_probabilities(weights, "weights")
-        for name, value in (("means", means), ("scales", scales)):
-            check_tensor(value, name, shape=weights.shape, floating=True)
-            check_dtype(value, name, weights)
-        if bool((scales <= 0).any()):
-            raise ValueError(f"scales: expected positive numbers, got {float(scales.min()):.6g}")
-        self.levels = check_levels(levels)
-        self.event_shape = torch.Size(())
+        check_positive(scales, "scales")
+        self.levels = check_count(levels, "levels", least=2)
+        self.support = Labels(self.levels)
         self.register_buffer("weights", weights / weights.sum())
         self.register_buffer("means", means.clone())
         self.register_buffer("scales", scales.clone())
@@ -128,21 +109,10 @@ class DiscretisedLogisticMixture(nn.Module):
         """The probability of each level, shape (L,)."""
         return self.log_prob(torch.arange(self.levels, device=self.means.device)).exp()
 
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Return the log-probability of each level, int64 of shape (B,) -> (B,), in nats."""
-        check_labels(x, "x", num_classes=self.levels)
+    def _log_prob(self, x: Tensor) -> Tensor:
         k = x.to(self.means.dtype)[:, None]
         bins = logistic_bin_log_prob(k, self.means, self.scales.log(), self.levels)
         return torch.logsumexp(self.weights.log() + bins, dim=1)
 
-    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        """Draw n levels, int64 of shape (n,)."""
-        u = uniform((check_count(n),), self.means, generator)
-        return draw_level(self.probs.log().expand(n, -1), u)
-
-
-def check_levels(levels: int) -> int:
-    """Return the number of levels if there are at least two."""
-    if check_count(levels, "levels") < 2:
-        raise ValueError(f"levels: expected at least 2, got {levels}")
-    return levels
+    def _sample(self, n: int, generator: Generator | None) -> Tensor:
+        return pick(self.probs.log(), uniform((n,), self.means, generator))

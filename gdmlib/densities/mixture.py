@@ -10,23 +10,26 @@ step makes the likelihood smaller.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Generator, Tensor, nn
 
 from gdmlib._checks import (
     check_count,
-    check_dtype,
-    check_events,
     check_not_negative,
     check_probabilities,
+    check_shapes,
     check_tensor,
 )
-from gdmlib._random import standard_normal
-from gdmlib.densities.categorical import Categorical
-from gdmlib.densities.gaussian import LOG_2PI, cholesky
+from gdmlib._random import permutation, pick, standard_normal, uniform
+from gdmlib.densities.cholesky import cholesky
+from gdmlib.densities.density import Mixture
+from gdmlib.densities.gaussian import LOG_2PI
+from gdmlib.training.exact import em
 
 
-class GaussianMixture(nn.Module):
+class GaussianMixture(Mixture):
     """A mixture of K Gaussians in d dimensions.
 
     Args:
@@ -34,14 +37,8 @@ class GaussianMixture(nn.Module):
         means: Shape (K, d).
         covariances: Shape (K, d, d), each symmetric and positive definite.
 
-    Attributes:
-        history: After ``fit``: the mean log-likelihood of the data in nats, before the first step
-            and after each one.
-        converged: After ``fit``: whether the last step gained less than the tolerance.
-
     Raises:
-        ValueError: If shapes or dtypes do not agree, the weights are no probabilities, or a
-            covariance is singular.
+        ValueError: If a covariance is singular.
     """
 
     weights: Tensor
@@ -50,16 +47,11 @@ class GaussianMixture(nn.Module):
 
     def __init__(self, weights: Tensor, means: Tensor, covariances: Tensor) -> None:
         super().__init__()
+        check_shapes(
+            weights=(weights, "K"), means=(means, "K d"), covariances=(covariances, "K d d")
+        )
         check_probabilities(weights, "weights")
-        k = len(weights)
-        check_tensor(means, "means", shape=(k, "d"), floating=True)
-        d = means.shape[1]
-        check_tensor(covariances, "covariances", shape=(k, d, d), floating=True)
-        check_dtype(means, "means", weights)
-        check_dtype(covariances, "covariances", weights)
-        self.event_shape = torch.Size((d,))
-        self.history: list[float] = []
-        self.converged = False
+        self.event_shape = means.shape[1:]
         self.register_buffer("weights", weights / weights.sum())
         self.register_buffer("means", means.clone())
         self.register_buffer("scale_trils", _factors(covariances))
@@ -68,8 +60,8 @@ class GaussianMixture(nn.Module):
     def fit(
         cls,
         x: Tensor,
-        components: int,
         *,
+        components: int,
         n_iter: int = 200,
         tolerance: float = 1e-6,
         ridge: float = 1e-6,
@@ -90,13 +82,10 @@ class GaussianMixture(nn.Module):
                 the covariance of all points for each.
 
         Raises:
-            ValueError: If x holds NaN or too few points, an option is out of range, or a component
-                collapses.
+            ValueError: If a component collapses.
         """
-        check_tensor(x, "x", ndim=2, floating=True)
-        check_count(components, "components")
-        check_count(n_iter, "n_iter")
-        check_not_negative(tolerance, "tolerance")
+        x = check_tensor(x, "x", ndim=2, floating=True).detach()
+        components = check_count(components, "components")
         check_not_negative(ridge, "ridge")
         if len(x) < max(components, 2):
             raise ValueError(
@@ -105,14 +94,10 @@ class GaussianMixture(nn.Module):
             )
         wide = x.double()
         model = cls(*_start(wide, components, ridge, generator, init))
-        for _ in range(n_iter):
-            model.history.append(model.em_step(wide, ridge))
-            model.converged = len(model.history) > 1 and (
-                model.history[-1] - model.history[-2] < tolerance
-            )
-            if model.converged:
-                break
-        model.history.append(float(model.log_prob(wide).mean()))
+        step = partial(model.em_step, ridge=ridge)
+        model.history, _, model.converged = em(
+            model, model.log_prob, step, wide, n_iter=n_iter, tolerance=tolerance
+        )
         return model.to(x.dtype)
 
     @property
@@ -124,30 +109,20 @@ class GaussianMixture(nn.Module):
         """Return what the printed model says of itself."""
         return f"components={len(self.weights)}, dimensions={self.means.shape[1]}"
 
-    def log_joint(self, x: Tensor) -> Tensor:
-        """Return log w_k + log N(x | k) for each component, shape (B, d) -> (B, K), in nats."""
-        check_events(x, "x", self.event_shape, self.means)
+    def _log_joint(self, x: Tensor) -> Tensor:
         centred = x - self.means[:, None]
         z = torch.linalg.solve_triangular(self.scale_trils, centred.mT, upper=False)
         half_log_dets = self.scale_trils.diagonal(dim1=1, dim2=2).log().sum(dim=1)
         log_normaliser = 0.5 * x.shape[1] * LOG_2PI + half_log_dets
         return self.weights.log() - log_normaliser - 0.5 * (z**2).sum(dim=1).T
 
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Return the log-density of each x, shape (B, d) -> (B,), in nats."""
-        return torch.logsumexp(self.log_joint(x), dim=1)
-
-    def responsibilities(self, x: Tensor) -> Tensor:
-        """Return the probability of each component given x, shape (B, d) -> (B, K)."""
-        return torch.softmax(self.log_joint(x), dim=1)
-
-    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        """Draw n points, shape (n, d)."""
-        component = Categorical(self.weights).sample(check_count(n), generator)
+    def _sample(self, n: int, generator: Generator | None) -> Tensor:
+        component = pick(self.weights.log(), uniform((n,), self.weights, generator))
         z = standard_normal((n, *self.event_shape), self.means, generator)
         return self.means[component] + (self.scale_trils[component] @ z[:, :, None])[:, :, 0]
 
-    def em_step(self, x: Tensor, ridge: float = 0.0) -> float:
+    @torch.no_grad()
+    def em_step(self, x: Tensor, *, ridge: float = 0.0) -> float:
         """Take one step of EM, in place.
 
         Args:
@@ -197,14 +172,15 @@ def _start(
     if init == "kmeans":
         from sklearn.cluster import KMeans
 
-        seed = int(torch.randint(2**31 - 1, (), generator=generator))
+        device = None if generator is None else generator.device
+        seed = int(torch.randint(2**31 - 1, (), generator=generator, device=device))
         kmeans = KMeans(k, n_init=1, random_state=seed).fit(x.cpu().numpy())
         cluster = torch.as_tensor(kmeans.labels_, dtype=torch.int64, device=x.device)
         return _maximise(x, nn.functional.one_hot(cluster, k).to(x), ridge)
     if init == "random":
         everything = torch.ones(len(x), 1, dtype=x.dtype, device=x.device)
         _, _, covariance = _maximise(x, everything, ridge)
-        chosen = torch.randperm(len(x), generator=generator)[:k]
+        chosen = permutation(len(x), generator)[:k]
         weights = torch.full((k,), 1 / k, dtype=x.dtype, device=x.device)
         return weights, x[chosen.to(x.device)], covariance.expand(k, -1, -1)
     raise ValueError(f'init: expected "kmeans" or "random", got {init!r}')

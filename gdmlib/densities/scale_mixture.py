@@ -12,23 +12,27 @@ of a continuous distribution of scales becomes a finite sum here, so the density
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from gdmlib._checks import (
     check_count,
-    check_dtype,
-    check_events,
     check_not_negative,
+    check_positive,
     check_probabilities,
+    check_shapes,
     check_tensor,
 )
-from gdmlib._random import standard_normal
-from gdmlib.densities.categorical import Categorical
-from gdmlib.densities.gaussian import LOG_2PI, cholesky
+from gdmlib._random import pick, standard_normal, uniform
+from gdmlib.densities.cholesky import cholesky
+from gdmlib.densities.density import Mixture
+from gdmlib.densities.gaussian import LOG_2PI
+from gdmlib.training.exact import em
 
 
-class GaussianScaleMixture(nn.Module):
+class GaussianScaleMixture(Mixture):
     """A finite mixture of Gaussians that differ in their scale alone.
 
     Args:
@@ -38,14 +42,8 @@ class GaussianScaleMixture(nn.Module):
             definite.
         mean: The centre, shape (d,); zero if left out.
 
-    Attributes:
-        history: After ``fit``: the mean log-likelihood of the data in nats, before the first step
-            and after each one.
-        converged: After ``fit``: whether the last step gained less than the tolerance.
-
     Raises:
-        ValueError: If shapes or dtypes do not agree, the weights are no probabilities, a scale is
-            not positive, or the matrix is singular.
+        ValueError: If the matrix is singular.
     """
 
     weights: Tensor
@@ -57,23 +55,12 @@ class GaussianScaleMixture(nn.Module):
         self, weights: Tensor, scales: Tensor, shape: Tensor, mean: Tensor | None = None
     ) -> None:
         super().__init__()
+        check_shapes(weights=(weights, "S"), scales=(scales, "S"), shape=(shape, "d d"))
+        mean = torch.zeros_like(shape[0]) if mean is None else mean
+        check_shapes(shape=(shape, "d d"), mean=(mean, "d"))
         check_probabilities(weights, "weights")
-        check_tensor(scales, "scales", shape=weights.shape, floating=True)
-        check_dtype(scales, "scales", weights)
-        smallest = float(scales.detach().min())
-        if smallest <= 0:
-            raise ValueError(f"scales: expected positive numbers, got {smallest:.6g}")
-        check_tensor(shape, "shape", ndim=2, floating=True)
-        d = len(shape)
-        check_tensor(shape, "shape", shape=(d, d))
-        check_dtype(shape, "shape", weights)
-        if mean is None:
-            mean = torch.zeros(d, dtype=shape.dtype, device=shape.device)
-        check_tensor(mean, "mean", shape=(d,), floating=True)
-        check_dtype(mean, "mean", weights)
-        self.event_shape = torch.Size((d,))
-        self.history: list[float] = []
-        self.converged = False
+        check_positive(scales, "scales")
+        self.event_shape = mean.shape
         self.register_buffer("weights", weights / weights.sum())
         self.register_buffer("scales", scales.clone())
         self.register_buffer("scale_tril", cholesky(shape, "shape").contiguous())
@@ -83,8 +70,8 @@ class GaussianScaleMixture(nn.Module):
     def fit(
         cls,
         x: Tensor,
-        scales: int,
         *,
+        scales: int,
         zero_mean: bool = False,
         n_iter: int = 200,
         tolerance: float = 1e-6,
@@ -106,13 +93,10 @@ class GaussianScaleMixture(nn.Module):
                 coincide; with 0 the likelihood cannot fall.
 
         Raises:
-            ValueError: If x holds NaN or too few points, an option is out of range, or Σ becomes
-                singular.
+            ValueError: If Σ becomes singular, or a scale zero.
         """
-        check_tensor(x, "x", ndim=2, floating=True)
-        check_count(scales, "scales")
-        check_count(n_iter, "n_iter")
-        check_not_negative(tolerance, "tolerance")
+        x = check_tensor(x, "x", ndim=2, floating=True).detach()
+        scales = check_count(scales, "scales")
         check_not_negative(ridge, "ridge")
         if len(x) < 2:
             raise ValueError("x: expected at least 2 points to fit a scale mixture, got 1")
@@ -127,14 +111,10 @@ class GaussianScaleMixture(nn.Module):
             centred.T @ centred / len(x) + ridge * eye,
             mean,
         )
-        for _ in range(n_iter):
-            model.history.append(model.em_step(wide, ridge, zero_mean))
-            model.converged = len(model.history) > 1 and (
-                model.history[-1] - model.history[-2] < tolerance
-            )
-            if model.converged:
-                break
-        model.history.append(float(model.log_prob(wide).mean()))
+        step = partial(model.em_step, ridge=ridge, zero_mean=zero_mean)
+        model.history, _, model.converged = em(
+            model, model.log_prob, step, wide, n_iter=n_iter, tolerance=tolerance
+        )
         model._normalise()
         return model.to(x.dtype)
 
@@ -149,28 +129,19 @@ class GaussianScaleMixture(nn.Module):
         second = (self.weights * self.scales**2).sum()
         return 3 * (self.weights * self.scales**4).sum() / second**2
 
-    def log_joint(self, x: Tensor) -> Tensor:
-        """Return log π_s + log N(x | s) for each scale, shape (B, d) -> (B, S), in nats."""
+    def _log_joint(self, x: Tensor) -> Tensor:
         square = self._mahalanobis(x)[:, None] / self.scales**2
         d = x.shape[1]
         half_log_det = self.scale_tril.diagonal().log().sum() + d * self.scales.log()
         return self.weights.log() - 0.5 * (d * LOG_2PI + square) - half_log_det
 
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Return the log-density of each x, shape (B, d) -> (B,), in nats."""
-        return torch.logsumexp(self.log_joint(x), dim=1)
-
-    def responsibilities(self, x: Tensor) -> Tensor:
-        """Return the probability of each scale given x, shape (B, d) -> (B, S)."""
-        return torch.softmax(self.log_joint(x), dim=1)
-
-    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        """Draw n points, shape (n, d): a scale, then a Gaussian of that scale."""
-        scale = self.scales[Categorical(self.weights).sample(check_count(n), generator)]
+    def _sample(self, n: int, generator: Generator | None) -> Tensor:
+        scale = self.scales[pick(self.weights.log(), uniform((n,), self.weights, generator))]
         z = standard_normal((n, *self.event_shape), self.mean, generator)
         return self.mean + scale[:, None] * (z @ self.scale_tril.mT)
 
-    def em_step(self, x: Tensor, ridge: float = 0.0, zero_mean: bool = False) -> float:
+    @torch.no_grad()
+    def em_step(self, x: Tensor, *, ridge: float = 0.0, zero_mean: bool = False) -> float:
         """Take one step of EM, in place.
 
         Given the probability of each scale for each point, the likelihood is maximised by the
@@ -211,7 +182,6 @@ class GaussianScaleMixture(nn.Module):
 
     def _mahalanobis(self, x: Tensor) -> Tensor:
         """Return (x - μ)ᵀ Σ⁻¹ (x - μ), shape (B, d) -> (B,)."""
-        check_events(x, "x", self.event_shape, self.mean)
         z = torch.linalg.solve_triangular(self.scale_tril, (x - self.mean).T, upper=False)
         return (z**2).sum(dim=0)
 

@@ -54,7 +54,7 @@ def _mixture(fitting: Fitting, x: Tensor, valid: Tensor) -> tuple[nn.Module, dic
         generator=fitting.generator,
     )
     fitting.job.progress("seed", fitting.number + 1, fitting.of)
-    return model, {"steps": len(model.history), "validation": -max(model.valid_history)}
+    return model, {"steps": len(model.history) - 1, "validation": min(model.valid_history)}
 
 
 GAUSSIAN = Experiment(

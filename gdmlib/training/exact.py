@@ -1,7 +1,8 @@
-"""Optimisers that see all the data in every step: Newton and L-BFGS."""
+"""Optimisers that see all the data in every step: Newton, L-BFGS and EM."""
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gdmlib._checks import check_count
+from gdmlib._checks import check_count, check_not_negative
 
 LOG_PRECISION_BOUND = 25.0
 """L-BFGS keeps the log-precisions in ± this: a float32 exponential is then far from overflow."""
@@ -89,7 +90,8 @@ def lbfgs(
     """
     from scipy.optimize import Bounds, minimize
 
-    check_count(n_iter, "n_iter")
+    n_iter = check_count(n_iter, "n_iter")
+    data = tuple(x.detach() for x in data)
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     parameters = [p for _, p in named]
     bound = np.concatenate(
@@ -107,6 +109,7 @@ def lbfgs(
             ):
                 p.copy_(part.view_as(p))
 
+    @torch.enable_grad()
     def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
         put(theta)
         total, gradient = 0.0, np.zeros(len(theta))
@@ -151,6 +154,61 @@ def lbfgs(
     )
     put(best_theta)
     return history
+
+
+def em(
+    model: nn.Module,
+    log_prob: Callable[[Tensor], Tensor],
+    step: Callable[[Tensor], float],
+    x: Tensor,
+    *,
+    n_iter: int,
+    tolerance: float,
+    valid: Tensor | None = None,
+    patience: int = 5,
+    chunk: int = 10_000,
+) -> tuple[list[float], list[float], bool]:
+    """Repeat a step of expectation-maximisation until it hardly gains.
+
+    Args:
+        model: What the step changes in place.
+        log_prob: Gives the log-likelihood of each example, (B,), from a chunk of the data.
+        step: Takes one step; it returns the mean log-likelihood of x before it, which the E step
+            has for free.
+        x: The data, shape (N, *event_shape).
+        n_iter: The most steps to take.
+        tolerance: Stop when a step has gained less than this, in nats.
+        valid: Held-out data: at the end the model is the one that predicts them best.
+        patience: Stop after so many steps in a row that do not improve on the best validation.
+        chunk: Examples at a time, to bound the memory.
+
+    Returns:
+        The mean negative log-likelihood in nats at the start and after each step, of x and of the
+        held-out data (empty without), and whether the last gain was below the tolerance.
+    """
+    n_iter, patience = check_count(n_iter, "n_iter"), check_count(patience, "patience")
+    check_not_negative(tolerance, "tolerance")
+
+    def judge(data: Tensor) -> float:
+        return mean_loss(log_prob, (data,), chunk)
+
+    history: list[float] = []
+    held_out = [] if valid is None else [judge(valid)]
+    kept, converged = copy.deepcopy(model.state_dict()), False
+    while len(history) < n_iter and not converged:
+        history.append(-step(x))
+        if valid is not None:
+            held_out.append(judge(valid))
+            if held_out[-1] < min(held_out[:-1]):
+                kept = copy.deepcopy(model.state_dict())
+            elif min(held_out) not in held_out[-patience:]:
+                break
+        # A gain is known one step late, when the next E step has looked at the data.
+        converged = len(history) > 1 and history[-2] - history[-1] < tolerance
+    history.append(judge(x))
+    if valid is not None:
+        model.load_state_dict(kept)
+    return history, held_out, converged
 
 
 @torch.no_grad()

@@ -109,26 +109,28 @@ def test_inverse_cdf_type_errors():
 
 def test_fit_counts():
     x = torch.tensor([0, 2, 2, 2])
-    torch.testing.assert_close(Categorical.fit(x, 4).probs, torch.tensor([0.25, 0, 0.75, 0]))
-    smoothed = Categorical.fit(x, 4, smoothing=1.0)
+    torch.testing.assert_close(
+        Categorical.fit(x, num_classes=4).probs, torch.tensor([0.25, 0, 0.75, 0])
+    )
+    smoothed = Categorical.fit(x, num_classes=4, smoothing=1.0)
     torch.testing.assert_close(smoothed.probs, torch.tensor([2, 1, 4, 1]) / 8)
     assert smoothed.logits.dtype == torch.get_default_dtype()
-    assert Categorical.fit(torch.tensor([True, False]), 2).probs.tolist() == [0.5, 0.5]
+    assert Categorical.fit(torch.tensor([True, False]), num_classes=2).probs.tolist() == [0.5, 0.5]
 
 
 def test_fit_errors():
     with pytest.raises(ValueError, match=r"^x: expected labels 0 to 2, got values from 0 to 3$"):
-        Categorical.fit(torch.tensor([0, 3]), 3)
+        Categorical.fit(torch.tensor([0, 3]), num_classes=3)
     with pytest.raises(ValueError, match=r"^x: expected labels 0 to 2, got values from -1 to 0$"):
-        Categorical.fit(torch.tensor([0, -1]), 3)
+        Categorical.fit(torch.tensor([0, -1]), num_classes=3)
     with pytest.raises(ValueError, match=r"^x: expected at least one element"):
-        Categorical.fit(torch.zeros(0).long(), 3)
+        Categorical.fit(torch.zeros(0).long(), num_classes=3)
     with pytest.raises(ValueError, match=r"^x: expected integers"):
-        Categorical.fit(torch.zeros(3), 3)
+        Categorical.fit(torch.zeros(3), num_classes=3)
     with pytest.raises(ValueError, match=r"^num_classes: expected at least 1, got 0$"):
-        Categorical.fit(torch.tensor([0]), 0)
+        Categorical.fit(torch.tensor([0]), num_classes=0)
     with pytest.raises(ValueError, match=r"^smoothing: expected a finite number of at least 0"):
-        Categorical.fit(torch.tensor([0]), 2, smoothing=-0.5)
+        Categorical.fit(torch.tensor([0]), num_classes=2, smoothing=-0.5)
 
 
 def test_errors():

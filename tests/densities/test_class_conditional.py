@@ -113,14 +113,14 @@ def test_fit_errors():
     with pytest.raises(
         ValueError, match=r"^y: no example of class 1; relabel the classes from 0 without gaps$"
     ):
-        ClassConditional.fit(x, torch.tensor([0, 0, 2, 2]), Normal.fit)
+        ClassConditional.fit(x, torch.tensor([0, 0, 2, 2]), density=Normal.fit)
     with pytest.raises(ValueError, match=r"^y: expected 4 labels, one an example, got 3$"):
-        ClassConditional.fit(x, torch.tensor([0, 0, 1]), Normal.fit)
+        ClassConditional.fit(x, torch.tensor([0, 0, 1]), density=Normal.fit)
     with pytest.raises(ValueError, match=r"^y: expected labels 0 to 0, got values from -1 to -1$"):
-        ClassConditional.fit(x, -torch.ones(4).long(), Normal.fit)
+        ClassConditional.fit(x, -torch.ones(4).long(), density=Normal.fit)
     with pytest.raises(ValueError, match=r"^y: expected integers"):
-        ClassConditional.fit(x, x, Normal.fit)
+        ClassConditional.fit(x, x, density=Normal.fit)
     with pytest.raises(ValueError, match=r"^y: expected 1 dimension"):
-        ClassConditional.fit(x, torch.zeros(4, 1).long(), Normal.fit)
+        ClassConditional.fit(x, torch.zeros(4, 1).long(), density=Normal.fit)
     with pytest.raises(ValueError, match=r"^x: 1 of 4 values are NaN"):
-        ClassConditional.fit(x / x, torch.tensor([0, 0, 1, 1]), Normal.fit)
+        ClassConditional.fit(x / x, torch.tensor([0, 0, 1, 1]), density=Normal.fit)

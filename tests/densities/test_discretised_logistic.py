@@ -10,7 +10,6 @@ import torch
 
 from gdmlib.densities.discretised_logistic import (
     DiscretisedLogisticMixture,
-    draw_level,
     logistic_bin_log_prob,
 )
 
@@ -40,7 +39,9 @@ def test_it_is_the_difference_of_two_sigmoids():
 
 
 def test_a_bin_agrees_with_scipy():
-    model = DiscretisedLogisticMixture(*(torch.tensor([v]).double() for v in (1.0, 10.0, 3.0)), 21)
+    model = DiscretisedLogisticMixture(
+        *(torch.tensor([v]).double() for v in (1.0, 10.0, 3.0)), levels=21
+    )
     logistic = scipy.stats.logistic(10, 3)
     expected = logistic.cdf(4.5) - logistic.cdf(3.5)
     assert float(model.log_prob(torch.tensor([4])).exp()) == pytest.approx(expected, rel=1e-12)
@@ -101,7 +102,7 @@ def test_float32_agrees_with_float64():
 
 def test_samples_have_the_frequencies_of_the_levels(generator):
     model = DiscretisedLogisticMixture(
-        torch.tensor([0.4, 0.6]), torch.tensor([0.0, 5.0]), torch.tensor([1.0, 0.5]), 8
+        torch.tensor([0.4, 0.6]), torch.tensor([0.0, 5.0]), torch.tensor([1.0, 0.5]), levels=8
     )
     x = model.sample(20_000, generator)
     assert x.dtype == torch.int64 and x.shape == (20_000,)
@@ -109,17 +110,6 @@ def test_samples_have_the_frequencies_of_the_levels(generator):
     expected = model.probs.double() / model.probs.double().sum() * 20_000
     assert scipy.stats.chisquare(counts.numpy(), expected.numpy()).pvalue > 1e-6
     assert torch.equal(x[:5], model.sample(20_000, torch.Generator().manual_seed(0))[:5])
-
-
-def test_drawing_by_the_inverse_of_the_cumulative_distribution():
-    log_probs = torch.tensor([0.25, 0.25, 0.5]).log().expand(6, 3)
-    u = torch.tensor([0.0, 0.2499, 0.25, 0.4999, 0.5, 1 - 2**-53]).double()
-    assert draw_level(log_probs, u).tolist() == [0, 0, 1, 1, 2, 2]
-    # A level without probability is skipped, and rounding never leads past the last one.
-    zero = torch.tensor([[-math.inf, 0.0]])
-    assert draw_level(zero, torch.zeros(1).double()).tolist() == [1]
-    thirds = torch.zeros(1, 1000)
-    assert draw_level(thirds, torch.tensor([1 - 2**-53]).double()).tolist() == [999]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 from sklearn.datasets import load_iris
 
 from gdmlib.densities import MultivariateNormal, Normal
-from gdmlib.densities.gaussian import cholesky, triangularise
+from gdmlib.densities.cholesky import cholesky, triangularise
 
 COVARIANCE = torch.tensor([[4.0, 1.0, 0.5], [1.0, 2.0, -0.3], [0.5, -0.3, 1.0]]).double()
 MEAN = torch.tensor([1.0, -2.0, 0.5]).double()
@@ -423,7 +423,7 @@ def test_multivariate_fit_errors():
 
 def test_multivariate_errors():
     eye = torch.eye(2)
-    with pytest.raises(ValueError, match=r"^mean: expected 1 dimension"):
+    with pytest.raises(ValueError, match=r"^mean: expected shape \(d,\), got \(2, 1\)"):
         MultivariateNormal(torch.zeros(2, 1), eye)
     with pytest.raises(ValueError, match=r"^mean: expected a floating-point tensor"):
         MultivariateNormal(torch.zeros(2).long(), eye)

@@ -13,7 +13,7 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression as SklearnLogisticRegression
 
 from gdmlib.densities import LogisticRegression, MultinomialLogisticRegression
-from gdmlib.densities.logistic import is_separable
+from gdmlib.densities.separability import is_separable
 from gdmlib.training.exact import newton
 
 NO_MAXIMUM = (
@@ -341,7 +341,7 @@ def test_binary_fit_errors(two):
 
 
 def test_binary_errors():
-    with pytest.raises(ValueError, match=r"^weight: expected 1 dimension"):
+    with pytest.raises(ValueError, match=r"^weight: expected shape \(d,\), got \(1, 2\)"):
         LogisticRegression(torch.zeros(1, 2), torch.tensor(0.0))
     with pytest.raises(ValueError, match=r"^weight: expected a floating-point tensor"):
         LogisticRegression(torch.zeros(2).long(), torch.tensor(0.0))
@@ -357,7 +357,7 @@ def test_binary_errors():
             call(torch.zeros(4, 3))
     with pytest.raises(ValueError, match=r"^y: expected labels 0 to 1, got values from 0 to 2$"):
         model.log_prob(torch.tensor([0, 2]), torch.zeros(2, 2))
-    with pytest.raises(ValueError, match=r"^y: expected 2 labels, one an example, got 3$"):
+    with pytest.raises(ValueError, match=r"^y: expected 2, one for each x, got 3$"):
         model.log_prob(torch.tensor([0, 1, 1]), torch.zeros(2, 2))
 
 
@@ -469,7 +469,7 @@ def test_multinomial_fit_errors(three):
 
 
 def test_multinomial_errors():
-    with pytest.raises(ValueError, match=r"^weight: expected 2 dimensions"):
+    with pytest.raises(ValueError, match=r"^weight: expected shape \(K, d\), got \(3,\)"):
         MultinomialLogisticRegression(torch.zeros(3), torch.zeros(3))
     with pytest.raises(ValueError, match=r"^weight: expected a floating-point tensor"):
         MultinomialLogisticRegression(torch.zeros(3, 2).long(), torch.zeros(3))
@@ -485,7 +485,7 @@ def test_multinomial_errors():
             call(torch.zeros(4, 3))
     with pytest.raises(ValueError, match=r"^y: expected labels 0 to 2, got values from 0 to 3$"):
         model.log_prob(torch.tensor([0, 3]), torch.zeros(2, 2))
-    with pytest.raises(ValueError, match=r"^y: expected 2 labels, one an example, got 3$"):
+    with pytest.raises(ValueError, match=r"^y: expected 2, one for each x, got 3$"):
         model.log_prob(torch.tensor([0, 1, 1]), torch.zeros(2, 2))
 
 

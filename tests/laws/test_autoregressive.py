@@ -137,9 +137,9 @@ def test_em_that_forgets_a_component_is_rejected():
 
 def test_one_component_is_the_mean():
     x = mixture().sample(300, torch.Generator().manual_seed(0))
-    model = BernoulliMixture.fit(x, 1, smoothing=0.0)
+    model = BernoulliMixture.fit(x, components=1, smoothing=0.0)
     assert torch.allclose(model.probs[0], x.mean(dim=0), rtol=0, atol=1e-12)
-    smoothed = BernoulliMixture.fit(x, 1, smoothing=1.0)
+    smoothed = BernoulliMixture.fit(x, components=1, smoothing=1.0)
     assert torch.allclose(smoothed.probs[0], (x.sum(dim=0) + 1) / 302, rtol=0, atol=1e-12)
 
 
