@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from gdmlib.autoregressive.neighbourhood import CausalImage
-from tests.laws.domains import interval
-from tests.laws.laws import fail_unless
+
+from .domains import interval
+from .laws import fail_unless
 
 
 def check_pixels_normalised(model: CausalImage, image: Tensor, tolerance: float = 1e-7) -> None:
