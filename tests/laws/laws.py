@@ -59,6 +59,11 @@ class Case:
         """A model for all who do not change it."""
         return self.build()
 
+    @cached_property
+    def expected(self) -> list[Tensor]:
+        """The log-density of the domain's points under ``model``, for all who need the sum."""
+        return self.log_probs(self.model)
+
     @torch.no_grad()
     def log_probs(self, model: nn.Module) -> list[Tensor]:
         """Return the log-density of the domain's points: one tensor, or one for each input."""
@@ -85,6 +90,11 @@ class Case:
         return x, self.inputs[torch.arange(n) % len(self.inputs)]
 
 
+def has(model: Any, name: str) -> bool:
+    """Say whether a model has a method."""
+    return callable(getattr(model, name, None))
+
+
 def fail_unless(condition: object, law: str, case: object, what: str) -> None:
     """Raise an AssertionError that begins with the law's name."""
     if not condition:
@@ -96,7 +106,7 @@ def fail_unless(condition: object, law: str, case: object, what: str) -> None:
 
 def check_normalised(case: Case, tolerance: float = 1e-7) -> None:
     """Probabilities sum to 1 over a finite set; densities integrate to 1 over space."""
-    for log_prob in case.log_probs(case.build()):
+    for log_prob in case.expected:
         total = float(case.domain.cell_probabilities(log_prob).sum())
         fail_unless(
             abs(total - 1) <= tolerance, "1, normalisation", case, f"the total is {total:.9f}"
@@ -112,12 +122,11 @@ def check_samples(case: Case, n: int = 10_000, seed: int = 0) -> None:
     All tests together reject a correct sampler with a probability of at most ``FALSE_ALARM``; the
     moments are means and all second moments of the coordinates.
     """
-    model = case.build()
-    samples = case.samples(model, n, torch.Generator().manual_seed(seed))
+    samples = case.samples(case.model, n, torch.Generator().manual_seed(seed))
     event_shape = case.domain.points.shape[1:]
     points = _moments(case.domain.points)
     alarm = FALSE_ALARM / len(samples) / (1 + points.shape[1])
-    for log_prob, drawn in zip(case.log_probs(model), samples, strict=True):
+    for log_prob, drawn in zip(case.expected, samples, strict=True):
         shape = tuple(drawn.shape)
         fail_unless(shape == (n, *event_shape), "2, sampling", case, f"samples of shape {shape}")
         p_value = _chi_square(case.domain, log_prob, case.domain.locate(drawn))

@@ -16,7 +16,7 @@ lists, for law 3, the models that obey the chain rule.
 from __future__ import annotations
 
 from . import registry_autoregressive, registry_densities, registry_images, registry_pixelcnn
-from .laws import Case
+from .laws import Case, has
 
 FAMILIES = [registry_densities, registry_autoregressive, registry_images, registry_pixelcnn]
 CASES: list[Case] = [case for family in FAMILIES for case in family.CASES]
@@ -26,4 +26,4 @@ CAUSAL = [case for family in FAMILIES[1:] for case in family.CAUSAL]
 
 def having(*abilities: str) -> list[Case]:
     """Return the cases whose models have all these methods."""
-    return [case for case in CASES if all(hasattr(case.model, name) for name in abilities)]
+    return [case for case in CASES if all(has(case.model, name) for name in abilities)]
