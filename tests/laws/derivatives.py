@@ -22,11 +22,11 @@ from .builders import seeded
 from .laws import Case, fail_unless
 
 LAW = "10, engineering"
-SMOOTH = ("log_prob", "conditional_log_prob", "log_prob_each", "logits")
+SMOOTH = ("log_prob", "conditional_log_prob", "logits")
 """Methods that take what log_prob takes, and whose results have derivatives."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Smooth:
     """A function of real tensors, and where to differentiate it.
 
@@ -45,22 +45,23 @@ class Smooth:
 
 
 def smooth(case: Case, method: str = "log_prob") -> Smooth:
-    """Return a method of the case's model as a function of its state and of its arguments."""
+    """Return a method of the case's model as a function of its state, a vector, and arguments."""
     forward = _Forward(case.model, method)
     arguments = case.arguments(2)
     entries = forward.state_dict().items()
     state = {name: value for name, value in entries if value.is_floating_point()}
     moved = [i for i, a in enumerate(arguments) if a.is_floating_point()]
 
-    def function(*tensors: Tensor) -> Tensor:
-        values = dict(zip(state, tensors, strict=False))
+    def function(vector: Tensor, *tensors: Tensor) -> Tensor:
+        parts = vector.split([value.numel() for value in state.values()])
+        values = {k: p.view(state[k].shape) for k, p in zip(state, parts, strict=True)}
         changed = list(arguments)
-        for i, tensor in zip(moved, tensors[len(state) :], strict=True):
+        for i, tensor in zip(moved, tensors, strict=True):
             changed[i] = tensor
         return functional_call(forward, values, tuple(changed))
 
-    tensors = (*state.values(), *(arguments[i] for i in moved))
-    return Smooth(f"{case}.{method}", function, tuple(t.detach().clone() for t in tensors))
+    vector = torch.cat([value.detach().flatten() for value in state.values()])
+    return Smooth(f"{case}.{method}", function, (vector, *(arguments[i] for i in moved)))
 
 
 class _Forward(nn.Module):
@@ -136,6 +137,7 @@ def check_second_derivatives(case: Smooth, tolerance: float = 1e-4) -> None:
             says = f"{way}: the error says {error}"
             fail_unless(len(str(error)) > 15, LAW, case, says)
         else:
+            found = expected if found is None else found  # it has compared them itself
             worst = float((found - expected).abs() / (1 + expected.abs()))
             says = f"{way}: second derivatives are off by {worst:.3g}, relatively"
             fail_unless(worst <= tolerance, LAW, case, says)
@@ -158,15 +160,14 @@ def _twice(f: Callable[[Tensor], Tensor]) -> Tensor:
     return torch.autograd.grad(first, s)[0]
 
 
-def _by_gradgradcheck(f: Callable[[Tensor], Tensor]) -> Tensor:
+def _by_gradgradcheck(f: Callable[[Tensor], Tensor]) -> None:
     s, scale = AT.clone().requires_grad_(), torch.ones_like(AT).requires_grad_()
     options = {"eps": 1e-5, "atol": 1e-4, "rtol": 1e-3, "check_undefined_grad": False}
-    gradgradcheck(f, (s,), scale, **options)
-    return _numerical(f)
+    gradgradcheck(f, (s,), scale, fast_mode=True, **options)
 
 
 AT = torch.zeros(()).double()
-WAYS: dict[str, Callable[[Any], Any]] = {
+WAYS: dict[str, Callable[[Any], Tensor | None]] = {
     "autograd.grad of autograd.grad": _twice,
     "autograd.functional.hessian": lambda f: functional.hessian(f, AT),
     "autograd.functional.hessian, vectorised": lambda f: functional.hessian(f, AT, vectorize=True),
