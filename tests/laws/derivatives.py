@@ -22,8 +22,11 @@ from .builders import seeded
 from .laws import Case, fail_unless
 
 LAW = "10, engineering"
-SMOOTH = ("log_prob", "conditional_log_prob", "logits")
-"""Methods that take what log_prob takes, and whose results have derivatives."""
+SMOOTH = ("log_prob", "logits")
+"""Methods that take what log_prob takes, and whose results have derivatives.
+
+``log_prob`` stands for its conditionals, of which it is a sum.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +175,5 @@ WAYS: dict[str, Callable[[Any], Tensor | None]] = {
     "autograd.functional.hessian": lambda f: functional.hessian(f, AT),
     "autograd.functional.hessian, vectorised": lambda f: functional.hessian(f, AT, vectorize=True),
     "func.hessian": lambda f: torch.func.hessian(f)(AT),
-    "func.jacrev of func.jacrev": lambda f: torch.func.jacrev(torch.func.jacrev(f))(AT),
-    "func.jacfwd of func.jacfwd": lambda f: torch.func.jacfwd(torch.func.jacfwd(f))(AT),
     "gradgradcheck": _by_gradgradcheck,
 }

@@ -128,10 +128,10 @@ FUNCTIONS = [
          model=recurrent),
     call("MultiscaleMCGSM.refine", lambda coarse: pyramid.refine(coarse, seeded()), X,
          model=pyramid),
-    call("GatedPixelCNN.log_prob", of_classes.log_prob, BITS[:4], CHOICE, model=of_classes),
-    call("GatedPixelCNN.pixel_distribution", of_classes.pixel_distribution, BITS[:4], CHOICE,
+    call("GatedPixelCNN of classes.log_prob", of_classes.log_prob, BITS[:4], CHOICE, model=of_classes),
+    call("GatedPixelCNN of classes.pixel_distribution", of_classes.pixel_distribution, BITS[:4], CHOICE,
          model=of_classes),
-    call("GatedPixelCNN.sample", lambda labels: of_classes.sample(len(labels), seeded(), labels),
+    call("GatedPixelCNN of classes.sample", lambda labels: of_classes.sample(len(labels), seeded(), labels),
          CHOICE, model=of_classes),
     whole("Dataset.take", lambda index: table.take(index).x, torch.tensor([3, 0, 7])),
 ]  # fmt: skip
@@ -178,7 +178,7 @@ def started(images: Tensor) -> ar.RIDE:
 
 def finetuned(images: Tensor) -> ar.RIDE:
     model = ride((1, 4, 4))
-    model.finetune_head(images, n_iter=2)
+    model.finetune_head(images, n_iter=1)
     return model
 
 
@@ -190,7 +190,7 @@ def trained(x: Tensor) -> ar.MADE:
     return model
 
 
-SIZES = {"components": 2, "scales": 2, "features": 2, "n_iter": 2}
+SIZES = {"components": 2, "scales": 2, "features": 2, "n_iter": 1}
 
 FITS = [
     whole("Normal.fit", densities.Normal.fit, POINTS[:, 0]),
