@@ -173,7 +173,6 @@ AT = torch.zeros(()).double()
 WAYS: dict[str, Callable[[Any], Tensor | None]] = {
     "autograd.grad of autograd.grad": _twice,
     "autograd.functional.hessian": lambda f: functional.hessian(f, AT),
-    "autograd.functional.hessian, vectorised": lambda f: functional.hessian(f, AT, vectorize=True),
     "func.hessian": lambda f: torch.func.hessian(f)(AT),
     "gradgradcheck": _by_gradgradcheck,
 }

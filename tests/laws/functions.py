@@ -128,11 +128,12 @@ FUNCTIONS = [
          model=recurrent),
     call("MultiscaleMCGSM.refine", lambda coarse: pyramid.refine(coarse, seeded()), X,
          model=pyramid),
-    call("GatedPixelCNN of classes.log_prob", of_classes.log_prob, BITS[:4], CHOICE, model=of_classes),
-    call("GatedPixelCNN of classes.pixel_distribution", of_classes.pixel_distribution, BITS[:4], CHOICE,
+    call("GatedPixelCNN of classes.log_prob", of_classes.log_prob, BITS[:4], CHOICE,
          model=of_classes),
-    call("GatedPixelCNN of classes.sample", lambda labels: of_classes.sample(len(labels), seeded(), labels),
+    call("GatedPixelCNN of classes.pixel_distribution", of_classes.pixel_distribution, BITS[:4],
          CHOICE, model=of_classes),
+    call("GatedPixelCNN of classes.sample", lambda labels: of_classes.sample(
+        len(labels), seeded(), labels), CHOICE, model=of_classes),
     whole("Dataset.take", lambda index: table.take(index).x, torch.tensor([3, 0, 7])),
 ]  # fmt: skip
 

@@ -128,12 +128,13 @@ def _same_in(
     fail_unless(worst <= tolerance, LAW, call, f"{layout}: another result, by {worst:.3g}")
 
 
-def _transposed(a: Tensor) -> Tensor:
-    return a if a.ndim < 2 else a.transpose(0, -1).contiguous().transpose(0, -1)
-
-
 def _strided(a: Tensor) -> Tensor:
-    return a if a.ndim < 1 else torch.stack([a, a], dim=a.ndim).flatten(-2)[..., ::2]
+    """Return the same numbers, every second of a block of memory, its dimensions turned round."""
+    if a.ndim == 0:
+        return a
+    turned = a.permute(*reversed(range(a.ndim)))
+    spread = torch.stack([turned, turned], dim=a.ndim).flatten(-2)[..., ::2]
+    return spread.permute(*reversed(range(a.ndim)))
 
 
 def _channels_last(a: Tensor) -> Tensor:
@@ -141,7 +142,6 @@ def _channels_last(a: Tensor) -> Tensor:
 
 
 LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
-    "transposed": _transposed,
     "strided": _strided,
     "channels-last": _channels_last,
 }
