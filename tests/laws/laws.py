@@ -1,8 +1,10 @@
 """The laws, as functions: each takes a case of the registry and raises if the model breaks it.
 
-Adding a model takes one entry in ``registry.py``; the laws 1, 2 and 10 then run over it, and those
-of law 9 that its methods ask for (``kl``, ``entropy``). Adding a law takes one function here, and
-one file of tests that runs it over the registry and over a broken model that it must reject.
+Adding a model takes one entry in the registry of its family; the laws that its methods ask for then
+run over it, see ``registry.having``. Adding a law takes one function here, and one file of tests
+that runs it over the registry and over a broken model that it must reject. The laws of derivatives
+are in ``derivatives.py``; those of every call, of a model or another function that takes tensors, in
+``general.py``; and those of whole images in ``image_laws.py``.
 
 A law fails with an ``AssertionError`` that begins with its name:
 
