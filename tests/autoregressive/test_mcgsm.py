@@ -21,13 +21,14 @@ from gdmlib.autoregressive.neighbourhood import Neighbourhood, wavefronts
 from gdmlib.densities import MultivariateNormal
 from gdmlib.training import History
 from gdmlib.training.exact import LOG_PRECISION_BOUND, lbfgs
-from tests.autoregressive.image_laws import (
+from tests.laws import laws
+from tests.laws.image_laws import (
     check_causality,
     check_pixels_normalised,
     check_sweep,
 )
-from tests.laws import laws
-from tests.laws.registry_images import BY_NAME, CORNER, conditional, mcgsm_image, patch
+from tests.laws.registry import BY_NAME
+from tests.laws.registry_images import CORNER, conditional, mcgsm_image, patch
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ import torch
 
 from gdmlib.autoregressive import MCGSM, MCGSMImage, MultiscaleMCGSM, Neighbourhood
 from gdmlib.autoregressive.mcgsm_multiscale import Plane, chain, haar, inverse_haar, windows
-from tests.autoregressive.image_laws import check_sweep
 from tests.laws import laws
 from tests.laws.causality import check_causal
-from tests.laws.registry_images import BY_NAME, CORNER, IMAGE_CAUSAL, LEFT, multiscale
+from tests.laws.image_laws import check_sweep
+from tests.laws.registry import BY_NAME
+from tests.laws.registry_images import CAUSAL, CORNER, LEFT, multiscale
 
 CASE = BY_NAME["MultiscaleMCGSM, 2 x 2 pixels"]
 
@@ -195,7 +196,7 @@ class Leaky(Neighbourhood):
     ],
 )
 def test_another_neighbourhood_is_seen(neighbourhood, message):
-    case = IMAGE_CAUSAL[0]
+    case = CAUSAL[0]
 
     def build():
         model = case.build()

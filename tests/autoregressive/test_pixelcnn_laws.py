@@ -14,16 +14,9 @@ from gdmlib.autoregressive.pixelcnn import GatedPixelCNN, PixelCNN
 from gdmlib.autoregressive.pixelcnn_layers import MaskedConv2d
 from gdmlib.autoregressive.row_lstm import RowLSTM
 from tests.laws import causality, laws
-from tests.laws.registry_pixelcnn import (
-    CASES,
-    COLOUR,
-    PIXEL_CAUSAL,
-    OfClass,
-    build,
-    images,
-)
+from tests.laws.registry import BY_NAME
+from tests.laws.registry_pixelcnn import CAUSAL, COLOUR, OfClass, images, network
 
-BY_NAME = {case.name: case for case in CASES}
 MODELS = [PixelCNN, GatedPixelCNN, RowLSTM]
 
 
@@ -32,7 +25,7 @@ MODELS = [PixelCNN, GatedPixelCNN, RowLSTM]
 
 def leaky():
     """Type B in the first layer: a colour sees itself."""
-    model = build(GatedPixelCNN, 0, COLOUR, 2, features=3)
+    model = network(GatedPixelCNN, 0, COLOUR, 2, features=3)
     model.left = MaskedConv2d(3, 3, 3, kind="B", colours=3, rows=False).double()
     return model
 
@@ -50,7 +43,7 @@ class Interior(LogisticMixtureHead):
 
 
 def without_edges():
-    model = build(GatedPixelCNN, 0, COLOUR, 3, features=2, components=2)
+    model = network(GatedPixelCNN, 0, COLOUR, 3, features=2, components=2)
     model.head = Interior(3, 3, 2)
     return model
 
@@ -74,7 +67,7 @@ class Shifted(GatedPixelCNN):
 
 def test_a_broken_sampler_is_rejected():
     case = BY_NAME["GatedPixelCNN"]
-    broken = replace(case, build=lambda: build(Shifted, 0, (1, 2, 2), 3, features=2))
+    broken = replace(case, build=lambda: network(Shifted, 0, (1, 2, 2), 3, features=2))
     with pytest.raises(AssertionError, match="law 2, sampling"):
         laws.check_samples(broken)
 
@@ -82,13 +75,13 @@ def test_a_broken_sampler_is_rejected():
 # --- Law 3: nothing of the future, all of the past that the design promises
 
 
-@pytest.mark.parametrize("case", PIXEL_CAUSAL, ids=str)
+@pytest.mark.parametrize("case", CAUSAL, ids=str)
 def test_no_leak_and_no_blind_spot(case):
     causality.check_causal(case)
 
 
 def test_colours_in_the_wrong_order_are_rejected():
-    case = PIXEL_CAUSAL[1]
+    case = CAUSAL[1]
     order = [i + (9 if i < 9 else -9 if i < 18 else 0) for i in case.order]
     with pytest.raises(AssertionError, match="law 3, causality"):
         causality.check_causal(replace(case, order=order))
@@ -280,7 +273,7 @@ def test_a_forgetful_memory_is_rejected():
 
 
 def test_all_images_of_a_class_sum_to_one_and_classes_differ():
-    model = build(PixelCNN, 0, (1, 2, 2), 2, features=2, num_classes=3)
+    model = network(PixelCNN, 0, (1, 2, 2), 2, features=2, num_classes=3)
     points = images((1, 2, 2), 2).points
     totals = [OfClass(model, k).log_prob(points) for k in range(3)]
     for log_prob in totals:

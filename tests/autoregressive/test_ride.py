@@ -21,7 +21,7 @@ from gdmlib.autoregressive.ride import (
     train_ride,
 )
 from gdmlib.training import History
-from tests.autoregressive.image_laws import (
+from tests.laws.image_laws import (
     check_causality,
     check_pixels_normalised,
     check_sweep,

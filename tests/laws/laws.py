@@ -1,8 +1,10 @@
 """The laws, as functions: each takes a case of the registry and raises if the model breaks it.
 
-Adding a model takes one entry in ``registry.py``; the laws 1, 2 and 10 then run over it, and those
-of law 9 that its methods ask for (``kl``, ``entropy``). Adding a law takes one function here, and
-one file of tests that runs it over the registry and over a broken model that it must reject.
+Adding a model takes one entry in the registry of its family; the laws that its methods ask for then
+run over it, see ``registry.having``. Adding a law takes one function here, and one file of tests
+that runs it over the registry and over a broken model that it must reject. The laws of derivatives
+are in ``derivatives.py``; those of every call, of a model or another function of tensors, in
+``general.py``; and those of whole images in ``image_laws.py``.
 
 A law fails with an ``AssertionError`` that begins with its name:
 
@@ -17,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations_with_replacement
 from typing import Any
 
@@ -53,13 +56,24 @@ class Case:
     def __str__(self) -> str:
         return self.name
 
+    @cached_property
+    def model(self) -> Any:
+        """A model for all who do not change it."""
+        return self.build()
+
+    @cached_property
+    def expected(self) -> list[Tensor]:
+        """The log-density of the domain's points under ``model``, for all who need the sum."""
+        return self.log_probs(self.model)
+
+    @torch.no_grad()
     def log_probs(self, model: nn.Module) -> list[Tensor]:
         """Return the log-density of the domain's points: one tensor, or one for each input."""
         points = self.domain.points
         if self.inputs is None:
-            return [model.log_prob(points).detach()]
+            return [model.log_prob(points)]
         inputs = [x.expand(len(points), *x.shape) for x in self.inputs]
-        return [model.log_prob(points, x).detach() for x in inputs]
+        return [model.log_prob(points, x) for x in inputs]
 
     def samples(self, model: nn.Module, n: int, generator: Generator) -> list[Tensor]:
         """Return n samples: one tensor, or one for each input."""
@@ -78,6 +92,11 @@ class Case:
         return x, self.inputs[torch.arange(n) % len(self.inputs)]
 
 
+def has(model: Any, name: str) -> bool:
+    """Say whether a model has a method."""
+    return callable(getattr(model, name, None))
+
+
 def fail_unless(condition: object, law: str, case: object, what: str) -> None:
     """Raise an AssertionError that begins with the law's name."""
     if not condition:
@@ -89,7 +108,7 @@ def fail_unless(condition: object, law: str, case: object, what: str) -> None:
 
 def check_normalised(case: Case, tolerance: float = 1e-7) -> None:
     """Probabilities sum to 1 over a finite set; densities integrate to 1 over space."""
-    for log_prob in case.log_probs(case.build()):
+    for log_prob in case.expected:
         total = float(case.domain.cell_probabilities(log_prob).sum())
         fail_unless(
             abs(total - 1) <= tolerance, "1, normalisation", case, f"the total is {total:.9f}"
@@ -105,12 +124,11 @@ def check_samples(case: Case, n: int = 10_000, seed: int = 0) -> None:
     All tests together reject a correct sampler with a probability of at most ``FALSE_ALARM``; the
     moments are means and all second moments of the coordinates.
     """
-    model = case.build()
-    samples = case.samples(model, n, torch.Generator().manual_seed(seed))
+    samples = case.samples(case.model, n, torch.Generator().manual_seed(seed))
     event_shape = case.domain.points.shape[1:]
     points = _moments(case.domain.points)
     alarm = FALSE_ALARM / len(samples) / (1 + points.shape[1])
-    for log_prob, drawn in zip(case.log_probs(model), samples, strict=True):
+    for log_prob, drawn in zip(case.expected, samples, strict=True):
         shape = tuple(drawn.shape)
         fail_unless(shape == (n, *event_shape), "2, sampling", case, f"samples of shape {shape}")
         p_value = _chi_square(case.domain, log_prob, case.domain.locate(drawn))
@@ -332,48 +350,10 @@ def check_state(case: Case) -> None:
         fail_unless(same, "10, engineering", case, "the state does not hold the whole model")
 
 
-def check_gradients(case: Case) -> None:
-    """In float64, autograd's derivatives of log_prob are the numerical ones.
-
-    By each real number of the state, and by x where x is continuous.
-    """
-    arguments = case.arguments(3)
-    wrapped = _LogProb(case.build())
-    entries = wrapped.state_dict().items()
-    state = {name: v.detach().clone() for name, v in entries if v.is_floating_point()}
-    continuous = _continuous(case, arguments)
-    names = list(state)
-
-    def log_prob(*tensors: Tensor) -> Tensor:
-        changed = list(arguments)
-        for i, tensor in zip(continuous, tensors[len(names) :], strict=True):
-            changed[i] = tensor
-        values = dict(zip(names, tensors, strict=False))
-        return torch.func.functional_call(wrapped, values, tuple(changed))
-
-    inputs = [state[name].requires_grad_() for name in names]
-    inputs += [arguments[i].detach().clone().requires_grad_() for i in continuous]
-    try:
-        torch.autograd.gradcheck(log_prob, inputs, eps=1e-6, atol=1e-6)
-    except (RuntimeError, ValueError) as error:
-        raise AssertionError(f"law 10, engineering: {case}: gradients: {error}") from error
-
-
 def _continuous(case: Case, arguments: tuple[Tensor, ...]) -> list[int]:
-    """Return which arguments can be moved a little: a pixel of 0 or 1 cannot, float or not."""
+    """Return which arguments can be moved far: a pixel of 0 or 1 cannot, float or not."""
     fixed = 0 if case.domain.discrete else None
     return [i for i, a in enumerate(arguments) if a.is_floating_point() and i != fixed]
-
-
-class _LogProb(nn.Module):
-    """Makes a model's log_prob its forward, which is what functional_call calls."""
-
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, *arguments: Tensor) -> Tensor:
-        return self.model.log_prob(*arguments)
 
 
 def check_float32(case: Case) -> None:

@@ -1,6 +1,6 @@
 """Every model, each on a domain small enough to be exact.
 
-To put a model under the laws, add one ``Case``:
+To put a model under the laws, add one ``Case`` to the file of its family:
 
 - a name;
 - ``build``, which makes the model in float64, always the same;
@@ -9,22 +9,21 @@ To put a model under the laws, add one ``Case``:
   latter two wide enough to hold all but 1e-8 of the probability of ``build``'s model;
 - for a conditional p(y | x), a few ``inputs`` x; the domain is then that of y.
 
-Nothing else: all laws that apply run over it. A family of models has a file of its own, and this
-one puts them together. ``CAUSAL`` lists, for law 3, the models that obey the chain rule.
+Nothing else: a law runs over all models that have what it speaks of, see ``having``. ``CAUSAL``
+lists, for law 3, the models that obey the chain rule.
 """
 
 from __future__ import annotations
 
-from .registry_autoregressive import BINARY_CASES, BINARY_CAUSAL
-from .registry_densities import CASES as DENSITY_CASES
-from .registry_densities import mixture, tensor
-from .registry_images import CASES as IMAGE_CASES
-from .registry_images import IMAGE_CAUSAL
-from .registry_pixelcnn import CASES as PIXEL_CASES
-from .registry_pixelcnn import PIXEL_CAUSAL
+from . import registry_autoregressive, registry_densities, registry_images, registry_pixelcnn
+from .laws import Case, has
 
-__all__ = ["BY_NAME", "CASES", "CAUSAL", "mixture", "tensor"]
-
-CASES = [*DENSITY_CASES, *BINARY_CASES, *IMAGE_CASES, *PIXEL_CASES]
+FAMILIES = [registry_densities, registry_autoregressive, registry_images, registry_pixelcnn]
+CASES: list[Case] = [case for family in FAMILIES for case in family.CASES]
 BY_NAME = {case.name: case for case in CASES}
-CAUSAL = [*BINARY_CAUSAL, *IMAGE_CAUSAL, *PIXEL_CAUSAL]
+CAUSAL = [case for family in FAMILIES[1:] for case in family.CAUSAL]
+
+
+def having(*abilities: str) -> list[Case]:
+    """Return the cases whose models have all these methods."""
+    return [case for case in CASES if all(has(case.model, name) for name in abilities)]

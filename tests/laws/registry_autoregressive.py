@@ -1,7 +1,4 @@
-"""The models of binary pixels, on so few pixels that all 2^d events can be listed.
-
-``BINARY_CASES`` are their densities. ``BINARY_CAUSAL`` are their conditionals, for law 3.
-"""
+"""The models of binary pixels, on so few pixels that all 2^d events can be listed."""
 
 from __future__ import annotations
 
@@ -9,24 +6,16 @@ from collections.abc import Callable
 from itertools import permutations
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from gdmlib.autoregressive import FVSBN, MADE, NADE, BernoulliMixture
 
+from .builders import randomise, seeded
 from .causality import CausalCase
 from .domains import Domain, binary, finite
 from .laws import Case
 
 ORDER = [2, 0, 3, 1]
-
-
-def randomised(model: nn.Module, seed: int) -> nn.Module:
-    """Return the model in float64 with large random parameters, so that pixels depend strongly."""
-    generator = Generator().manual_seed(seed)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.normal_(generator=generator)
-    return model.double()
 
 
 def images() -> Domain:
@@ -35,20 +24,20 @@ def images() -> Domain:
 
 
 def fvsbn(seed: int = 0, shape: object = 4, ordering: object = None) -> nn.Module:
-    return randomised(FVSBN(shape, ordering=ordering), seed)
+    return randomise(FVSBN(shape, ordering=ordering), seed, 1.0)
 
 
 def nade(seed: int = 0, shape: object = 4, ordering: object = None) -> nn.Module:
-    return randomised(NADE(shape, 5, ordering=ordering), seed)
+    return randomise(NADE(shape, hidden=5, ordering=ordering, generator=seeded(seed)), seed, 1.0)
 
 
 def made(seed: int = 0, shape: object = 4, hidden: tuple = (6, 5), **options: object) -> nn.Module:
-    options = {"generator": Generator().manual_seed(seed)} | options
-    return randomised(MADE(shape, hidden, **options), seed)
+    options = {"generator": seeded(seed)} | options
+    return randomise(MADE(shape, hidden=hidden, **options), seed, 1.0)
 
 
 def mixture(seed: int = 0, shape: tuple = (4,), k: int = 3) -> BernoulliMixture:
-    generator = Generator().manual_seed(seed)
+    generator = seeded(seed)
     weights = torch.rand(k, generator=generator).double() + 0.2
     probs = torch.rand(k, *shape, generator=generator).double() * 0.9 + 0.05
     return BernoulliMixture(weights / weights.sum(), probs)
@@ -64,7 +53,7 @@ def case(name: str, build: Callable, domain: Domain | None = None, **options: ob
     )
 
 
-BINARY_CASES = [
+CASES = [
     case("FVSBN", fvsbn),
     case("FVSBN, another ordering", fvsbn, ordering=ORDER),
     case("FVSBN of images", fvsbn, images(), shape=(1, 2, 2)),
@@ -89,7 +78,7 @@ def _of_mask(mask: int) -> Callable[[nn.Module, Tensor], Tensor]:
     return lambda model, x: model.logits(x, mask)
 
 
-BINARY_CAUSAL = [
+CAUSAL = [
     CausalCase("FVSBN", fvsbn, binary(4).points, range(4)),
     CausalCase("FVSBN, ordering", lambda: fvsbn(ordering=ORDER), binary(4).points, ORDER),
     CausalCase("FVSBN, image", lambda: fvsbn(shape=(1, 2, 2)), images().points, range(4)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
 
 from gdmlib.densities import (
     Categorical,
@@ -15,13 +14,9 @@ from gdmlib.densities import (
     Normal,
 )
 
+from .builders import tensor
 from .domains import box, finite, interval
 from .laws import Case
-
-
-def tensor(*values: object) -> Tensor:
-    """Return a float64 tensor."""
-    return torch.tensor(values, dtype=torch.float64)
 
 
 def normal(mean: float, std: float) -> Normal:

@@ -1,7 +1,6 @@
 """Scale mixtures and image models, each on a domain small enough to be exact.
 
-``CASES`` has the form of those in ``registry.py``. The laws of images (causality, sweep = loop) are
-run over the same models in ``tests/autoregressive``.
+The laws of images (causality, sweep = loop) run over larger ones in ``tests/autoregressive``.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMImage, MCGSMPatch
 from gdmlib.autoregressive.mcgsm_multiscale import MultiscaleMCGSM, chain, inverse_haar
@@ -18,14 +17,10 @@ from gdmlib.autoregressive.neighbourhood import Neighbourhood
 from gdmlib.autoregressive.ride import RIDE, FlipEnsemble
 from gdmlib.densities.scale_mixture import GaussianScaleMixture
 
+from .builders import randomise, seeded, tensor
 from .causality import CausalCase
 from .domains import Domain, box, interval
 from .laws import Case
-
-
-def tensor(*values: object) -> Tensor:
-    """Return a float64 tensor."""
-    return torch.tensor(values, dtype=torch.float64)
 
 
 def image_box(
@@ -54,23 +49,10 @@ def plane(shift: float = 0.0) -> GaussianScaleMixture:
     )
 
 
-def randomise(model: nn.Module, seed: int, size: float = 0.4) -> nn.Module:
-    """Move all numbers of a model, and let its whitening do something."""
-    generator = torch.Generator().manual_seed(seed)
-    model.double()
-    with torch.no_grad():
-        for value in model.state_dict().values():
-            value += size * torch.randn(value.shape, generator=generator).to(value)
-        for name, value in model.state_dict().items():
-            if name.endswith("alpha"):
-                value.clamp_(-0.7, 0.9)
-            elif name.endswith("output_std"):
-                value.abs_().clamp_(0.7, 1.2)
-    return model
-
-
 def conditional(dim_context: int = 3, seed: int = 1) -> MCGSM:
-    return randomise(MCGSM(dim_context, 3, 2, 2, generator=torch.Generator()), seed)
+    return randomise(
+        MCGSM(dim_context, components=3, scales=2, features=2, generator=seeded()), seed
+    )
 
 
 def patch(seed: int = 1) -> MCGSMPatch:
@@ -82,14 +64,15 @@ LEFT = Neighbourhood([(0, -1)])
 
 
 def mcgsm_image(shape: Sequence[int] = (1, 2, 2), seed: int = 1, size: float = 0.2) -> MCGSMImage:
-    inner = randomise(MCGSM(4, 2, 2, 3, generator=torch.Generator()), seed, size)
+    inner = randomise(MCGSM(4, components=2, scales=2, features=3, generator=seeded()), seed, size)
     return MCGSMImage(inner, CORNER, shape, padding=0.3)
 
 
 def ride(
     shape: Sequence[int] = (1, 2, 2), seed: int = 1, size: float = 0.2, **options: object
 ) -> RIDE:
-    model = RIDE(CORNER, 3, 2, 2, 2, 2, event_shape=shape, generator=torch.Generator(), **options)
+    sizes = {"units": 3, "layers": 2, "components": 2, "scales": 2, "features": 2}
+    model = RIDE(CORNER, **sizes, event_shape=shape, generator=seeded(), **options)
     return randomise(model, seed, size)
 
 
@@ -105,10 +88,8 @@ def multiscale(
     context: Neighbourhood = CORNER,
     kind: type[MultiscaleMCGSM] = MultiscaleMCGSM,
 ) -> MultiscaleMCGSM:
-    generator = torch.Generator().manual_seed(0)
-    model = kind(
-        levels, context, radius, 2, 2, 2, event_shape=shape, padding=0.3, generator=generator
-    )
+    sizes = {"components": 2, "scales": 2, "features": 2, "event_shape": shape}
+    model = kind(levels, context, radius, **sizes, padding=0.3, generator=seeded())
     randomise(model, seed, size=0.1)
     with torch.no_grad():
         for inner in model.conditionals:
@@ -216,11 +197,11 @@ CASES = [
     ),
 ]
 
-IMAGE_CAUSAL = [
+CAUSAL = [
     CausalCase(
         "MultiscaleMCGSM",
         lambda: multiscale((1, 4, 8), levels=2, radius=1),
-        torch.randn(5, 32, generator=torch.Generator().manual_seed(0)).double(),
+        torch.randn(5, 32, generator=seeded()).double(),
         range(32),
         Pyramid.conditionals,
         change=lambda values: values + 1,
@@ -229,5 +210,3 @@ IMAGE_CAUSAL = [
         tolerance=1e-10,
     ),
 ]
-
-BY_NAME = {case.name: case for case in CASES}

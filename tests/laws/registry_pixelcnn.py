@@ -1,22 +1,19 @@
-"""The models of pixels, on images so small that all of them can be listed.
-
-``PIXEL_CASES`` are densities p(x) of images; ``LEVEL_CASES`` of one level, an integer.
-``PIXEL_CAUSAL`` are the conditionals, for law 3.
-"""
+"""The models of pixels, on images so small that all of them can be listed."""
 
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_count
 from gdmlib.autoregressive.pixel_model import PixelModel
 from gdmlib.autoregressive.pixelcnn import GatedPixelCNN, PixelCNN
 from gdmlib.autoregressive.row_lstm import RowLSTM
 from gdmlib.densities.discretised_logistic import DiscretisedLogisticMixture
 
+from .builders import randomise, seeded, tensor
 from .causality import CausalCase
 from .domains import Domain, finite
 from .laws import Case
@@ -33,18 +30,11 @@ def images(event_shape: tuple[int, int, int], levels: int) -> Domain:
     return finite(grid.reshape(-1, *event_shape) / (levels - 1))
 
 
-def build(kind: type[PixelModel], seed: int, *args: object, **options: object) -> PixelModel:
-    """Return a small model, float64, whose conditionals differ widely.
-
-    New models are nearly indifferent, and would pass for one that looks at nothing.
-    """
-    generator = Generator().manual_seed(seed)
-    model = kind(*args, **SMALL, generator=generator, **options).double()
+def network(kind: type[PixelModel], seed: int, *args: object, **options: object) -> PixelModel:
+    """Return a small model whose conditionals differ widely."""
+    model = randomise(kind(*args, **SMALL, generator=seeded(seed), **options), seed, 0.2)
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if name.endswith("bias"):  # a rectifier has no derivative at 0
-                parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
-        model.readout.last.weight *= 10
+        model.readout.last.weight *= 4
     return model
 
 
@@ -56,11 +46,21 @@ class OfClass(nn.Module):
         self.model, self.label = model, label
         self.event_shape = model.event_shape
 
-    def log_prob(self, x: Tensor) -> Tensor:
-        return self.model.log_prob(x, torch.full((len(x),), self.label))
+    def __getattr__(self, name: str) -> Any:
+        """Give what else the model says of images x, such as ``log_prob(x)``, for the class."""
+        if name in ("log_prob", "conditional_log_prob", "pixel_distribution"):
+            method = getattr(self.model, name)
+            return lambda x: method(x, self.labels(len(x)))
+        return super().__getattr__(name)
+
+    def labels(self, n: int) -> Tensor:
+        return torch.full((n,), self.label)
 
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        return self.model.sample(n, generator, torch.full((check_count(n),), self.label))
+        return self.model.sample(n, generator, self.labels(max(int(n), 1)))
+
+    def complete(self, x: Tensor, known: Tensor, generator: Generator | None = None) -> Tensor:
+        return self.model.complete(x, known, generator, self.labels(len(x)))
 
 
 def case(name: str, kind: type[PixelModel], shape: tuple[int, int, int], levels: int, **options):
@@ -68,13 +68,19 @@ def case(name: str, kind: type[PixelModel], shape: tuple[int, int, int], levels:
     domain = images(shape, levels)
 
     def make(seed: int) -> nn.Module:
-        model = build(kind, seed, shape, levels, **options)
+        model = network(kind, seed, shape, levels, **options)
         return OfClass(model, 1) if "num_classes" in options else model
 
     return Case(name, lambda: make(0), lambda: make(1), domain)
 
 
-PIXEL_CASES = [
+def level_mixture(shift: float = 0.0) -> DiscretisedLogisticMixture:
+    means = tensor(-1, 3 + shift, 8)
+    scales = tensor(1.5, 0.4, 0.8 + shift)
+    return DiscretisedLogisticMixture(torch.full_like(means, 1 / 3), means, scales, levels=8)
+
+
+CASES = [
     case("PixelCNN", PixelCNN, GREY, 3, features=2),
     case("PixelCNN, colour", PixelCNN, COLOUR, 2, features=3),
     case("GatedPixelCNN", GatedPixelCNN, GREY, 3, features=2),
@@ -84,25 +90,13 @@ PIXEL_CASES = [
     case("GatedPixelCNN, mixture, colour", GatedPixelCNN, COLOUR, 3, features=2, components=2),
     case("RowLSTM", RowLSTM, GREY, 3, features=2),
     case("RowLSTM, colour", RowLSTM, COLOUR, 2, features=3),
-]
-
-
-def level_mixture(shift: float = 0.0) -> DiscretisedLogisticMixture:
-    means = torch.tensor([-1.0, 3.0 + shift, 8.0], dtype=torch.float64)
-    scales = torch.tensor([1.5, 0.4, 0.8 + shift], dtype=torch.float64)
-    return DiscretisedLogisticMixture(torch.full_like(means, 1 / 3), means, scales, levels=8)
-
-
-LEVEL_CASES = [
     Case(
         "DiscretisedLogisticMixture",
         level_mixture,
         lambda: level_mixture(0.3),
         finite(torch.arange(8)),
-    )
+    ),
 ]
-
-CASES = [*PIXEL_CASES, *LEVEL_CASES]
 
 
 def causal(name: str, kind: type[PixelModel], **options: object) -> CausalCase:
@@ -112,13 +106,13 @@ def causal(name: str, kind: type[PixelModel], **options: object) -> CausalCase:
 
     def make() -> PixelModel:
         wide = {"features": 24, "layers": 2, "kernel_size": 5, "first_kernel": 5}
-        generator = Generator().manual_seed(0)
+        generator = seeded()
         return kind((channels, size, size), levels, generator=generator, **wide, **options).double()
 
     def conditionals(model: PixelModel, x: Tensor) -> Tensor:
         return model.pixel_distribution(x).reshape(len(x), channels * pixels, levels)
 
-    generator = Generator().manual_seed(0)
+    generator = seeded()
     x = torch.randint(0, levels, (6, channels, size, size), generator=generator)
     return CausalCase(
         name,
@@ -130,7 +124,7 @@ def causal(name: str, kind: type[PixelModel], **options: object) -> CausalCase:
     )
 
 
-PIXEL_CAUSAL = [
+CAUSAL = [
     causal("PixelCNN", PixelCNN),
     causal("GatedPixelCNN", GatedPixelCNN),
     causal("GatedPixelCNN, mixture", GatedPixelCNN, components=3),

@@ -11,10 +11,12 @@ import torch
 from gdmlib.autoregressive import FVSBN, BernoulliMixture
 
 from . import laws
+from .builders import randomise
+from .derivatives import check_gradients
 from .domains import binary
-from .registry_autoregressive import BINARY_CASES, EVERY_ORDERING, fvsbn, made, mixture, randomised
+from .registry import BY_NAME
+from .registry_autoregressive import EVERY_ORDERING, fvsbn, made, mixture
 
-BY_NAME = {case.name: case for case in BINARY_CASES}
 EVENTS = binary(4).points
 
 
@@ -65,7 +67,7 @@ class ByProbability(FVSBN):
 
 
 def sharp():
-    model = randomised(ByProbability(4), 0)
+    model = randomise(ByProbability(4), 0, 1.0)
     with torch.no_grad():
         model.bias += 10
     return model
@@ -74,15 +76,20 @@ def sharp():
 @pytest.mark.parametrize(
     ("law", "name", "build", "what"),
     [
-        (laws.check_normalised, "FVSBN", lambda: randomised(WithoutTheZeros(4), 0), "1, norm"),
+        (laws.check_normalised, "FVSBN", lambda: randomise(WithoutTheZeros(4), 0, 1.0), "1, norm"),
         (
             laws.check_normalised,
             "BernoulliMixture",
             lambda: AverageOfLogs(mixture().weights, mixture().probs),
             "1, norm",
         ),
-        (laws.check_samples, "FVSBN", lambda: randomised(Upside(4), 0), "2, sampling"),
-        (laws.check_gradients, "FVSBN", lambda: randomised(WrongBackward(4), 0), "10, engineering"),
+        (laws.check_samples, "FVSBN", lambda: randomise(Upside(4), 0, 1.0), "2, sampling"),
+        (
+            check_gradients,
+            "FVSBN",
+            lambda: randomise(WrongBackward(4), 0, 1.0),
+            "10, engineering",
+        ),
         (laws.check_float32, "FVSBN", sharp, "10, engineering"),
     ],
 )

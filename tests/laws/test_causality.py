@@ -9,9 +9,10 @@ import torch
 
 from gdmlib.autoregressive import FVSBN, MADE, NADE
 
+from .builders import randomise
 from .causality import check_causal, dependence
 from .registry import CAUSAL
-from .registry_autoregressive import ORDER, fvsbn, made, randomised
+from .registry_autoregressive import ORDER, fvsbn, made
 
 BY_NAME = {case.name: case for case in CAUSAL}
 
@@ -73,12 +74,16 @@ class LeakyOutput(MADE):
 @pytest.mark.parametrize(
     ("name", "build", "what"),
     [
-        ("FVSBN", lambda: randomised(SeesItself(4), 0), "sees itself"),
-        ("FVSBN", lambda: randomised(SeesTheFuture(4), 0), "comes later"),
-        ("FVSBN, ordering", lambda: randomised(ForgetsTheOrdering(4, ordering=ORDER), 0), "blind"),
+        ("FVSBN", lambda: randomise(SeesItself(4), 0, 1.0), "sees itself"),
+        ("FVSBN", lambda: randomise(SeesTheFuture(4), 0, 1.0), "comes later"),
+        (
+            "FVSBN, ordering",
+            lambda: randomise(ForgetsTheOrdering(4, ordering=ORDER), 0, 1.0),
+            "blind",
+        ),
         ("FVSBN, ordering", lambda: fvsbn(ordering=[3, 2, 1, 0]), "sees"),
-        ("NADE", lambda: randomised(BlindToTheFirst(4, 5), 0), "is blind to 0"),
-        ("MADE", lambda: randomised(LeakyOutput(4, (6, 5)), 0), "sees itself"),
+        ("NADE", lambda: randomise(BlindToTheFirst(4, hidden=5), 0, 1.0), "is blind to 0"),
+        ("MADE", lambda: randomise(LeakyOutput(4, hidden=(6, 5)), 0, 1.0), "sees itself"),
         # Two units cannot carry the three degrees of four pixels.
         ("MADE, indirect", lambda: made(hidden=(2,), direct=False), "is blind to"),
     ],
@@ -92,7 +97,7 @@ def test_what_is_not_promised_need_not_be_seen():
     check_causal(
         replace(
             BY_NAME["NADE"],
-            build=lambda: randomised(BlindToTheFirst(4, 5), 0),
+            build=lambda: randomise(BlindToTheFirst(4, hidden=5), 0, 1.0),
             promised=lambda i, j: j > 0,
         )
     )

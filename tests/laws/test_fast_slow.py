@@ -9,15 +9,12 @@ from gdmlib.autoregressive import FVSBN, NADE, BernoulliMixture, bernoulli
 from gdmlib.autoregressive._binary import plain_sample
 from gdmlib.autoregressive.nade import plain_logits
 
+from .builders import randomise, seeded
 from .fast_slow import check_fast_is_slow
-from .registry_autoregressive import fvsbn, made, mixture, nade, randomised
+from .registry_autoregressive import fvsbn, made, mixture, nade
 
 REJECTED = "law 4, fast equals slow"
 ORDER = [7, 3, 0, 5, 1, 8, 2, 6, 4]
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 SAMPLERS = {
@@ -59,7 +56,7 @@ def test_nade_walk_does_not_drift_in_float32():
     x = (torch.rand(8, 784, generator=seeded()) < 0.3).float()
     grads = []
     for dtype in (torch.float32, torch.float64):
-        model = NADE(784, 16, generator=seeded()).to(dtype)
+        model = NADE(784, hidden=16, generator=seeded()).to(dtype)
         model.log_prob(x.to(dtype)).mean().backward()
         grads.append(torch.cat([p.grad.flatten() for p in model.parameters()]).double())
     check_fast_is_slow("NADE, float32", *grads, 1e-5)
@@ -105,7 +102,7 @@ class WalksBackWrongly(NADE):
 
 
 def test_a_broken_sampler_is_rejected():
-    model = randomised(ForgetsTheLast(9), 0)
+    model = randomise(ForgetsTheLast(9), 0, 1.0)
     with pytest.raises(AssertionError, match=REJECTED):
         check_fast_is_slow(
             "broken", model.sample(500, seeded()), plain_sample(model, 500, seeded())
@@ -113,7 +110,7 @@ def test_a_broken_sampler_is_rejected():
 
 
 def test_a_broken_walk_is_rejected():
-    model, x = randomised(WalksBackWrongly(30, 5), 0), events()
+    model, x = randomise(WalksBackWrongly(30, hidden=5), 0, 1.0), events()
     with pytest.raises(AssertionError, match=REJECTED):
         check_fast_is_slow("broken", model.logits(x), plain_logits(model, x), 1e-13)
 

@@ -13,8 +13,15 @@ import torch
 from torch import Tensor
 
 from gdmlib.autoregressive.neighbourhood import CausalImage
-from tests.laws.domains import interval
-from tests.laws.laws import fail_unless
+
+from .domains import interval
+from .laws import fail_unless
+
+
+def conditionals(model: CausalImage, images: Tensor) -> Tensor:
+    """Return log p(pixel | pixels before it), shape (B, 1, H, W) -> (B, H, W)."""
+    method = getattr(model, "conditional_log_prob", None) or model.pixel_log_prob
+    return method(images).reshape(len(images), *images.shape[2:])
 
 
 def check_pixels_normalised(model: CausalImage, image: Tensor, tolerance: float = 1e-7) -> None:
@@ -30,7 +37,7 @@ def check_pixels_normalised(model: CausalImage, image: Tensor, tolerance: float 
         for j in range(image.shape[2]):
             images = image.repeat(len(line.points), 1, 1, 1)
             images[:, 0, i, j] = line.points
-            log_prob = model.pixel_log_prob(images).detach()[:, i, j]
+            log_prob = conditionals(model, images).detach()[:, i, j]
             total = float(line.cell_probabilities(log_prob).sum())
             fail_unless(
                 abs(total - 1) <= tolerance,
@@ -53,7 +60,7 @@ def check_causality(
     """
     _, height, width = image.shape
     jacobian = torch.autograd.functional.jacobian(
-        lambda x: model.pixel_log_prob(x[None])[0], image, vectorize=False
+        lambda x: conditionals(model, x[None])[0], image, vectorize=False
     )[:, :, 0]
     for i, j in _pixels(height, width):
         for k, m in _pixels(height, width):
