@@ -19,11 +19,11 @@ BOOK_SOURCES := _config.yml _toc.yml CHANGELOG.md benchmarks/results.json $(shel
 	-not -path '*/__pycache__/*' -not -path '*/.*' 2>/dev/null | sed 's/ /\\ /g')
 
 .DEFAULT_GOAL := help
-.PHONY: help book test unit notebooks execute homework lint format lab serve coverage mutants bench rehost clean
+.PHONY: help book test unit notebooks execute homework lint format lab serve coverage mutants bench bench-builds rehost clean
 .DELETE_ON_ERROR:
 
 help:  ## show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(ENV_STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -84,8 +84,11 @@ mutants: $(ENV_STAMP)  ## mutate the library (hours), or NAMES='gdmlib.training.
 	$(BIN)/python -m tools.mutants $(NAMES)
 
 bench: $(ENV_STAMP)  ## time the library beside a peer: make bench PEER=path/to/pytorch-generative
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[bench]'
 	PYTHONPATH="$(PEER)" $(BIN)/python -m benchmarks.record
+
+bench-builds: $(ENV_STAMP)  ## time the library beside an older checkout of it: make bench-builds OLD=path
+	@test -n "$(OLD)" || { echo "make bench-builds OLD=path/to/an/older/checkout"; exit 1; }
+	$(BIN)/python -m benchmarks.builds "$(OLD)" . --out _build/builds
 
 rehost: $(ENV_STAMP)  ## set the repository's address everywhere: make rehost URL=https://host/owner/name
 	@test -n "$(URL)" || { echo "make rehost URL=https://host/owner/name"; exit 1; }

@@ -2,9 +2,10 @@
 
 ``cases``       what is timed: the same work, done by the library and by the peer.
 ``peer``        the peer, pytorch-generative, where it is installed.
-``test_speed``  the timing, with pytest-benchmark.
+``timing``      the timing; what fails is noted with its reason.
 ``memory``      time and memory of a gradient of a whole image.
 ``properties``  what is not speed: pixels that a network cannot see, the scale of activations.
 ``record``      runs all of it and writes ``results.json``.
 ``figure``      draws the growth of the costs from ``results.json``.
+``builds``      another comparison: the library with an earlier build of itself.
 """

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from benchmarks import cases
+from benchmarks.timing import Key, digits, noted
 from gdmlib.autoregressive import RIDE, Neighbourhood
 
 SIZES = (128, 256, 512)
@@ -39,7 +40,7 @@ def measure(size: int, recompute: bool) -> dict[str, float]:
     """Take one gradient, and say how many seconds and more megabytes it needed."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    model = RIDE(Neighbourhood.half_plane(2, 2), cases.UNITS, recompute=recompute)
+    model = RIDE(Neighbourhood.half_plane(2, 2), units=cases.UNITS, recompute=recompute)
     model.log_prob(cases.images(1, 16)).sum().backward()  # what is loaded once
     image = cases.images(1, size)
     Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
@@ -59,16 +60,17 @@ def measure_apart(size: int, recompute: bool) -> dict[str, float]:
     return found
 
 
-def table(times: int = 3) -> list[dict[str, Any]]:
+def table(failed: dict[Key, str], times: int = 3) -> list[dict[str, Any]]:
     """Return the medians of several measurements, from small images to large ones."""
     rows: list[dict[str, Any]] = []
     if not Path("/proc/self/clear_refs").exists():
         return rows
     for size in SIZES:
         for recompute in (False, True):
-            found = [measure_apart(size, recompute) for _ in range(times)]
-            middle = {key: statistics.median(f[key] for f in found) for key in MEASURED}
-            rows.append({"pixels": size**2, "recompute": recompute, **middle})
+            with noted(failed, ("memory, recomputed" if recompute else "memory", "ours", size)):
+                found = [measure_apart(size, recompute) for _ in range(times)]
+                middle = {key: digits(statistics.median(f[key] for f in found)) for key in MEASURED}
+                rows.append({"pixels": size**2, "recompute": recompute, **middle})
     return rows
 
 

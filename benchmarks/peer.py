@@ -14,6 +14,7 @@ from contextlib import suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
+from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,20 @@ from torch.distributions import Bernoulli
 NAME = "pytorch-generative"
 URL = "https://github.com/EugenHotaj/pytorch-generative"
 PACKAGE = "pytorch_generative"
+#: Where each model is.
+MODULES = {
+    "FullyVisibleBeliefNetwork": "models.autoregressive.fvbn",
+    "NADE": "models.autoregressive.nade",
+    "MADE": "models.autoregressive.made",
+    "PixelCNN": "models.autoregressive.pixel_cnn",
+    "GatedPixelCNN": "models.autoregressive.gated_pixel_cnn",
+}
+#: Packages whose __init__ is not run. It imports data sets, a trainer and all other models, and for
+#: those torchvision and more, none of which the five models need.
+BARE = (PACKAGE, f"{PACKAGE}.models")
 
-#: The files of the peer that the book's record is about: by the name that git gives to such a
-#: content (`git hash-object FILE`), the commit of the peer's repository in which it is found.
+#: The files that the models are made of, by the name that git gives to such a content (`git
+#: hash-object FILE`): the commit of the peer's repository in which it is found.
 KNOWN = {
     "29071d4e38fffde186148aae432c98733f1d10a8": "035395016b951445e4d7843d55e9fb0ab405cdf4",
     "f638b11c9bd75b3866615f9d703e732c76d23880": "444e0db9bb4581da131e735114f2e4d85e976236",
@@ -35,19 +47,37 @@ KNOWN = {
     "0ac86cedf3d676a5ce0dda3d333dd1a0ef08a670": "23cba7bb6414f17c3a96870cf6c04ba95a68a185",
     "543ff77b763aeb0d4e7ede628254a40871072b61": "6eb070b0ea25ed436b3f1ae7cfdb6c1f62aa8bb0",
     "f26b9142672c9ff6825f79116ab1c20f46b66b6e": "04c6ea9cf25bebe0048b2cc3243b63da4fd203f1",
+    "48ee7b7302540eaaecec0351e7dfd0707ec927e5": "d1f0a5ce45195fed3e2787be86ad87c7c8229481",
+    "404a61221dc7f9d9c21090f6ac78cf31dd6ca27a": "d1f0a5ce45195fed3e2787be86ad87c7c8229481",
+    "b45b22995823808bf807127e0d34d755f873b338": "d1f0a5ce45195fed3e2787be86ad87c7c8229481",
+    "3c3fc47e47bf7f5375c4790d8e870c45a1d174b6": "d1f0a5ce45195fed3e2787be86ad87c7c8229481",
+    "345b0a437a07922d46326627d7b4bda973a54f20": "d1f0a5ce45195fed3e2787be86ad87c7c8229481",
+    "b7af376cc7bd329c800a31764553768d4b36bdb4": "d1f0a5ce45195fed3e2787be86ad87c7c8229481",
+    "882c400c55eaebf8d7d5a98358e2c76ea6152441": "d1f0a5ce45195fed3e2787be86ad87c7c8229481",
+    "b9cf90a00d7d33899c06118f62e71285fe4bc30b": "d1f0a5ce45195fed3e2787be86ad87c7c8229481",
+    "6c4b7d973d5120af36ff287a88464685e231500f": "d1f0a5ce45195fed3e2787be86ad87c7c8229481",
 }
 
 
-def models() -> Any | None:
-    """Return the peer's module of models, or None where it is not installed."""
-    with suppress(ImportError):
-        return import_module(f"{PACKAGE}.models")
-    return None
+def installed() -> bool:
+    """Return whether Python finds the peer."""
+    return find_spec(PACKAGE) is not None
+
+
+def model(name: str, *args: Any, **sizes: Any) -> Any:
+    """Import one of the peer's models, and nothing that it does not need, and build it."""
+    for package in BARE:
+        spec = find_spec(package)
+        if spec is None:
+            raise ModuleNotFoundError(f"No module named {package!r}")
+        if package not in sys.modules:  # a package that is there, but was not run
+            sys.modules[package] = module_from_spec(spec)
+    return getattr(import_module(f"{PACKAGE}.{MODULES[name]}"), name)(*args, **sizes)
 
 
 def version() -> str:
     """Return the version of an installed peer."""
-    if models() is None:
+    if not installed():
         return "not installed"
     with suppress(PackageNotFoundError):
         return installed_version(NAME)
@@ -60,17 +90,14 @@ def git_name(content: bytes) -> str:
 
 
 def sources() -> list[dict[str, str | None]]:
-    """Return which files of the peer are in use: path, git's name for it, and a known commit."""
-    if models() is None:
-        return []
-    loaded = [m for name, m in sys.modules.items() if name.split(".")[0] == PACKAGE]
-    paths = sorted(Path(m.__file__) for m in loaded if m.__file__)
-    top = next(path for path in paths if path.parent.name == PACKAGE).parent
+    """Return which files of the peer have run: path, git's name for it, and a known commit."""
+    loaded = [m for name, m in sys.modules.items() if name.startswith(f"{PACKAGE}.")]
+    paths = sorted(Path(m.__file__) for m in loaded if m.__file__ and m.__name__ not in BARE)
     rows: list[dict[str, str | None]] = []
     for path in paths:
         name = git_name(path.read_bytes())
-        where = path.relative_to(top).as_posix()
-        rows.append({"file": where, "git": name, "commit": KNOWN.get(name)})
+        where = path.parts[len(path.parts) - path.parts[::-1].index(PACKAGE) :]
+        rows.append({"file": "/".join(where), "git": name, "commit": KNOWN.get(name)})
     return rows
 
 
@@ -78,16 +105,16 @@ class _EnoughError(Exception):
     """The pixels that were asked for are drawn."""
 
 
-def sampling(model: Any, n: int, size: int, pixels: int | None = None) -> Callable[[], None]:
+def sampling(model: Any, n: int, size: int, pixels: int | None = None) -> Callable[[], Any]:
     """Return a function that draws n images with the peer's own sampler.
 
     Args:
         model: One of the peer's models.
         n: The number of images.
         size: Their height and width.
-        pixels: Stop after so many pixels. The peer runs the whole network on the whole image for
-            each pixel, so that each costs the same, and size² / pixels times the time is that of an
-            image.
+        pixels: Stop after so many pixels, and return nothing. The peer runs the whole network on
+            the whole image for each pixel, so that each costs the same, and size² / pixels times
+            the time is that of an image.
     """
     empty = torch.full((n, 1, size, size), -1.0)  # the peer's mark of an unknown pixel
     if pixels is None:

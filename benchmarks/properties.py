@@ -12,11 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import cases, peer
-from gdmlib.autoregressive.pixel_model import past
+from benchmarks.timing import Key, digits, noted
+from gdmlib.autoregressive import past
 
 SIZE = 28
 PIXEL = (14, 5)  # row and column, far enough from the right border to have a past there
 DEEP = 30  # layers whose reach is more than the image
+OUR_PLAIN, THEIR_PLAIN = cases.MODELS["pixelcnn"]
+WIDE, _ = cases.MODELS["gated_wide"]
 
 
 def sight(logits: Callable[[Tensor], Tensor]) -> Tensor:
@@ -48,29 +51,28 @@ def _our_logits(model: Any) -> Callable[[Tensor], Tensor]:
     return lambda x: model._outputs(2 * x - 1, None)
 
 
-def blind_spots() -> list[dict[str, Any]]:
+def blind_spots(failed: dict[Key, str]) -> list[dict[str, Any]]:
     """Return what is unseen, for each network; the peer's only where it is installed."""
-    torch.manual_seed(0)
-    networks: list[tuple[str, str, Any]] = [
-        ("ours", "plain, 15 blocks", cases.our_pixelcnn(SIZE)),
-        ("ours", "gated, 10 layers, 3 wide", cases.our_gated(SIZE)),
-        ("ours", "gated, 30 layers, 3 wide", cases.our_gated(SIZE, DEEP)),
-        ("ours", "gated, 10 layers, 5 wide (the default)", cases.our_gated(SIZE, kernel_size=5)),
+    networks: list[tuple[str, str, Callable[[], Any]]] = [
+        ("ours", "plain, 15 blocks", lambda: OUR_PLAIN(SIZE)),
+        ("ours", "gated, 10 layers, 3 wide", lambda: cases.our_gated(SIZE)),
+        ("ours", "gated, 30 layers, 3 wide", lambda: cases.our_gated(SIZE, DEEP)),
+        ("ours", "gated, 10 layers, 5 wide (the default)", lambda: WIDE(SIZE)),
     ]
-    if peer.models() is not None:
+    if peer.installed():
         networks += [
-            ("theirs", "plain, 15 blocks", cases.their_pixelcnn(SIZE)),
-            ("theirs", "gated, 10 layers, 3 wide", cases.their_gated(SIZE)),
-            ("theirs", "gated, 30 layers, 3 wide", cases.their_gated(SIZE, DEEP)),
+            ("theirs", "plain, 15 blocks", lambda: THEIR_PLAIN(SIZE)),
+            ("theirs", "gated, 10 layers, 3 wide", lambda: cases.their_gated(SIZE)),
+            ("theirs", "gated, 30 layers, 3 wide", lambda: cases.their_gated(SIZE, DEEP)),
         ]
-    return [
-        {
-            "side": side,
-            "network": name,
-            **unseen(_our_logits(model.double()) if side == "ours" else model.double()),
-        }
-        for side, name, model in networks
-    ]
+    torch.manual_seed(0)
+    rows = []
+    for side, name, build in networks:
+        with noted(failed, (f"blind spot, {name}", side, SIZE)):
+            model = build().double()
+            found = unseen(_our_logits(model) if side == "ours" else model)
+            rows.append({"side": side, "network": name, **found})
+    return rows
 
 
 def _inputs(run: Callable[[Tensor], Tensor], modules: list[nn.Module]) -> list[float]:
@@ -88,33 +90,35 @@ def _inputs(run: Callable[[Tensor], Tensor], modules: list[nn.Module]) -> list[f
     return found
 
 
-def scales() -> list[dict[str, Any]]:
+def scales(failed: dict[Key, str]) -> list[dict[str, Any]]:
     """Return the scale of the activations of the plain PixelCNN between its blocks.
 
     It is the root mean square of what goes into each block and into the last layers.
     """
     torch.manual_seed(0)
-    ours = cases.our_pixelcnn(SIZE)
-    modules: list[nn.Module] = [*ours.blocks, ours.readout]
-    found = [{"side": "ours", "scale": _inputs(_our_logits(ours), modules)}]
-    if peer.models() is not None:
-        theirs = cases.their_pixelcnn(SIZE)
-        modules = [*theirs._causal_layers, theirs._head]
-        found.append({"side": "theirs", "scale": _inputs(theirs, modules)})
-    return found
+    ours = OUR_PLAIN(SIZE)
+    rows: list[dict[str, Any]] = [
+        {"side": "ours", "scale": _inputs(_our_logits(ours), [*ours.blocks, ours.readout])}
+    ]
+    if peer.installed():
+        with noted(failed, ("scale of activations", "theirs", SIZE)):
+            theirs = THEIR_PLAIN(SIZE)
+            modules = [*theirs._causal_layers, theirs._head]
+            rows.append({"side": "theirs", "scale": _inputs(theirs, modules)})
+    return [{**row, "scale": [digits(scale) for scale in row["scale"]]} for row in rows]
 
 
-def residual_weight() -> float | None:
+def residual_weight(failed: dict[Key, str]) -> float | None:
     """Return how often the peer's plain PixelCNN adds the input of a block to its output.
 
     A block whose own layers give zero should hand on its input once. None without the peer.
     """
-    if peer.models() is None:
+    if not peer.installed():
         return None
-    model = cases.their_pixelcnn(SIZE)
-    with torch.no_grad():
-        for layer in model._causal_layers:
-            for parameter in layer.parameters():
-                parameter.zero_()
-    scale = _inputs(model, list(model._causal_layers))
-    return scale[1] / scale[0]
+    with noted(failed, ("weight of a block's input", "theirs", SIZE)), torch.no_grad():
+        model = THEIR_PLAIN(SIZE)
+        for parameter in model._causal_layers.parameters():
+            parameter.zero_()
+        scale = _inputs(model, list(model._causal_layers))
+        return scale[1] / scale[0]
+    return None

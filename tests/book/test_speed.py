@@ -12,8 +12,8 @@ from coursebook import speed
 from PIL import Image
 
 from benchmarks import figure, memory, peer
-from benchmarks.cases import CASES, SIDES
-from benchmarks.record import pool
+from benchmarks.cases import CASES
+from benchmarks.timing import SIDES
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +26,7 @@ def record(root: Path) -> dict[str, Any]:
 
 def test_the_record_holds_every_case_and_both_sides(record: dict[str, Any]):
     assert [row["case"] for row in record["speed"]] == [case.name for case in CASES]
+    assert record["failures"] == []
     for row in record["speed"]:
         for side in SIDES:
             assert row[side]["rounds"] >= 1, row["case"]
@@ -86,14 +87,6 @@ def test_networks_of_the_library_see_the_past_and_stay_in_scale(record: dict[str
     assert max(scale) < 2 * scale[0]
 
 
-def test_rounds_of_all_turns_are_pooled_and_parts_scaled_up():
-    info = {"case": "a", "side": "ours", "size": 7, "share": 0.5, "parameters": 3}
-    runs = [{"extra_info": info, "stats": {"data": data}} for data in ([1.0, 3.0], [2.0])]
-    found = pool(runs)["a", "ours", 7]
-    assert (found["seconds"], found["least"], found["most"]) == (4.0, 2.0, 6.0)
-    assert found["rounds"] == 3
-
-
 # --- what the page shows
 
 
@@ -144,6 +137,25 @@ def test_a_missing_peer_is_shown_as_missing(record: dict[str, Any]):
         assert write(alone)
     assert "–" in speed.speed_markdown(alone).splitlines()[2]
     assert "for the other" not in speed.growth_alt(alone)
+
+
+def test_a_failure_is_shown_with_its_reason_in_the_place_of_the_ratio(record: dict[str, Any]):
+    broken = copy.deepcopy(record)
+    name, size = broken["speed"][0]["case"], broken["speed"][0]["size"]
+    broken["speed"][0].update(theirs=None, ratio=None)
+    failed = {"case": name, "side": "theirs", "size": size, "reason": "RuntimeError: a | `b`"}
+    elsewhere = {**failed, "size": 7, "side": "ours", "reason": "TimeoutError: not done"}
+    other = {**failed, "case": "memory", "size": 512}
+    broken["failures"] = [failed, elsewhere, other]
+    broken["memory"] = [row for row in broken["memory"] if row["pixels"] != 512**2][:-1]
+    lines = speed.speed_markdown(broken).replace(speed.GAP, " ").splitlines()
+    cells = lines[2].split(" | ")
+    assert cells[3:5] == ["–", r"failed (other): `RuntimeError: a \| 'b'`"]
+    title = broken["speed"][0]["title"]
+    assert f"**{title}**, 7 × 7: failed (gdmlib): `TimeoutError: not done`." in lines
+    assert "**memory**, 512 × 512: failed (other): `RuntimeError: a | 'b'`." in lines
+    assert speed.memory_markdown(broken).splitlines()[-1].count("–") == 2
+    assert "failed" not in speed.speed_markdown(record)
 
 
 def test_goals_that_were_missed_are_named(record: dict[str, Any]):

@@ -74,7 +74,7 @@ def test_core_dependencies_have_lower_bounds_only(root: Path) -> None:
 
 
 def test_extras_are_the_documented_ones(root: Path) -> None:
-    extras = {"book", "homework", "test", "scale", "bench"}
+    extras = {"book", "homework", "test", "scale"}
     assert set(project(root)["optional-dependencies"]) == extras
 
 

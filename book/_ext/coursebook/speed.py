@@ -24,6 +24,7 @@ RESULTS = Path("benchmarks") / "results.json"
 PEER = "pytorch-generative"
 GAP = "\u00a0"  # a space that holds a number and its unit together
 FIGURE = "_static/speed_growth.png"
+WHO = {"ours": "gdmlib", "theirs": "other"}
 
 SHORT = {
     "fvsbn_step": "FVSBN step",
@@ -109,8 +110,16 @@ def _files(names: Iterable[str]) -> str:
 def speed_markdown(record: Mapping[str, Any]) -> str:
     """Return the table of times, and notes on what it cannot show."""
     header = ("Work", "Image", "gdmlib", "Other", "Faster", "Goal", "Parameters")
-    rows = [_speed_line(row) for row in record["speed"]]
+    failures = _failures(record)
+    rows = [
+        _speed_line(row, failures.pop((row["case"], row["size"]), None)) for row in record["speed"]
+    ]
+    titles = {row["case"]: row["title"] for row in record["speed"]}
     notes = [
+        f"**{titles.get(case, case)}**, {size}{GAP}×{GAP}{size}: {text}."
+        for (case, size), text in failures.items()
+    ]
+    notes += [
         f"**{row['title']}.** The other's time is that of the first "
         f"{row['theirs']['share']:.1%} of the pixels, scaled up."
         for row in record["speed"]
@@ -132,17 +141,27 @@ def goals_markdown(record: Mapping[str, Any]) -> str:
     )
 
 
-def _speed_line(row: Mapping[str, Any]) -> tuple[str, ...]:
+def _speed_line(row: Mapping[str, Any], failure: str | None) -> tuple[str, ...]:
     title = row["title"] if row["other"] == PEER else f"{row['title']}; other: {row['other']}"
     return (
         title,
         f"{row['size']}{GAP}×{GAP}{row['size']}",
         _time(row["ours"]),
         _time(row["theirs"]),
-        f"**{factor(row['ratio'])}**",
-        MISSING if row["goal"] is None else f"≥{GAP}{row['goal']:.0f}{GAP}×",
+        failure or f"**{factor(row['ratio'])}**",
+        MISSING if row["goal"] is None else f"≥{GAP}{row['goal']:g}{GAP}×",
         " / ".join(_parameters(row[side]) for side in ("ours", "theirs")),
     )
+
+
+def _failures(record: Mapping[str, Any]) -> dict[tuple[str, int], str]:
+    """Return what stands in the place of a ratio, by case and size, where a side has failed."""
+    found: dict[tuple[str, int], str] = {}
+    for row in record["failures"]:
+        key = row["case"], row["size"]
+        text = f"failed ({WHO[row['side']]}): `{row['reason'].replace('`', chr(39))}`"
+        found[key] = f"{found[key]}; {text}" if key in found else text
+    return found
 
 
 def _time(side: Mapping[str, Any] | None) -> str:
@@ -220,13 +239,13 @@ def memory_markdown(record: Mapping[str, Any]) -> str:
     found = {(row["pixels"], row["recompute"]): row for row in record["memory"]}
     rows = []
     for pixels in sorted({pixels for pixels, _ in found}):
-        plain, again = found[pixels, False], found[pixels, True]
+        runs = [found.get((pixels, again)) for again in (False, True)]
         size = round(pixels**0.5)
         rows.append(
             (
                 f"{size}{GAP}×{GAP}{size}",
-                *(duration(run["seconds"]) for run in (plain, again)),
-                *(f"{run['megabytes']:,.0f}{GAP}MB" for run in (plain, again)),
+                *(_time(run) for run in runs),
+                *(f"{run['megabytes']:,.0f}{GAP}MB" if run else MISSING for run in runs),
             )
         )
     header = ("Image", "Time", "Time, recomputed", "Memory", "Memory, recomputed")
