@@ -93,8 +93,8 @@ class Dataset:
     def take(self, index: Tensor | Sequence[int]) -> Dataset:
         """Return the examples at ``index`` (integers, or one Boolean an example) as a data set."""
         chosen = torch.as_tensor(index)
-        if chosen.numel() == 0:
-            chosen = chosen.long()
+        if chosen.dtype != torch.bool and (chosen.numel() == 0 or not chosen.is_floating_point()):
+            chosen = chosen.long()  # torch takes bytes for a mask, and nothing for floats
         return replace(
             self,
             x=self.x[chosen],

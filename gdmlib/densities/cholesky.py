@@ -69,3 +69,13 @@ def check_scale_tril(scale_tril: Tensor, name: str) -> Tensor:
     if smallest <= 0:
         raise ValueError(f"{name}: expected a positive diagonal, got {smallest:.3g}")
     return scale_tril
+
+
+def solve_lower(factor: Tensor, b: Tensor) -> Tensor:
+    """Return the z of ``factor`` z = b, shapes (..., d, d) and (..., d, k), for a lower factor."""
+    if b.dtype in (torch.float16, torch.bfloat16):
+        raise ValueError(
+            f"x: {b.dtype} has too few digits to solve for the inverse of a covariance; use "
+            "model.float() and x.float()"
+        )
+    return torch.linalg.solve_triangular(factor, b, upper=False)

@@ -21,7 +21,12 @@ from torch import Generator, Tensor
 
 from gdmlib._checks import check_events, check_not_negative, check_shapes, check_tensor
 from gdmlib._random import standard_normal
-from gdmlib.densities.cholesky import check_scale_tril, cholesky, triangularise
+from gdmlib.densities.cholesky import (
+    check_scale_tril,
+    cholesky,
+    solve_lower,
+    triangularise,
+)
 from gdmlib.densities.density import Density
 
 LOG_2PI = math.log(2 * math.pi)
@@ -156,7 +161,7 @@ class MultivariateNormal(Density):
         rest = [i for i in range(d) if i not in set(known)]
         factor = triangularise(self.scale_tril[known + rest])
         residual = (values - self.mean[known])[:, None]
-        z = torch.linalg.solve_triangular(factor[:k, :k], residual, upper=False)
+        z = solve_lower(factor[:k, :k], residual)
         mean = self.mean[rest] + (factor[k:, :k] @ z)[:, 0]
         return MultivariateNormal(mean, scale_tril=factor[k:, k:])
 
@@ -174,13 +179,13 @@ class MultivariateNormal(Density):
         shift = (self.mean - other.mean)[:, None]
         both = torch.cat([self.scale_tril, shift], dim=1)
         # One solve gives both terms: tr(Σ₂⁻¹Σ₁) and the squared distance of the means.
-        whitened = torch.linalg.solve_triangular(other.scale_tril, both, upper=False)
+        whitened = solve_lower(other.scale_tril, both)
         log_det_ratio = other._half_log_det() - self._half_log_det()
         return 0.5 * ((whitened**2).sum() - len(self.mean)) + log_det_ratio
 
     def _whiten(self, x: Tensor) -> Tensor:
         """Return z = L⁻¹ (x - μ), shape (B, d): standard normal if x is from this density."""
-        return torch.linalg.solve_triangular(self.scale_tril, (x - self.mean).T, upper=False).T
+        return solve_lower(self.scale_tril, (x - self.mean).T).T
 
     def _half_log_det(self) -> Tensor:
         return self.scale_tril.diagonal().log().sum()

@@ -23,7 +23,7 @@ from gdmlib._checks import (
     check_tensor,
 )
 from gdmlib._random import permutation, pick, standard_normal, uniform
-from gdmlib.densities.cholesky import cholesky
+from gdmlib.densities.cholesky import cholesky, solve_lower
 from gdmlib.densities.density import Mixture
 from gdmlib.densities.gaussian import LOG_2PI
 from gdmlib.training.exact import em
@@ -111,7 +111,7 @@ class GaussianMixture(Mixture):
 
     def _log_joint(self, x: Tensor) -> Tensor:
         centred = x - self.means[:, None]
-        z = torch.linalg.solve_triangular(self.scale_trils, centred.mT, upper=False)
+        z = solve_lower(self.scale_trils, centred.mT)
         half_log_dets = self.scale_trils.diagonal(dim1=1, dim2=2).log().sum(dim=1)
         log_normaliser = 0.5 * x.shape[1] * LOG_2PI + half_log_dets
         return self.weights.log() - log_normaliser - 0.5 * (z**2).sum(dim=1).T

@@ -26,7 +26,7 @@ from gdmlib._checks import (
     check_tensor,
 )
 from gdmlib._random import pick, standard_normal, uniform
-from gdmlib.densities.cholesky import cholesky
+from gdmlib.densities.cholesky import cholesky, solve_lower
 from gdmlib.densities.density import Mixture
 from gdmlib.densities.gaussian import LOG_2PI
 from gdmlib.training.exact import em
@@ -182,7 +182,7 @@ class GaussianScaleMixture(Mixture):
 
     def _mahalanobis(self, x: Tensor) -> Tensor:
         """Return (x - μ)ᵀ Σ⁻¹ (x - μ), shape (B, d) -> (B,)."""
-        z = torch.linalg.solve_triangular(self.scale_tril, (x - self.mean).T, upper=False)
+        z = solve_lower(self.scale_tril, (x - self.mean).T)
         return (z**2).sum(dim=0)
 
     def _normalise(self) -> None:

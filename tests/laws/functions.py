@@ -197,7 +197,7 @@ SIZES = {"components": 2, "scales": 2, "features": 2, "n_iter": 1}
 FITS = [
     whole("Normal.fit", densities.Normal.fit, POINTS[:, 0]),
     whole("MultivariateNormal.fit", densities.MultivariateNormal.fit, POINTS),
-    whole("Categorical.fit", lambda x: densities.Categorical.fit(x, 3), LABELS),
+    whole("Categorical.fit", lambda x: densities.Categorical.fit(x, num_classes=3), LABELS),
     whole("GaussianMixture.fit", lambda x: densities.GaussianMixture.fit(
         x, components=2, n_iter=3, generator=seeded()), POINTS),
     whole("GaussianMixture.fit, random start", lambda x: densities.GaussianMixture.fit(
@@ -255,15 +255,16 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "fit, batch_size": (lambda batch_size: training.fit(
         lambda batch: {"loss": float(len(batch))}, BITS, epochs=1, batch_size=batch_size,
         progress=False).metrics, 9),
-    "Categorical.fit": (lambda num_classes: densities.Categorical.fit(LABELS, num_classes), 200),
+    "Categorical.fit": (lambda num_classes: densities.Categorical.fit(
+        LABELS, num_classes=num_classes), 200),
     "GaussianMixture.fit": (lambda components: densities.GaussianMixture.fit(
-        POINTS, components, generator=seeded(), n_iter=2), 2),
+        POINTS, components=components, generator=seeded(), n_iter=2), 2),
     "GaussianScaleMixture.fit": (lambda scales: densities.GaussianScaleMixture.fit(
-        POINTS, scales, n_iter=2), 2),
+        POINTS, scales=scales, n_iter=2), 2),
     "DiscretisedLogisticMixture": (lambda levels: densities.DiscretisedLogisticMixture(
         tensor(0.5, 0.5), tensor(1, 3), tensor(1, 2), levels=levels).sample(50, seeded()), 200),
     "BernoulliMixture.fit": (lambda components: ar.BernoulliMixture.fit(
-        BITS, components, generator=seeded(), n_iter=2), 2),
+        BITS, components=components, generator=seeded(), n_iter=2), 2),
     "FVSBN": (lambda event_shape: ar.FVSBN(event_shape), (1, 2, 2)),
     "FVSBN, ordering": (lambda ordering: ar.FVSBN(3, ordering=ordering), (2, 0, 1)),
     "FVSBN of d pixels": (lambda event_shape: ar.FVSBN(event_shape), 5),
