@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
 from benchmarks import peer
-from gdmlib.autoregressive import FVSBN, MADE, NADE
-from gdmlib.autoregressive.pixelcnn import GatedPixelCNN, PixelCNN
+from gdmlib.autoregressive import FVSBN, MADE, NADE, GatedPixelCNN, PixelCNN
 from gdmlib.autoregressive.ride import SpatialLSTM
 
 SIDES = ("ours", "theirs")

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks import cases, peer
-from gdmlib.autoregressive.pixel_model import past
+from gdmlib.autoregressive import past
 
 SIZE = 28
 PIXEL = (14, 5)  # row and column, far enough from the right border to have a past there
@@ -95,7 +95,7 @@ def scales() -> list[dict[str, Any]]:
     """
     torch.manual_seed(0)
     ours = cases.our_pixelcnn(SIZE)
-    modules: list[nn.Module] = [*ours.blocks, ours.readout]
+    modules: list[nn.Module] = [*ours.layers, ours.readout]
     found = [{"side": "ours", "scale": _inputs(_our_logits(ours), modules)}]
     if peer.models() is not None:
         theirs = cases.their_pixelcnn(SIZE)

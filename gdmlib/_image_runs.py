@@ -60,8 +60,8 @@ def _pixel_model(
     job: Job, train: Tensor, valid: Tensor, test: Tensor, *, levels: int, components: int | None
 ) -> tuple[list[Tensor], dict[str, Any]]:
     """Train gated PixelCNNs by `train_pixels`, the function of the lessons; return nats."""
+    from gdmlib.autoregressive import GatedPixelCNN
     from gdmlib.autoregressive.pixel_training import train_pixels
-    from gdmlib.autoregressive.pixelcnn import GatedPixelCNN
 
     config, epochs = job.config, job.config["epochs"]
 

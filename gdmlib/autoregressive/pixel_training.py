@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gdmlib._checks import check_count
-from gdmlib.autoregressive.pixel_model import PixelModel
+from gdmlib.autoregressive.pixels.model import PixelModel
 from gdmlib.training import History, cosine, fit, gradient_step
 
 Images = Tensor | tuple[Tensor, Tensor]

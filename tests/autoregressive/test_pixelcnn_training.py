@@ -7,8 +7,8 @@ import copy
 import pytest
 import torch
 
+from gdmlib.autoregressive import GatedPixelCNN
 from gdmlib.autoregressive.pixel_training import mean_nats, train_pixels
-from gdmlib.autoregressive.pixelcnn import GatedPixelCNN
 
 
 def stripes(n=200):

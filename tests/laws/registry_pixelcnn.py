@@ -12,9 +12,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_count
-from gdmlib.autoregressive.pixel_model import PixelModel
-from gdmlib.autoregressive.pixelcnn import GatedPixelCNN, PixelCNN
-from gdmlib.autoregressive.row_lstm import RowLSTM
+from gdmlib.autoregressive import GatedPixelCNN, PixelCNN, RowLSTM
+from gdmlib.autoregressive.pixels.model import PixelModel
 from gdmlib.densities.discretised_logistic import DiscretisedLogisticMixture
 
 from .causality import CausalCase
