@@ -19,13 +19,13 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def build(kind, shape, levels=2, **options):
+def build(kind, shape, levels=2, *, sharp=10, **options):
     """Return a small model that is far from indifferent."""
     model = kind(shape, levels, **{"features": 6, **SMALL, **options}, generator=seeded())
     with torch.no_grad():
         for parameter in model.parameters():
             parameter += 0.2 * torch.randn(parameter.shape, generator=seeded(1))
-        model.readout.last.weight *= 10
+        model.readout.last.weight *= sharp
     return model
 
 
@@ -68,11 +68,12 @@ def frequency(model, x, known, labels=None):
 
 @KINDS
 def test_completion_is_given_the_class(kind):
-    model = build(kind, (1, 1, 3), num_classes=2)
+    model = kind((1, 1, 3), **SMALL, features=16, num_classes=2, generator=seeded(1))
     with torch.no_grad():
         for name, table in model.named_parameters():
             if name.endswith("table"):
-                table *= 10
+                table *= 30
+        model.readout.last.weight *= 10
     known = torch.tensor([True, True, False]).reshape(1, 1, 3)
     x = torch.tensor([1.0, 0.0, 0.0]).reshape(1, 1, 1, 3)
     expected = []
@@ -145,6 +146,7 @@ def test_each_place_has_an_influence_of_its_own(kind):
     model = kind((1, 3, 3), **SMALL, position=True, generator=seeded())
     x = random_images(2, (1, 3, 3))
     before = model.pixel_distribution(x)
+    assert model.position.table.shape == (model.readout.hidden.weight.shape[1], 3, 3)
     with torch.no_grad():
         model.position.table[:, 2, 2] += torch.randn(len(model.position.table), generator=seeded())
         moved = (model.pixel_distribution(x) != before).flatten(0, 1).any(dim=-1).any(dim=0)
@@ -192,6 +194,7 @@ def test_labels_of_any_integer_dtype(kind, dtype):
     other = labels.to(dtype)
     for call in (model.log_prob, model.conditional_log_prob, model.pixel_distribution):
         assert torch.equal(call(x, other), call(x, labels))
+        assert not torch.equal(call(x, other), call(x, 1 - labels))
     assert torch.equal(model.sample(3, seeded(), other), model.sample(3, seeded(), labels))
     assert torch.equal(plain_sample(model, 3, seeded(), other), model.sample(3, seeded(), labels))
 
@@ -214,7 +217,7 @@ def test_how_images_lie_in_memory_does_not_matter(kind):
 @pytest.mark.parametrize("components", [None, 3])
 @KINDS
 def test_probabilities_are_precise_under_mixed_precision(kind, components):
-    model = build(kind, (3, 4, 4), 8, components=components)
+    model = build(kind, (3, 4, 4), 8, components=components, sharp=1)
     x = random_images(3, (3, 4, 4), 8)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         probs, log_prob = model.pixel_distribution(x), model.log_prob(x)
@@ -232,7 +235,9 @@ def test_probabilities_are_precise_under_mixed_precision(kind, components):
 @KINDS
 def test_samples_may_be_learned_from(kind):
     model = build(kind, (1, 3, 3))
-    model.log_prob(model.sample(2, seeded())).sum().backward()
+    drawn = model.sample(2, seeded())
+    assert not drawn.is_inference()
+    model.log_prob(drawn).sum().backward()
     assert float(model.readout.last.weight.grad.abs().sum()) > 0
 
 
