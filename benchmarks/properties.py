@@ -98,7 +98,7 @@ def scales(failed: dict[Key, str]) -> list[dict[str, Any]]:
     torch.manual_seed(0)
     ours = OUR_PLAIN(SIZE)
     rows: list[dict[str, Any]] = [
-        {"side": "ours", "scale": _inputs(_our_logits(ours), [*ours.blocks, ours.readout])}
+        {"side": "ours", "scale": _inputs(_our_logits(ours), [*ours.layers, ours.readout])}
     ]
     if peer.installed():
         with noted(failed, ("scale of activations", "theirs", SIZE)):

@@ -19,8 +19,11 @@ from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMImage, MCGSMPatch, train_mcg
 from gdmlib.autoregressive.mcgsm_multiscale import MultiscaleMCGSM
 from gdmlib.autoregressive.nade import NADE
 from gdmlib.autoregressive.neighbourhood import Neighbourhood
-from gdmlib.autoregressive.pixel_model import dependence_map, past, plain_sample, quantise
-from gdmlib.autoregressive.pixelcnn import GatedPixelCNN, PixelCNN
+from gdmlib.autoregressive.pixels.dependence import dependence_map, past
+from gdmlib.autoregressive.pixels.gated import GatedLayer, GatedPixelCNN
+from gdmlib.autoregressive.pixels.model import plain_sample
+from gdmlib.autoregressive.pixels.pixelcnn import PixelCNN
+from gdmlib.autoregressive.pixels.row_lstm import RowLSTM
 from gdmlib.autoregressive.ride import (
     RIDE,
     FlipEnsemble,
@@ -28,7 +31,8 @@ from gdmlib.autoregressive.ride import (
     lstm_step,
     spatial_lstm_step,
 )
-from gdmlib.autoregressive.row_lstm import RowLSTM
+from gdmlib.data.quantise import quantise
+from gdmlib.nn.masked_conv import MaskedConv2d
 
 __all__ = [
     "FVSBN",
@@ -38,9 +42,11 @@ __all__ = [
     "RIDE",
     "BernoulliMixture",
     "FlipEnsemble",
+    "GatedLayer",
     "GatedPixelCNN",
     "MCGSMImage",
     "MCGSMPatch",
+    "MaskedConv2d",
     "MultiscaleMCGSM",
     "Neighbourhood",
     "PixelCNN",

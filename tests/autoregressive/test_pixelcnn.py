@@ -8,18 +8,14 @@ import time
 import pytest
 import torch
 
-from gdmlib.autoregressive.pixel_heads import LogisticMixtureHead, SoftmaxHead
-from gdmlib.autoregressive.pixel_model import dependence_map, past, plain_sample, quantise
-from gdmlib.autoregressive.pixelcnn import (
-    GatedLayer,
-    GatedPixelCNN,
-    PixelCNN,
-    Readout,
-    ResidualBlock,
-)
-from gdmlib.autoregressive.pixelcnn_layers import RowsAbove
-from gdmlib.autoregressive.row_lstm import RowLSTM, RowLSTMLayer, lstm_cell
+from gdmlib.autoregressive import dependence_map, past, plain_sample, quantise
+from gdmlib.autoregressive.pixels.gated import GatedLayer, GatedPixelCNN
+from gdmlib.autoregressive.pixels.heads import LogisticMixtureHead, SoftmaxHead
+from gdmlib.autoregressive.pixels.layers import Readout
+from gdmlib.autoregressive.pixels.pixelcnn import PixelCNN, ResidualBlock
+from gdmlib.autoregressive.pixels.row_lstm import RowLSTM, RowLSTMLayer, lstm_cell
 from gdmlib.densities.discretised_logistic import logistic_bin_log_prob
+from gdmlib.nn.masked_conv import RowsAbove
 
 MODELS = [PixelCNN, GatedPixelCNN, RowLSTM]
 
@@ -82,7 +78,7 @@ class AddsTwice(ResidualBlock):
 
 def test_a_residual_added_twice_is_rejected():
     model = PixelCNN((1, 20, 20), features=24, layers=8, generator=seeded())
-    for block in model.blocks:
+    for block in model.layers:
         block.__class__ = AddsTwice
     with pytest.raises(AssertionError, match="the scales are"):
         check_scales(model, random_images(4, (1, 20, 20)))
@@ -401,7 +397,7 @@ def test_bad_labels_and_masks():
     ("options", "says"),
     [
         ({"event_shape": (4, 4)}, r"event_shape: expected \(channels, height, width\)"),
-        ({"event_shape": (1, 0, 4)}, "event_shape: expected at least 1, got 0"),
+        ({"event_shape": (1, 0, 4)}, r"event_shape: .* positive whole numbers, got \(1, 0, 4\)"),
         ({"levels": 1}, "levels: expected at least 2"),
         ({"layers": 0}, "layers: expected at least 1"),
         ({"features": 0}, "features: expected at least 1"),
@@ -409,7 +405,7 @@ def test_bad_labels_and_masks():
         ({"num_classes": 0}, "num_classes: expected at least 1"),
         ({"kernel_size": 4}, "kernel_size: expected an odd number"),
         ({"event_shape": (3, 4, 4), "features": 4}, "features: expected a multiple of 3, .*got 4"),
-        ({"event_shape": 4}, r"event_shape: expected \(channels, height, width\), got 4"),
+        ({"event_shape": 4}, r"event_shape: expected \(channels, height, width\), .*, got 4"),
     ],
 )
 @pytest.mark.parametrize("kind", MODELS)

@@ -6,17 +6,9 @@ import pytest
 import torch
 from torch.nn.functional import conv2d
 
-from gdmlib.autoregressive.pixelcnn_layers import (
-    GATE_STD,
-    ClassShift,
-    ConvMemory,
-    MaskedConv2d,
-    Position,
-    RowsAbove,
-    RowsMemory,
-    colour_groups,
-    gate,
-)
+from gdmlib.autoregressive.pixels.layers import GATE_STD, ClassShift, Position, gate
+from gdmlib.nn.conv_memory import ConvMemory, PointMemory, RowsMemory
+from gdmlib.nn.masked_conv import MaskedConv2d, RowsAbove, colour_groups
 
 
 def test_masks_of_one_colour():
@@ -93,9 +85,9 @@ def test_a_memory_gives_what_the_convolution_gives():
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2, 6, 4, 5, generator=generator)
     layer = MaskedConv2d(6, 12, 5, colours=3, parts=2, generator=generator)
-    extra = torch.randn(2, 12, 5, generator=generator)
+    extra = torch.randn(2, 5, 12, generator=generator)
     memory = ConvMemory(layer, 2, 5)
-    expected = layer(x) + extra[:, :, None]
+    expected = layer(x) + extra.transpose(1, 2)[:, :, None]
     for i in range(4):
         memory.start_row(extra)
         for j in range(5):
@@ -103,7 +95,19 @@ def test_a_memory_gives_what_the_convolution_gives():
                 value = x[:, 2 * colour : 2 * colour + 2, i, j]
                 found = memory.step(value, j, colour)
                 torch.testing.assert_close(found, expected[:, layer.target == colour, i, j])
-        torch.testing.assert_close(memory.row(), x[:, :, i])
+        torch.testing.assert_close(memory.row(), x[:, :, i].transpose(1, 2))
+
+
+def test_a_memory_of_a_point():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 6, 1, 1, generator=generator)
+    layer = MaskedConv2d(6, 12, 1, colours=3, parts=2, generator=generator)
+    torch.nn.init.normal_(layer.bias, generator=generator)
+    memory, expected = PointMemory(layer), layer(x)[..., 0, 0]
+    for _ in range(2):
+        for colour in range(3):
+            found = memory.step(x[:, 2 * colour : 2 * colour + 2, 0, 0], colour)
+            torch.testing.assert_close(found, expected[:, layer.target == colour])
 
 
 @pytest.mark.parametrize("strict", [False, True])
@@ -116,7 +120,8 @@ def test_a_memory_of_rows(strict):
     above = torch.cat([torch.zeros(2, 3, 1, 6), x], dim=2)
     for i in range(5):
         row = above[:, :, i] if strict else x[:, :, i]
-        torch.testing.assert_close(memory.step(row), expected[:, :, i])
+        found = memory.step(row.transpose(1, 2)).transpose(1, 2)
+        torch.testing.assert_close(found, expected[:, :, i])
 
 
 def test_shifts_by_class_and_place():
@@ -130,7 +135,7 @@ def test_shifts_by_class_and_place():
     assert torch.equal(place(a), a)
     assert Position(None, 4, 5)(a) is a and Position(None, 4, 5).row(2) is None
     torch.nn.init.normal_(place.table)
-    torch.testing.assert_close(place(a)[1, :, 2], place.row(2)[0])
+    torch.testing.assert_close(place(a)[1, :, 2], place.row(2)[0].T)
 
 
 @pytest.mark.parametrize(

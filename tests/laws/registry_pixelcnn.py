@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib.autoregressive.pixel_model import PixelModel
-from gdmlib.autoregressive.pixelcnn import GatedPixelCNN, PixelCNN
-from gdmlib.autoregressive.row_lstm import RowLSTM
+from gdmlib.autoregressive import GatedPixelCNN, PixelCNN, RowLSTM
+from gdmlib.autoregressive.pixels.model import PixelModel
 from gdmlib.densities.discretised_logistic import DiscretisedLogisticMixture
 
 from .builders import randomise, seeded, tensor

@@ -5,7 +5,7 @@ A network gives every pixel a row of numbers, made from the pixels before it. A 
 .. math:: p(r, g, b) = p(r)\, p(g \mid r)\, p(b \mid r, g).
 
 - `SoftmaxHead`: one logit a level and a colour. The network knows the order of the colours (see
-  `gdmlib.autoregressive.pixelcnn_layers`): numbers of g are made from r, those of b from r and g.
+  `gdmlib.nn.masked_conv`): numbers of g are made from r, those of b from r and g.
 - `LogisticMixtureHead`: one mixture for the whole pixel, in which r moves the centre of g, and r
   and g that of b. The network need not tell colours apart.
 
@@ -73,8 +73,12 @@ class PixelHead(nn.Module, ABC):
         """
 
     @abstractmethod
+    def conditional_log_prob(self, parameters: Tensor, pixel: Tensor) -> Tensor:
+        """Return log p of each colour given those before it, (N, P) and (N, C) -> (N, C)."""
+
     def log_prob(self, parameters: Tensor, pixel: Tensor) -> Tensor:
         """Return log p of each pixel, (N, P) and (N, C) -> (N,), in nats."""
+        return self.conditional_log_prob(parameters, pixel).sum(dim=1)
 
 
 class SoftmaxHead(PixelHead):
@@ -94,12 +98,12 @@ class SoftmaxHead(PixelHead):
         """Return the log-probabilities of the levels; ``parameters`` are their logits."""
         return torch.log_softmax(parameters, dim=1)
 
-    def log_prob(self, parameters: Tensor, pixel: Tensor) -> Tensor:
-        """Return log p of each pixel, the sum over its colours."""
+    def conditional_log_prob(self, parameters: Tensor, pixel: Tensor) -> Tensor:
+        """Return log p of each colour, the log-softmax of its logits at its level."""
         logits = parameters.reshape(-1, self.levels)
-        level = (pixel * (self.levels - 1)).round().long().flatten()
-        loss = nn.functional.cross_entropy(logits, level, reduction="none")
-        return -loss.reshape(len(pixel), -1).sum(dim=1)
+        level = (pixel * (self.levels - 1)).round().long()
+        loss = nn.functional.cross_entropy(logits, level.flatten(), reduction="none")
+        return -loss.reshape(level.shape)
 
 
 class LogisticMixtureHead(PixelHead):
@@ -149,14 +153,28 @@ class LogisticMixtureHead(PixelHead):
         """Return log p of each pixel, all colours under one mixture."""
         return torch.logsumexp(self._log_joint(parameters, pixel, self.num_colours), dim=1)
 
+    def conditional_log_prob(self, parameters: Tensor, pixel: Tensor) -> Tensor:
+        """Return log p of each colour, under the mixture that those before it leave."""
+        log_weights = self._log_joint(parameters, pixel, 0)
+        found = []
+        for colour in range(self.num_colours):
+            joint = log_weights + self._log_bin(parameters, pixel, colour)
+            found.append(torch.logsumexp(joint, dim=1))
+            log_weights = torch.log_softmax(joint, dim=1)
+        return torch.stack(found, dim=1)
+
     def _log_joint(self, parameters: Tensor, pixel: Tensor, colours: int) -> Tensor:
         """Return log p(k, first few colours) for each component k, (N, K)."""
         total = torch.log_softmax(parameters[:, : self.components], dim=1)
         for colour in range(colours):
-            mean, log_scale = self._component(parameters, pixel, colour)
-            level = pixel[:, colour, None] * (self.levels - 1)
-            total = total + logistic_bin_log_prob(level, mean, log_scale, self.levels)
+            total = total + self._log_bin(parameters, pixel, colour)
         return total
+
+    def _log_bin(self, parameters: Tensor, pixel: Tensor, colour: int) -> Tensor:
+        """Return log p(colour | k, those before it) for each component k, (N, K)."""
+        mean, log_scale = self._component(parameters, pixel, colour)
+        level = pixel[:, colour, None] * (self.levels - 1)
+        return logistic_bin_log_prob(level, mean, log_scale, self.levels)
 
     def _component(self, parameters: Tensor, pixel: Tensor, colour: int) -> tuple[Tensor, Tensor]:
         """Return the centre and the log-scale of each component for a colour, in levels, (N, K)."""
