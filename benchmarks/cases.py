@@ -17,7 +17,7 @@ from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_
 from benchmarks import peer
 from gdmlib.autoregressive import FVSBN, MADE, NADE
 from gdmlib.autoregressive.pixelcnn import GatedPixelCNN, PixelCNN
-from gdmlib.autoregressive.ride import SpatialLSTM
+from gdmlib.nn.spatial_lstm import SpatialLSTM
 
 SIDES = ("ours", "theirs")
 GROWTH = (7, 14, 28, 56)

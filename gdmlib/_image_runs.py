@@ -167,7 +167,8 @@ def _but_last(x: Tensor) -> Tensor:
 
 def mcgsm_patches(job: Job) -> Outcome:
     """Train each coordinate by `train_mcgsm`; what is done is kept."""
-    from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMPatch, train_mcgsm
+    from gdmlib.autoregressive.mcgsm import MCGSM, train_mcgsm
+    from gdmlib.autoregressive.mcgsm_images import MCGSMPatch
 
     config = job.config
     train, valid, test = (_but_last(x) for x in _patches(config))
@@ -175,13 +176,13 @@ def mcgsm_patches(job: Job) -> Outcome:
     d = train.shape[1]
     train, valid = train.to(job.device), valid.to(job.device)
 
+    def sizes(i: int) -> dict[str, Any]:
+        return {**_sizes(config), "features": min(i, config["features"])}
+
     def coordinate(i: int, seed: int) -> dict[str, Any]:
         generator = seeded(1000 * seed + i)
         x, y = train[:, :i], train[:, i]
-        features = min(i, config["features"])
-        model = MCGSM.start(
-            x, y, config["components"], config["scales"], features, generator=generator
-        )
+        model = MCGSM.start(x, y, **sizes(i), generator=generator)
         history = train_mcgsm(
             model,
             x,
@@ -199,7 +200,7 @@ def mcgsm_patches(job: Job) -> Outcome:
         models, best = [], []
         for i in range(d):
             found = job.stage(f"seed-{seed}-{i:02}", partial(coordinate, i, seed))
-            model = MCGSM(i, config["components"], config["scales"], min(i, config["features"]))
+            model = MCGSM(i, **sizes(i))
             model.load_state_dict(found["state"])
             models.append(model.to(job.device))
             best.append(found["best epoch"])
@@ -261,8 +262,7 @@ def _train_mcgsm(
     """Train an MCGSM by `train_mcgsm`; ``held_out`` is called once the model is made."""
     from gdmlib.autoregressive.mcgsm import MCGSM, train_mcgsm
 
-    sizes = config["components"], config["scales"], config["features"]
-    model = MCGSM.start(*pairs, *sizes, generator=generator)
+    model = MCGSM.start(*pairs, **_sizes(config), generator=generator)
     history = train_mcgsm(
         model,
         *pairs,
@@ -276,6 +276,10 @@ def _train_mcgsm(
     return model, history
 
 
+def _sizes(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: config[name] for name in ("components", "scales", "features")}
+
+
 def _half_plane(config: Mapping[str, Any]) -> Neighbourhood:
     from gdmlib.autoregressive.neighbourhood import Neighbourhood
 
@@ -283,7 +287,7 @@ def _half_plane(config: Mapping[str, Any]) -> Neighbourhood:
 
 
 def mcgsm_images(job: Job) -> Outcome:
-    from gdmlib.autoregressive.mcgsm import MCGSMImage
+    from gdmlib.autoregressive.mcgsm_images import MCGSMImage
 
     train, valid, test = _photographs(job.config)
     epochs = job.config["mcgsm_epochs"]
@@ -318,7 +322,6 @@ def ride_images(job: Job) -> Outcome:
         context = _half_plane(config)
         held_out = _crops(valid, config["valid_crops"], config["valid_crop"], generator)
         held_out = _dequantise(held_out, generator)[:, None].to(job.device)
-        sizes = config["components"], config["scales"], config["features"]
 
         def fresh(places: Tensor) -> Tensor:
             # All are shifted alike, around the ends: other crops in each epoch and each process.
@@ -327,17 +330,17 @@ def ride_images(job: Job) -> Outcome:
             crops = _cut(train, which, moved[:, 1:], config["crop"])
             return _dequantise(crops, generator)[:, None].to(job.device)
 
-        conditional = MCGSM(len(context), *sizes)
+        conditional = MCGSM(len(context), **_sizes(config))
         conditional.load_state_dict(begun["state"])
         model = RIDE(
             context,
-            config["units"],
-            config["layers"],
-            *sizes,
+            units=config["units"],
+            layers=config["layers"],
+            **_sizes(config),
             head_sees_context=True,
             generator=generator,
         )
-        model = model.start(held_out[:1].cpu(), conditional).to(job.device)
+        model = model.initialise(held_out[:1].cpu(), conditional).to(job.device)
         history = train_ride(
             model,
             torch.rand(config["train_crops"], 3, generator=generator),  # which image, and where
@@ -369,7 +372,6 @@ def ride_patches(job: Job) -> Outcome:
 
     config, epochs = job.config, job.config["epochs"]
     context = _half_plane(config)
-    sizes = config["components"], config["scales"], config["features"]
     train, valid, test = _patches(config)
 
     def pairs(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -385,11 +387,11 @@ def ride_patches(job: Job) -> Outcome:
     @torch.no_grad()
     def evaluate(model: nn.Module, x: Tensor) -> Tensor:
         assert isinstance(model, RIDE)
-        parts = [model.pixel_log_prob(part) for part in x[:, None].to(job.device).split(1000)]
-        return _but_last(torch.cat(parts)).double().sum(dim=1).cpu()
+        parts = [model.conditional_log_prob(part) for part in x[:, None].to(job.device).split(1000)]
+        return _but_last(torch.cat(parts)[:, 0]).double().sum(dim=1).cpu()
 
     def fit(k: int, seed: int) -> tuple[nn.Module, dict[str, Any]]:
-        conditional = MCGSM(len(context), *sizes)
+        conditional = MCGSM(len(context), **_sizes(config))
         conditional.load_state_dict(job.stage(f"seed-{seed}-mcgsm", partial(start, seed)))
         generator = seeded(seed)
 
@@ -403,14 +405,14 @@ def ride_patches(job: Job) -> Outcome:
 
         model = RIDE(
             context,
-            config["units"],
-            config["layers"],
-            *sizes,
+            units=config["units"],
+            layers=config["layers"],
+            **_sizes(config),
             head_sees_context=True,
             padding=0.0,
             generator=generator,
         )
-        model = model.start(train[:1, None], conditional).to(job.device)
+        model = model.initialise(train[:1, None], conditional).to(job.device)
         begun = float(evaluate(model, valid).mean())
         train_ride(
             model,

@@ -2,9 +2,10 @@
 
 Besides ``log_prob``, ``sample`` and ``event_shape``, as every density has, these models offer
 
-- what each factor of the chain rule says about its pixel: ``logits(x) -> (B, d)`` of the binary
-  models, ``pixel_log_prob(x)`` of MCGSM and RIDE, ``pixel_distribution(x)`` of the PixelCNN family;
-- ``complete(x, known, generator=None)``, which draws the pixels that are not known.
+- ``conditional_log_prob(x)``, what each factor of the chain rule says about its pixel, beside
+  ``logits(x)`` of the binary models and ``pixel_distribution(x)`` of the PixelCNN family;
+- ``complete(x, known, generator=None)``, which draws the pixels that are not known; not by
+  ``MultiscaleMCGSM``, whose factors are coefficients and not pixels.
 
 The mixture of Bernoullis, which is not built on the chain rule, is the baseline to beat.
 
@@ -17,22 +18,15 @@ from gdmlib.autoregressive.bernoulli import BernoulliMixture
 from gdmlib.autoregressive.fitting import fit_likelihood, mean_nll
 from gdmlib.autoregressive.fvsbn import FVSBN, Strength, distances
 from gdmlib.autoregressive.made import MADE
-from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMImage, MCGSMPatch, train_mcgsm
+from gdmlib.autoregressive.mcgsm import MCGSM, train_mcgsm
+from gdmlib.autoregressive.mcgsm_images import MCGSMImage, MCGSMPatch
 from gdmlib.autoregressive.mcgsm_multiscale import MultiscaleMCGSM
 from gdmlib.autoregressive.nade import NADE
 from gdmlib.autoregressive.neighbourhood import Neighbourhood
 from gdmlib.autoregressive.pixel_model import dependence_map, past, plain_sample, quantise
 from gdmlib.autoregressive.pixel_training import mean_nats, train_pixels
 from gdmlib.autoregressive.pixelcnn import GatedPixelCNN, PixelCNN
-from gdmlib.autoregressive.ride import (
-    RIDE,
-    FlipEnsemble,
-    SpatialLSTM,
-    lstm_step,
-    mean_pixel_nats,
-    spatial_lstm_step,
-    train_ride,
-)
+from gdmlib.autoregressive.ride import RIDE, mean_pixel_nats, train_ride
 from gdmlib.autoregressive.row_lstm import RowLSTM
 
 __all__ = [
@@ -42,7 +36,6 @@ __all__ = [
     "NADE",
     "RIDE",
     "BernoulliMixture",
-    "FlipEnsemble",
     "GatedPixelCNN",
     "MCGSMImage",
     "MCGSMPatch",
@@ -50,19 +43,16 @@ __all__ = [
     "Neighbourhood",
     "PixelCNN",
     "RowLSTM",
-    "SpatialLSTM",
     "Strength",
     "dependence_map",
     "distances",
     "fit_likelihood",
-    "lstm_step",
     "mean_nats",
     "mean_nll",
     "mean_pixel_nats",
     "past",
     "plain_sample",
     "quantise",
-    "spatial_lstm_step",
     "train_mcgsm",
     "train_pixels",
     "train_ride",

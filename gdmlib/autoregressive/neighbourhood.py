@@ -17,17 +17,13 @@ of any size, except at the border, where the context sticks out. Two ways to dea
 
 from __future__ import annotations
 
-import math
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor
 from torch.nn.functional import pad
 
-from gdmlib._checks import check_count, check_dtype, check_tensor
-from gdmlib._random import standard_normal, uniform
+from gdmlib._checks import check_tensor
 
 
 class Neighbourhood:
@@ -174,155 +170,3 @@ class Neighbourhood:
                 "of at least "
                 f"{self.top + 1} x {self.left + self.right + 1} pixels, or a smaller neighbourhood"
             )
-
-
-def wavefronts(height: int, width: int, lag: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Sweep an image so that pixels which do not need one another come together.
-
-    Let each row stay ``lag`` columns behind the row above. All pixels with the same
-    ``column + lag * row`` are then computed at once, in ``width + lag * (height - 1)`` steps
-    instead of ``width * height``. A pixel may need any pixel at an offset (dy, dx) from it with
-    ``dx + lag * dy < 0``: all of those come in earlier steps. ``lag = 1`` gives the anti-diagonals.
-
-    Yields:
-        The rows and the columns of the pixels of one step, int64.
-    """
-    rows = torch.arange(height)
-    for step in range(width + lag * (height - 1)):
-        columns = step - lag * rows
-        here = (columns >= 0) & (columns < width)
-        yield rows[here], columns[here]
-
-
-class CausalImage(nn.Module, ABC):
-    """What image densities by causal neighbourhoods share: borders, and sampling in wavefronts.
-
-    A subclass gives ``_map``, the log-density of each pixel given contexts, and ``_step``, which
-    draws the pixels of one wavefront.
-
-    Args:
-        neighbourhood: The causal context.
-        event_shape: Of the images that ``sample`` draws: (1, height, width).
-        padding: The value outside of the image.
-    """
-
-    def __init__(
-        self, neighbourhood: Neighbourhood, event_shape: Sequence[int], padding: float
-    ) -> None:
-        super().__init__()
-        shape = tuple(event_shape)
-        if len(shape) != 3 or shape[0] != 1 or min(shape) < 1:
-            raise ValueError(f"event_shape: expected (1, height, width), got {shape}")
-        if not math.isfinite(padding):
-            raise ValueError(f"padding: expected a finite number, got {padding}")
-        self.neighbourhood = neighbourhood
-        self.event_shape = torch.Size(shape)
-        self.padding = padding
-
-    def log_prob(self, images: Tensor) -> Tensor:
-        """Return the log-density of each image, shape (B, 1, H, W) -> (B,), in nats.
-
-        The images may have any size.
-        """
-        return self.pixel_log_prob(images).sum(dim=(1, 2))
-
-    def pixel_log_prob(self, images: Tensor) -> Tensor:
-        """Return log p(pixel | pixels before it) for each pixel, (B, 1, H, W) -> (B, H, W)."""
-        self._check_images(images)
-        padded = self.neighbourhood.pad(images[:, 0], self.padding)
-        return self._map(self.neighbourhood.contexts(padded), images[:, 0])
-
-    def interior_log_prob(self, images: Tensor) -> Tensor:
-        """Return the same for the pixels whose context is in the image, given the others.
-
-        Shape (B, 1, H, W) -> (B, H - top, W - left - right). Its mean is the rate of whole images
-        of the papers.
-        """
-        self._check_images(images)
-        contexts = self.neighbourhood.contexts(images[:, 0])
-        return self._map(contexts, self.neighbourhood.interior(images[:, 0]))
-
-    @torch.no_grad()
-    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        """Draw n images, shape (n, *event_shape)."""
-        blank = self._reference().new_zeros(check_count(n), *self.event_shape)
-        return self.complete(blank, torch.zeros(self.event_shape[1:]).bool(), generator)
-
-    @torch.no_grad()
-    def complete(self, images: Tensor, known: Tensor, generator: Generator | None = None) -> Tensor:
-        """Draw the unknown pixels in their order, each given the pixels before it.
-
-        Unknown pixels above known ones cannot see them: this is exact where all that is known comes
-        before all that is not, as for the lower half of an image.
-
-        Args:
-            images: Shape (n, 1, H, W); the values of unknown pixels are not looked at, but must be
-                finite.
-            known: Boolean, shape (H, W).
-            generator: Source of randomness.
-        """
-        self._check_images(images)
-        check_tensor(known, "known", shape=tuple(images.shape[2:]))
-        if known.dtype != torch.bool:
-            raise ValueError(f"known: expected a Boolean tensor, got {known.dtype}")
-        canvas = self.neighbourhood.pad(images[:, 0], self.padding)
-        return self._fill(canvas, known.to(images.device), generator)[:, None]
-
-    @torch.no_grad()
-    def sample_interior(self, images: Tensor, generator: Generator | None = None) -> Tensor:
-        """Draw the interior given the border, shape (n, 1, H, W) -> (n, 1, H, W).
-
-        The border, as wide as the neighbourhood reaches, is the seed that the texture grows from.
-        """
-        self._check_images(images)
-        inside = self.neighbourhood.interior(images[:, 0])
-        known = torch.zeros(inside.shape[1:], dtype=torch.bool, device=images.device)
-        result = images.clone()
-        self.neighbourhood.interior(result[:, 0]).copy_(
-            self._fill(images[:, 0].clone(), known, generator)
-        )
-        return result
-
-    def _fill(self, canvas: Tensor, known: Tensor, generator: Generator | None) -> Tensor:
-        """Draw the unknown pixels of the canvas' interior; return the interior."""
-        shape = self.neighbourhood.interior(canvas).shape
-        # All noise is drawn beforehand, so that the order of the sweep does not matter.
-        u = uniform((shape.numel(),), canvas, generator).reshape(shape)
-        z = standard_normal(shape, canvas, generator)
-        top, left = self.neighbourhood.top, self.neighbourhood.left
-        offsets = torch.tensor(self.neighbourhood.offsets, device=canvas.device)
-        state = self._state(shape)
-        for rows, columns in self._order(shape[1], shape[2]):
-            rows, columns = rows.to(canvas.device), columns.to(canvas.device)
-            y, x = rows + top, columns + left
-            contexts = canvas[:, y[:, None] + offsets[:, 0], x[:, None] + offsets[:, 1]]
-            noise = u[:, rows, columns], z[:, rows, columns]
-            drawn = self._step(contexts, rows, columns, *noise, state)
-            canvas[:, y, x] = torch.where(known[rows, columns], canvas[:, y, x], drawn)
-        return self.neighbourhood.interior(canvas)
-
-    def _order(self, height: int, width: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Return the order of the sweep; the plain one, pixel by pixel, gives the same image."""
-        return wavefronts(height, width, self.neighbourhood.lag)
-
-    def _check_images(self, images: Tensor) -> None:
-        check_tensor(images, "images", shape=("B", 1, "H", "W"), floating=True)
-        check_dtype(images, "images", self._reference())
-
-    def _state(self, shape: torch.Size) -> Any:
-        """Return what a sweep over images of shape (n, H, W) remembers besides the pixels."""
-        return None
-
-    @abstractmethod
-    def _reference(self) -> Tensor:
-        """Return a tensor with the model's dtype and device."""
-
-    @abstractmethod
-    def _map(self, contexts: Tensor, pixels: Tensor) -> Tensor:
-        """Return log p(pixel | ...), shapes (B, H, W, D) and (B, H, W) -> (B, H, W)."""
-
-    @abstractmethod
-    def _step(
-        self, contexts: Tensor, rows: Tensor, columns: Tensor, u: Tensor, z: Tensor, state: Any
-    ) -> Tensor:
-        """Draw the pixels at m rows and columns given contexts, (n, m, D) -> (n, m)."""

@@ -13,7 +13,7 @@ from gdmlib.autoregressive.mcgsm_multiscale import Plane, chain, haar, inverse_h
 from tests.autoregressive.image_laws import check_sweep
 from tests.laws import laws
 from tests.laws.causality import check_causal
-from tests.laws.registry_images import BY_NAME, CORNER, IMAGE_CAUSAL, LEFT, multiscale
+from tests.laws.registry_images import BY_NAME, CORNER, IMAGE_CAUSAL, LEFT, multiscale, sizes
 
 CASE = BY_NAME["MultiscaleMCGSM, 2 x 2 pixels"]
 
@@ -137,7 +137,7 @@ def test_planes_add_up():
     model = multiscale((1, 8, 8), levels=2, radius=1)
     images = normal(3, 1, 8, 12)
     planes = model.plane_log_prob(images)
-    assert [tuple(plane.shape) for plane in planes] == [(3, 2, 3)] * 4 + [(3, 4, 6)] * 3
+    assert [tuple(plane.shape) for plane in planes] == [(3, 1, 2, 3)] * 4 + [(3, 1, 4, 6)] * 3
     total = sum(plane.flatten(1).sum(dim=1) for plane in planes)
     torch.testing.assert_close(model.log_prob(images), total)
 
@@ -208,7 +208,12 @@ def test_another_neighbourhood_is_seen(neighbourhood, message):
 
 def test_a_plane_is_drawn_in_wavefronts():
     inner = multiscale((1, 8, 8), radius=1).conditionals[2]
-    check_sweep(Plane(inner, CORNER, normal(3, 2, 6, 7), 1, 0.0))
+    plane = Plane(inner, CORNER, normal(3, 2, 6, 7), 1, 0.0)
+
+    def draw(seen, i, j, u, z):
+        return inner.draw(torch.cat([seen, plane.windows], dim=3)[:, i, j], u, z)
+
+    check_sweep(plane, draw)
 
 
 def test_refine_keeps_the_coarse_image(generator):
@@ -251,9 +256,11 @@ def test_fit_sees_further_than_one_scale(generator):
     # A stripe is eight wide: two pixels to the left say nothing about where it ends.
     train, held = stripes(12, 1), stripes(12, 2)
     nb = Neighbourhood([(0, -1), (0, -2)])
-    single = MCGSMImage(MCGSM.fit(*nb.pairs(train, 0.5), 2, 2, n_iter=20, generator=generator), nb)
+    single = MCGSMImage(
+        MCGSM.fit(*nb.pairs(train, 0.5), **sizes(2, 2), n_iter=20, generator=generator), nb
+    )
     many = MultiscaleMCGSM.fit(
-        train, 3, nb, 1, 2, 2, 8, n_iter=12, n_pairs=800, generator=generator
+        train, 3, nb, **sizes(2, 2, 8), n_iter=12, n_pairs=800, generator=generator
     )
     gain = (many.log_prob(held) - single.log_prob(held)).mean().detach() / 1024
     assert float(gain) > 0.05
@@ -302,8 +309,8 @@ def test_same_generator_same_fit():
     ("call", "message"),
     [
         (lambda: MultiscaleMCGSM(0), "levels: expected at least 1"),
-        (lambda: MultiscaleMCGSM(radius=-1), "radius: expected an integer of at least 0"),
-        (lambda: MultiscaleMCGSM(radius=1.5), "radius: expected an integer of at least 0"),
+        (lambda: MultiscaleMCGSM(radius=-1), "radius: expected at least 0, got -1"),
+        (lambda: MultiscaleMCGSM(radius=1.5), "radius: expected an integer, got 1.5"),
         (lambda: MultiscaleMCGSM(event_shape=(32, 32)), r"event_shape: expected \(1, height"),
         (
             lambda: MultiscaleMCGSM(3, event_shape=(1, 32, 20)),
@@ -316,7 +323,7 @@ def test_same_generator_same_fit():
         ),
         (lambda: multiscale().log_prob(normal(1, 3, 4, 4)), r"expected shape \(B, 1, H, W\)"),
         (lambda: multiscale().log_prob(normal(1, 1, 4, 4).float()), "expected torch.float64"),
-        (lambda: multiscale().refine(normal(1, 4, 4)), r"coarse: expected shape \(n, 1, h, w\)"),
+        (lambda: multiscale().refine(normal(1, 4, 4)), r"coarse: expected shape \(B, 1, h, w\)"),
         (lambda: multiscale().refine(normal(1, 1, 4, 4).float()), "expected torch.float64"),
         (lambda: haar(normal(1, 1, 3, 4)), "3 x 4 pixels cannot be halved 1 times"),
         (lambda: inverse_haar(normal(1, 1, 3, 4)), r"coefficients: expected shape \(B, 4, H, W\)"),

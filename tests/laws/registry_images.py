@@ -12,10 +12,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMImage, MCGSMPatch
+from gdmlib.autoregressive.mcgsm import MCGSM
+from gdmlib.autoregressive.mcgsm_images import MCGSMImage, MCGSMPatch
 from gdmlib.autoregressive.mcgsm_multiscale import MultiscaleMCGSM, chain, inverse_haar
 from gdmlib.autoregressive.neighbourhood import Neighbourhood
-from gdmlib.autoregressive.ride import RIDE, FlipEnsemble
+from gdmlib.autoregressive.ride import RIDE
+from gdmlib.densities.flip_ensemble import FlipEnsemble
 from gdmlib.densities.scale_mixture import GaussianScaleMixture
 
 from .causality import CausalCase
@@ -69,8 +71,13 @@ def randomise(model: nn.Module, seed: int, size: float = 0.4) -> nn.Module:
     return model
 
 
+def sizes(components: int, scales: int, features: int | None = None) -> dict[str, int | None]:
+    """Return the sizes of an MCGSM."""
+    return {"components": components, "scales": scales, "features": features}
+
+
 def conditional(dim_context: int = 3, seed: int = 1) -> MCGSM:
-    return randomise(MCGSM(dim_context, 3, 2, 2, generator=torch.Generator()), seed)
+    return randomise(MCGSM(dim_context, **sizes(3, 2, 2), generator=torch.Generator()), seed)
 
 
 def patch(seed: int = 1) -> MCGSMPatch:
@@ -82,14 +89,15 @@ LEFT = Neighbourhood([(0, -1)])
 
 
 def mcgsm_image(shape: Sequence[int] = (1, 2, 2), seed: int = 1, size: float = 0.2) -> MCGSMImage:
-    inner = randomise(MCGSM(4, 2, 2, 3, generator=torch.Generator()), seed, size)
+    inner = randomise(MCGSM(4, **sizes(2, 2, 3), generator=torch.Generator()), seed, size)
     return MCGSMImage(inner, CORNER, shape, padding=0.3)
 
 
 def ride(
     shape: Sequence[int] = (1, 2, 2), seed: int = 1, size: float = 0.2, **options: object
 ) -> RIDE:
-    model = RIDE(CORNER, 3, 2, 2, 2, 2, event_shape=shape, generator=torch.Generator(), **options)
+    options = {"units": 3, "layers": 2, **sizes(2, 2, 2), "event_shape": shape, **options}
+    model = RIDE(CORNER, generator=torch.Generator(), **options)
     return randomise(model, seed, size)
 
 
@@ -106,9 +114,8 @@ def multiscale(
     kind: type[MultiscaleMCGSM] = MultiscaleMCGSM,
 ) -> MultiscaleMCGSM:
     generator = torch.Generator().manual_seed(0)
-    model = kind(
-        levels, context, radius, 2, 2, 2, event_shape=shape, padding=0.3, generator=generator
-    )
+    options = {"radius": radius, **sizes(2, 2, 2), "event_shape": shape, "padding": 0.3}
+    model = kind(levels, context, **options, generator=generator)
     randomise(model, seed, size=0.1)
     with torch.no_grad():
         for inner in model.conditionals:
