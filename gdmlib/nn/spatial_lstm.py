@@ -37,6 +37,7 @@ from torch import Generator, Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from gdmlib._checks import check_count, check_tensor
+from gdmlib.nn.precision import full_precision
 
 Cell = Literal["paper", "stable"]
 
@@ -128,10 +129,11 @@ class SpatialLSTM(nn.Module):
         bias[3 * n : 4 * n] = 4.0 * (cell == "stable")
         self.bias = nn.Parameter(bias)
 
+    @full_precision
     def forward(self, x: Tensor, recompute: bool = False) -> Tensor:
         """Return the hidden states, shape (B, H, W, D) -> (B, H, W, N).
 
-        First derivatives only: `forward_loop` has all of them.
+        First derivatives only: `forward_loop`, which `torch.func` is given, has all of them.
 
         Args:
             x: Inputs at each pixel.
@@ -142,6 +144,8 @@ class SpatialLSTM(nn.Module):
             FloatingPointError: If a memory is NaN or infinite.
         """
         check_tensor(x, "x", shape=("B", "H", "W", self.dim_input), floating=True, finite=False)
+        if torch._C._are_functorch_transforms_active():
+            return self.forward_loop(x)
         batch, height, width, _ = x.shape
         order, inverse, spans = _diagonals(height, width)
         order, inverse = order.to(x.device), inverse.to(x.device)
@@ -308,7 +312,9 @@ class _Sweep(torch.autograd.Function):
         """Return the gradients; see `_Gradient`."""
         # The inputs of the first layer are data, of which nobody wants a gradient.
         settings = ctx.steps, ctx.rows, ctx.stable, ctx.needs_input_grad[0]
-        return *_Gradient.apply(*grads, *ctx.saved_tensors, *settings), None, None, None
+        with torch.autocast(grads[0].device.type, enabled=False):
+            found = _Gradient.apply(*grads, *ctx.saved_tensors, *settings)
+        return *found, None, None, None
 
 
 class _Gradient(torch.autograd.Function):

@@ -142,6 +142,20 @@ def test_planes_add_up():
     torch.testing.assert_close(model.log_prob(images), total)
 
 
+def test_conditionals_are_pictures_of_the_planes():
+    model = multiscale((1, 8, 8), levels=2, radius=1)
+    images = normal(3, 1, 8, 12)
+    picture, planes = model.conditional_log_prob(images), model.plane_log_prob(images)
+    assert picture.shape == (3, 1, 8, 12)
+    torch.testing.assert_close(picture.sum(dim=(1, 2, 3)), model.log_prob(images))
+    assert torch.equal(picture[..., :2, :3], planes[0])
+    assert torch.equal(picture[..., :2, 3:6], planes[1])
+    assert torch.equal(picture[..., 2:4, :3], planes[2])
+    assert torch.equal(picture[..., 2:4, 3:6], planes[3])
+    assert torch.equal(picture[..., :4, 6:], planes[4])
+    assert torch.equal(picture[..., 4:, 6:], planes[6])
+
+
 class ForgetsTheJacobian(MultiscaleMCGSM):
     """Takes means of blocks for sums, and does not say so."""
 
@@ -283,6 +297,69 @@ def test_pairs_are_few_and_from_every_image(generator):
     assert y.tolist() == [0, 0, 2, 2, 4, 4, 6, 6]
     x, y = model.pairs(images, 3)
     assert (x.shape, y.shape) == ((64, 4 + 27), (64,))
+
+
+def test_pairs_are_at_random_places(generator):
+    model = multiscale((1, 8, 8), radius=1)
+    image = [torch.arange(64.0).reshape(1, 8, 8).double()]
+    found = [model.pairs(image, 0, 5, torch.Generator().manual_seed(s))[1] for s in (0, 0, 1)]
+    assert torch.equal(found[0], found[1])
+    assert set(found[0].tolist()) != set(found[2].tolist())
+
+
+def test_fit_passes_on_what_it_is_given(generator):
+    images = normal(3, 1, 16, 16)
+    model = MultiscaleMCGSM.fit(
+        images,
+        1,
+        CORNER,
+        radius=2,
+        components=3,
+        scales=2,
+        n_iter=2,
+        event_shape=(1, 4, 6),
+        padding=0.2,
+        generator=generator,
+    )
+    assert model.neighbourhood == CORNER
+    assert [inner.dim_context for inner in model.conditionals] == [4, 29, 54, 79]
+    assert [len(inner.history) for inner in model.conditionals] == [3] * 4
+    assert model.conditionals[0].eta.shape == (3, 2)
+    assert model.sample(1, generator).shape == (1, 1, 4, 6)
+    assert model.padding == 0.2
+
+
+def test_fit_stops_where_held_out_images_are_worse():
+    images, held = normal(1, 1, 16, 16), normal(4, 1, 16, 16, seed=2)
+    options = {**sizes(4, 4), "radius": 0, "n_iter": 100}
+    models = [
+        MultiscaleMCGSM.fit(images, 1, CORNER, valid=v, generator=torch.Generator(), **options)
+        for v in (held, None)
+    ]
+    careful, greedy = (float(m.log_prob(held).mean().detach()) for m in models)
+    assert careful > greedy + 1
+
+
+def test_fit_needs_no_gradients_around_it():
+    with torch.no_grad():
+        model = MultiscaleMCGSM.fit(normal(2, 1, 16, 16), 1, CORNER, **sizes(1, 1), n_iter=2)
+    assert len(model.conditionals[3].history) == 3
+
+
+@torch.no_grad()
+def test_mixed_precision_changes_nothing():
+    model, x = multiscale((1, 8, 8), radius=1).float(), normal(2, 1, 8, 8).float()
+    calls = [
+        lambda: model.log_prob(x),
+        lambda: model.conditional_log_prob(x),
+        lambda: model.sample(2, torch.Generator().manual_seed(0)),
+        lambda: model.refine(x, torch.Generator().manual_seed(0)),
+        lambda: model.pairs(x, 2)[0],
+    ]
+    for call in calls:
+        expected = call()
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(call(), expected)
 
 
 def test_same_generator_same_fit():

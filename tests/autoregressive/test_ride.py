@@ -10,7 +10,8 @@ import torch
 
 from gdmlib.autoregressive.neighbourhood import Neighbourhood
 from gdmlib.autoregressive.ride import RIDE, mean_pixel_nats, train_ride
-from gdmlib.training import History
+from gdmlib.densities import FlipEnsemble, GaussianScaleMixture
+from gdmlib.training import History, gradient_step
 from tests.autoregressive.image_laws import (
     check_causality,
     check_pixels_normalised,
@@ -145,6 +146,22 @@ def test_start_whitens_and_is_no_worse_than_a_linear_model(textures):
     assert found > linear - 0.1
 
 
+def test_the_head_starts_with_the_scales_of_what_is_left_over(textures):
+    nb = Neighbourhood([(0, -1)])
+    model = RIDE(nb, units=4, **sizes(3, 2), generator=torch.Generator())
+    noise = 0.1 * (model.head.alpha - model.head.alpha.mean(dim=0)).detach()
+    model.initialise(textures)
+    contexts, pixels = nb.pairs(textures)
+    residual = model.whitening.output(pixels, model.whitening.context(contexts))
+    mixture = GaussianScaleMixture.fit(
+        residual[:: 1 + len(residual) // 20_000, None], 2, zero_mean=True, n_iter=50, ridge=1e-6
+    )
+    alpha = noise - 2 * mixture.scales.log()
+    torch.testing.assert_close(model.head.alpha.detach(), alpha)
+    eta = mixture.weights.log().expand(3, 2)
+    torch.testing.assert_close(model.head.eta.detach(), eta)
+
+
 def test_start_from_a_trained_mcgsm(generator):
     inner = mcgsm_image()
     model = RIDE(
@@ -169,6 +186,83 @@ def test_start_from_a_trained_mcgsm(generator):
     ):
         with pytest.raises(ValueError, match="conditional: expected a head that sees"):
             wrong.double().initialise(images, inner.conditional)
+
+
+# --- a memory that grows
+
+
+def greedy(shape=(1, 4, 4), cell="paper") -> RIDE:
+    """Return a model whose second layer adds 1 in each cell and forgets nothing."""
+    model = RIDE(CORNER, units=2, layers=2, cell=cell, **sizes(2, 2), event_shape=shape)
+    second = model.layers[1]
+    with torch.no_grad():
+        second.hidden_weight.zero_()
+        second.input_weight.zero_()
+        second.bias.fill_(50.0)
+        second.bias[2:4] = -10.0
+    return model
+
+
+def overflows(i: int, j: int) -> bool:
+    """Say whether the sum over all ways to a cell is too large for float32."""
+    return math.comb(i + j + 2, i + 1) - 1 > torch.finfo(torch.float32).max
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("call", "top", "sides"),
+    [
+        (lambda m, x: m.log_prob(x), 0, 0),
+        (lambda m, x: m.conditional_log_prob(x), 0, 0),
+        (lambda m, x: m.interior_log_prob(x), 1, 2),
+        (lambda m, x: mean_pixel_nats(m, x), 1, 2),
+        (lambda m, x: m.sample(2), 0, 0),
+        (lambda m, x: m.complete(x, torch.zeros(1, 75, 80).bool()), 0, 0),
+        (lambda m, x: m.sample_interior(x), 1, 2),
+    ],
+)
+def test_a_memory_that_overflows_is_refused(call, top, sides):
+    height, width = 75 - top, 80 - sides
+    i, j = next((i, j) for i in range(height) for j in range(width) if overflows(i, j))
+    message = rf"layer 1: .*row {i}, column {j} of image 0 .*{height} x {width}.*stable"
+    x = torch.zeros(2, 1, 75, 80)
+    with pytest.raises(FloatingPointError, match=message):
+        call(greedy((1, 75, 80)), x)
+    call(greedy((1, 75, 80), "stable"), x)
+
+
+@torch.no_grad()
+def test_mixed_precision_changes_nothing(image):
+    model, x = ride((1, 4, 5), head_sees_context=True).float(), image[None].float()
+    ensemble = FlipEnsemble(model)
+    calls = [
+        lambda: model.log_prob(x),
+        lambda: model.interior_log_prob(x),
+        lambda: model.sample(2, torch.Generator().manual_seed(0)),
+        lambda: ensemble.log_prob(x),
+        lambda: ensemble.sample(2, torch.Generator().manual_seed(0)),
+        lambda: ride((1, 4, 5)).float().initialise(x.repeat(1, 1, 5, 5)).log_prob(x),
+    ]
+    for call in calls:
+        expected = call()
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(call(), expected)
+
+
+def test_a_step_in_mixed_precision_is_one_in_full_precision(image):
+    models = [ride((1, 4, 5)).float() for _ in range(2)]
+    for mixed, model in enumerate(models):
+        step = gradient_step(
+            model,
+            torch.optim.SGD(model.parameters(), lr=0.1),
+            lambda x, model=model: -model.log_prob(x).mean(),
+            mixed_precision=bool(mixed),
+        )
+        step(image[None].float())
+    assert torch.equal(models[0].layers[0].hidden_weight, models[1].layers[0].hidden_weight)
+
+
+# --- training
 
 
 def texture_model(textures: torch.Tensor, **options: Any) -> RIDE:
@@ -274,6 +368,7 @@ def test_bad_training(textures):
         ({"units": 0}, "units"),
         ({"layers": 0}, "layers"),
         ({"components": 0}, "components"),
+        ({"cell": "other"}, "cell"),
         ({"event_shape": (3, 8, 8)}, "event_shape"),
     ],
 )
