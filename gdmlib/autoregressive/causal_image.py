@@ -143,23 +143,25 @@ class CausalImage(ChainRule):
         places = places.to(canvas.device)
         visits = places @ places.new_tensor([width, 1])
         # Where each pixel, and each number of its context, lies in a flattened canvas.
-        stride = canvas.shape[2]
-        down = places.new_tensor([stride, 1])
-        target = (
-            places + places.new_tensor([self.neighbourhood.top, self.neighbourhood.left])
-        ) @ down
-        seen = target[:, None] + places.new_tensor(self.neighbourhood.offsets) @ down
-        known, u, z = (t.flatten(1)[:, visits] for t in (known, u.flatten(1), z.flatten(1)))
-        pixels, state = canvas.flatten(1), self._state(n, height, width, visits)
-        for front in fronts:
-            here = front.visits
-            contexts = pixels[:, seen[here]]
-            drawn = self._step(contexts, front, u[:, here], z[:, here], state)
-            old = pixels[:, target[here]]
-            pixels[:, target[here]] = torch.where(known[:, here], old, drawn)
-        canvas = pixels.view_as(canvas)
-        self._finish(canvas, state)
-        return self.neighbourhood.interior(canvas)
+        flat = places.new_tensor([canvas.shape[2], 1])
+        target = (places + places.new_tensor([self.neighbourhood.top, self.neighbourhood.left])) @ flat
+        seen = target[:, None] + places.new_tensor(self.neighbourhood.offsets) @ flat
+        counts = [front.last - front.first for front in fronts]
+        # Small steps: what they take is cut beforehand, and nothing is recorded.
+        with torch.inference_mode():
+            pixels, state = canvas.flatten(1), self._state(n, height, width, visits)
+            given = known.flatten(1)[:, visits], pixels[:, target]
+            noise = u.flatten(1)[:, visits], z.flatten(1)[:, visits]
+            parts = [t.split(counts, dim=1) for t in (*given, *noise)]
+            for front, where, look, keep, old, *chance in zip(
+                fronts, target.split(counts), seen.split(counts), *parts, strict=True
+            ):
+                contexts = pixels.index_select(1, look.flatten()).unflatten(1, look.shape)
+                drawn = self._step(contexts, front, *chance, state)
+                pixels.index_copy_(1, where, torch.where(keep, old, drawn))
+            canvas = pixels.view_as(canvas)
+            self._finish(canvas, state)
+        return self.neighbourhood.interior(canvas).clone()
 
     def _state(self, n: int, height: int, width: int, visits: Tensor) -> Any:
         """Return what a sweep over n images remembers besides the pixels.

@@ -24,7 +24,7 @@ from gdmlib.nn.spatial_lstm import Cell, SpatialLSTM
 from gdmlib.nn.whitening import Whitening
 from gdmlib.training import History, cosine, fit, gradient_step
 
-Memory = tuple[Tensor, Tensor]
+Memory = tuple[list[Tensor], list[Tensor]]
 
 
 class RIDE(CausalImage):
@@ -165,7 +165,8 @@ class RIDE(CausalImage):
 
     def _state(self, n: int, height: int, width: int, visits: Tensor) -> list[Memory]:
         ring = self.neighbourhood.lag + 1, n, height + 1, self.units
-        return [(self._like().new_zeros(ring), self._like().new_zeros(ring)) for _ in self.layers]
+        blank = self._like().new_zeros(2, *ring)
+        return [tuple(list(part) for part in blank.clone()) for _ in self.layers]
 
     def _step(
         self, contexts: Tensor, front: Front, u: Tensor, z: Tensor, state: list[Memory]
@@ -182,17 +183,17 @@ class RIDE(CausalImage):
         x = white = self.whitening.context(contexts)
         for layer, (h, c) in zip(self.layers, state, strict=True):
             assert isinstance(layer, SpatialLSTM)
-            left = h[before, :, own], c[before, :, own]
-            top = h[above, :, upper], c[above, :, upper]
-            h[now, :, own], c[now, :, own] = layer.step(x, left, top)
-            x = h[now, :, own]
+            left = h[before][:, own], c[before][:, own]
+            top = h[above][:, upper], c[above][:, upper]
+            x, memory = layer.step(x, left, top)
+            h[now][:, own], c[now][:, own] = x, memory
         seen = torch.cat([x, white], dim=2) if self.head_sees_context else x
         drawn = self.head.draw_white(seen.flatten(0, 1), u.flatten(), z.flatten())
         return self.whitening.inverse(drawn.reshape(u.shape), white)
 
     def _finish(self, canvas: Tensor, state: list[Memory]) -> None:
         # The last row has all others before it; `hidden` says where its trouble began.
-        if not all(bool(c[:, :, -1].isfinite().all()) for _, c in state):
+        if not all(bool(c[:, -1].isfinite().all()) for _, ring in state for c in ring):
             self.hidden(self.whitening.context(self.neighbourhood.contexts(canvas)))
 
 
