@@ -144,7 +144,9 @@ class CausalImage(ChainRule):
         visits = places @ places.new_tensor([width, 1])
         # Where each pixel, and each number of its context, lies in a flattened canvas.
         flat = places.new_tensor([canvas.shape[2], 1])
-        target = (places + places.new_tensor([self.neighbourhood.top, self.neighbourhood.left])) @ flat
+        target = (
+            places + places.new_tensor([self.neighbourhood.top, self.neighbourhood.left])
+        ) @ flat
         seen = target[:, None] + places.new_tensor(self.neighbourhood.offsets) @ flat
         counts = [front.last - front.first for front in fronts]
         # Small steps: what they take is cut beforehand, and nothing is recorded.

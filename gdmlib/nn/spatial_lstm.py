@@ -148,17 +148,19 @@ class SpatialLSTM(nn.Module):
             return self.forward_loop(x)
         batch, height, width, _ = x.shape
         order, inverse, spans = _diagonals(height, width)
-        order, inverse = order.to(x.device), inverse.to(x.device)
         # Diagonal by diagonal, so that each step reads and writes one block of memory.
-        skewed = x.permute(1, 2, 0, 3).reshape(height * width, batch, -1)[order]
+        images = torch.arange(batch, device=x.device)
+        there = (order.to(x.device)[:, None] + height * width * images).flatten()
+        back = (batch * inverse.to(x.device) + images[:, None]).flatten()
+        skewed = _Permute.apply(x.flatten(0, 2), there, back).unflatten(0, (-1, batch))
         # In segments of √(H + W) diagonals: their blocks of memory are small enough to be reused,
         # and with `recompute` as many states are kept at the seams as within one segment.
         hidden, memory = self._segments(skewed, spans, math.isqrt(len(spans)) + 1, recompute)
         # What is not finite stays so in every cell below and to the right, up to the last one.
         if not bool(memory[-1].isfinite().all()):
             raise self._lost(skewed, spans, inverse, width)
-        flat = torch.cat(hidden).index_select(0, inverse)
-        return flat.reshape(height, width, batch, -1).permute(2, 0, 1, 3)
+        flat = _Permute.apply(torch.cat(hidden).flatten(0, 1), back, there)
+        return flat.unflatten(0, (batch, height, width))
 
     def _segments(
         self, skewed: Tensor, spans: list[tuple[int, int]], length: int, recompute: bool
@@ -190,7 +192,7 @@ class SpatialLSTM(nn.Module):
     ) -> FloatingPointError:
         """Say where the first memory is that is not finite, in the order of reading."""
         _, memory = self._segments(skewed, spans, 1, False)
-        finite = torch.cat([c.isfinite().all(dim=2) for c in memory])[inverse]
+        finite = torch.cat([c.isfinite().all(dim=2) for c in memory]).cpu()[inverse]
         image = int((~finite).any(dim=0).nonzero()[0])
         row, column = divmod(int((~finite[:, image]).nonzero()[0]), width)
         advice = "look for NaN among the weights and inputs"
@@ -231,6 +233,21 @@ class SpatialLSTM(nn.Module):
         gates = x @ self.input_weight + self.bias
         gates = gates + torch.cat([left[0], top[0]], dim=-1) @ self.hidden_weight
         return spatial_lstm_step(gates, left[1], top[1], self.cell)
+
+
+class _Permute(torch.autograd.Function):
+    """Rows in another order; the gradient of PyTorch would scatter, which is much slower."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
+        """Return the rows of x, (M, D), in an order, (M,), given its inverse too."""
+        ctx.order, ctx.inverse = order, inverse
+        return x.index_select(0, order)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradient, in the order of x."""
+        return _Permute.apply(grads[0], ctx.inverse, ctx.order), None, None
 
 
 class _Step(NamedTuple):

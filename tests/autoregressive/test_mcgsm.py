@@ -586,8 +586,9 @@ def test_what_is_known_of_a_patch_is_kept(generator):
 def test_patch_fit_passes_on_what_it_is_given(generator):
     x = torch.randn(200, 2, generator=generator)
     options = {"n_iter": 3, "generator": generator}
-    model = MCGSMPatch.fit(x, components=3, scales=2, **options)
+    model = MCGSMPatch.fit(x, **sizes(3, 2, 0), **options)
     assert model.conditionals[1].eta.shape == (3, 2)
+    assert model.conditionals[1].features.shape == (1, 0)
     assert [len(inner.history) for inner in model.conditionals] == [4, 4]
     twins = [
         MCGSMPatch.fit(x, n_iter=1, generator=torch.Generator().manual_seed(s)).log_prob(x)
