@@ -140,7 +140,6 @@ class CausalImage(ChainRule):
         """Draw the unknown pixels of the canvas' interior, (n, h, w); return the interior."""
         n, height, width = known.shape
         places, fronts = _fronts(height, width, self.neighbourhood.lag)
-        places = places.to(canvas.device)
         visits = places @ places.new_tensor([width, 1])
         # Where each pixel, and each number of its context, lies in a flattened canvas.
         flat = places.new_tensor([canvas.shape[2], 1])
@@ -148,6 +147,7 @@ class CausalImage(ChainRule):
             places + places.new_tensor([self.neighbourhood.top, self.neighbourhood.left])
         ) @ flat
         seen = target[:, None] + places.new_tensor(self.neighbourhood.offsets) @ flat
+        visits, target, seen = (t.to(canvas.device) for t in (visits, target, seen))
         counts = [front.last - front.first for front in fronts]
         # Small steps: what they take is cut beforehand, and nothing is recorded.
         with torch.inference_mode():
@@ -155,11 +155,12 @@ class CausalImage(ChainRule):
             given = known.flatten(1)[:, visits], pixels[:, target]
             noise = u.flatten(1)[:, visits], z.flatten(1)[:, visits]
             parts = [t.split(counts, dim=1) for t in (*given, *noise)]
-            for front, where, look, keep, old, *chance in zip(
-                fronts, target.split(counts), seen.split(counts), *parts, strict=True
+            where_to = target.split(counts), seen.split(counts)
+            for front, where, look, keep, old, chance, shift in zip(
+                fronts, *where_to, *parts, strict=True
             ):
                 contexts = pixels.index_select(1, look.flatten()).unflatten(1, look.shape)
-                drawn = self._step(contexts, front, *chance, state)
+                drawn = self._step(contexts, front, chance, shift, state)
                 pixels.index_copy_(1, where, torch.where(keep, old, drawn))
             canvas = pixels.view_as(canvas)
             self._finish(canvas, state)

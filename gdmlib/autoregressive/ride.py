@@ -164,9 +164,12 @@ class RIDE(CausalImage):
         return found.reshape(pixels.shape) + self.whitening.log_det()
 
     def _state(self, n: int, height: int, width: int, visits: Tensor) -> list[Memory]:
-        ring = self.neighbourhood.lag + 1, n, height + 1, self.units
-        blank = self._like().new_zeros(2, *ring)
-        return [tuple(list(part) for part in blank.clone()) for _ in self.layers]
+        blank = self._like().new_zeros(n, height + 1, self.units)
+
+        def ring() -> list[Tensor]:
+            return [blank.clone() for _ in range(self.neighbourhood.lag + 1)]
+
+        return [(ring(), ring()) for _ in self.layers]
 
     def _step(
         self, contexts: Tensor, front: Front, u: Tensor, z: Tensor, state: list[Memory]

@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from torch.autograd import forward_ad
 
-from gdmlib.nn import spatial_lstm as module
-from gdmlib.nn.spatial_lstm import SpatialLSTM, lstm_step, spatial_lstm_step
+from gdmlib.nn import sweep
+from gdmlib.nn.spatial_lstm import Cell, SpatialLSTM, lstm_step, spatial_lstm_step
 from tests.laws.laws import fail_unless
 
 CELLS = ["paper", "stable"]
@@ -25,7 +25,7 @@ def generator():
     return torch.Generator().manual_seed(0)
 
 
-def layer(dim_input: int = 3, units: int = 4, cell: module.Cell = "paper") -> SpatialLSTM:
+def layer(dim_input: int = 3, units: int = 4, cell: Cell = "paper") -> SpatialLSTM:
     generator = torch.Generator().manual_seed(1)
     made = SpatialLSTM(dim_input, units, cell=cell, generator=generator).double()
     with torch.no_grad():
@@ -98,14 +98,14 @@ def test_swapped_forget_gates_are_rejected():
 
 
 def test_states_differ_if_one_gradient_is_wrong(monkeypatch):
-    backward = module._Sweep.backward
+    backward = sweep.Sweep.backward
 
     def forgetful(ctx, *grads):
         found = list(backward(ctx, *grads))
         found[2] = found[2] * 1.001
         return tuple(found)
 
-    monkeypatch.setattr(module._Sweep, "backward", staticmethod(forgetful))
+    monkeypatch.setattr(sweep.Sweep, "backward", staticmethod(forgetful))
     with pytest.raises(AssertionError, match="law 4, fast = slow"):
         check_diagonals(layer(), inputs(3, 5))
 
@@ -124,7 +124,7 @@ def test_gradcheck_of_the_sweep(cell):
 
 
 def test_inference_mode_leaves_no_trace():
-    module._diagonals.cache_clear()
+    sweep.diagonals.cache_clear()
     lstm, x = layer(), inputs(3, 4)
     with torch.inference_mode():
         first = lstm(x)
@@ -214,7 +214,7 @@ def test_bad_sizes():
 # --- memories that grow
 
 
-def greedy(cell: module.Cell) -> SpatialLSTM:
+def greedy(cell: Cell) -> SpatialLSTM:
     """Return a layer that adds 1 in each cell, and forgets as much as the input says."""
     lstm = SpatialLSTM(2, 9, cell=cell)
     with torch.no_grad():
