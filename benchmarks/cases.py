@@ -16,7 +16,8 @@ from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_
 
 from benchmarks import peer
 from benchmarks.timing import TABLE, Case, Work
-from gdmlib.autoregressive import FVSBN, MADE, NADE, GatedPixelCNN, PixelCNN, SpatialLSTM
+from gdmlib.autoregressive import FVSBN, MADE, NADE, GatedPixelCNN, PixelCNN
+from gdmlib.nn.spatial_lstm import SpatialLSTM
 
 GROWTH = (7, 14, 28, 56)
 BATCH = 128

@@ -2,9 +2,10 @@
 
 Besides ``log_prob``, ``sample`` and ``event_shape``, as every density has, these models offer
 
-- what each factor of the chain rule says about its pixel: ``logits(x) -> (B, d)`` of the binary
-  models, ``pixel_log_prob(x)`` of MCGSM and RIDE, ``pixel_distribution(x)`` of the PixelCNN family;
-- ``complete(x, known, generator=None)``, which draws the pixels that are not known.
+- ``conditional_log_prob(x)``, what each factor of the chain rule says about its pixel, beside
+  ``logits(x)`` of the binary models and ``pixel_distribution(x)`` of the PixelCNN family;
+- ``complete(x, known, generator=None)``, which draws the pixels that are not known; not by
+  ``MultiscaleMCGSM``, whose factors are coefficients and not pixels.
 
 The mixture of Bernoullis, which is not built on the chain rule, is the baseline to beat.
 
@@ -15,7 +16,8 @@ others are trained by `gdmlib.training.train`.
 from gdmlib.autoregressive.bernoulli import BernoulliMixture
 from gdmlib.autoregressive.fvsbn import FVSBN, Strength, distances
 from gdmlib.autoregressive.made import MADE
-from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMImage, MCGSMPatch, train_mcgsm
+from gdmlib.autoregressive.mcgsm import MCGSM, train_mcgsm
+from gdmlib.autoregressive.mcgsm_images import MCGSMImage, MCGSMPatch
 from gdmlib.autoregressive.mcgsm_multiscale import MultiscaleMCGSM
 from gdmlib.autoregressive.nade import NADE
 from gdmlib.autoregressive.neighbourhood import Neighbourhood
@@ -24,13 +26,7 @@ from gdmlib.autoregressive.pixels.gated import GatedLayer, GatedPixelCNN
 from gdmlib.autoregressive.pixels.model import plain_sample
 from gdmlib.autoregressive.pixels.pixelcnn import PixelCNN
 from gdmlib.autoregressive.pixels.row_lstm import RowLSTM
-from gdmlib.autoregressive.ride import (
-    RIDE,
-    FlipEnsemble,
-    SpatialLSTM,
-    lstm_step,
-    spatial_lstm_step,
-)
+from gdmlib.autoregressive.ride import RIDE
 from gdmlib.data.quantise import quantise
 from gdmlib.nn.masked_conv import MaskedConv2d
 
@@ -41,7 +37,6 @@ __all__ = [
     "NADE",
     "RIDE",
     "BernoulliMixture",
-    "FlipEnsemble",
     "GatedLayer",
     "GatedPixelCNN",
     "MCGSMImage",
@@ -51,14 +46,11 @@ __all__ = [
     "Neighbourhood",
     "PixelCNN",
     "RowLSTM",
-    "SpatialLSTM",
     "Strength",
     "dependence_map",
     "distances",
-    "lstm_step",
     "past",
     "plain_sample",
     "quantise",
-    "spatial_lstm_step",
     "train_mcgsm",
 ]

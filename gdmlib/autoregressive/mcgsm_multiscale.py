@@ -27,15 +27,19 @@ of the planes and the shape of the windows are ours.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
 
-from gdmlib._checks import check_count, check_dtype, check_tensor
+from gdmlib._checks import check_count, check_event_shape, check_events, check_tensor
+from gdmlib.autoregressive.causal_image import CausalImage, Front
 from gdmlib.autoregressive.mcgsm import MCGSM
-from gdmlib.autoregressive.neighbourhood import CausalImage, Neighbourhood
+from gdmlib.autoregressive.mcgsm_images import at_most
+from gdmlib.autoregressive.neighbourhood import Neighbourhood
+from gdmlib.densities.density import Density
+from gdmlib.nn.precision import full_precision
 
 BASIS = ((1, 1, 1, 1), (1, -1, 1, -1), (1, 1, -1, -1), (1, -1, -1, 1))
 """Twice the Haar basis of 2 x 2 pixels: the sum, and differences of columns, rows and diagonals."""
@@ -130,20 +134,21 @@ class Plane(CausalImage):
         rows = self.conditional.log_prob(pixels.flatten(), seen.flatten(0, 2))
         return rows.reshape(pixels.shape)
 
-    def _step(
-        self, contexts: Tensor, rows: Tensor, columns: Tensor, u: Tensor, z: Tensor, state: Any
-    ) -> Tensor:
-        seen = torch.cat([contexts, self.windows[:, rows, columns]], dim=-1)
+    def _state(self, n: int, height: int, width: int, visits: Tensor) -> Tensor:
+        """Return the windows in the order in which they are looked through."""
+        return self.windows.flatten(1, 2)[:, visits]
+
+    def _step(self, contexts: Tensor, front: Front, u: Tensor, z: Tensor, state: Any) -> Tensor:
+        seen = torch.cat([contexts, state[:, front.visits]], dim=-1)
         return self.conditional.draw(seen.flatten(0, 1), u.flatten(), z.flatten()).reshape(u.shape)
 
-    def _reference(self) -> Tensor:
-        return self.conditional.eta
 
-
-class MultiscaleMCGSM(nn.Module):
+class MultiscaleMCGSM(Density):
     """A density of grey images: a coarse image, then the details of each finer level.
 
-    A new model has standard normal experts; use ``fit``.
+    A new model has standard normal experts; use ``fit``. There is no ``complete``: what is visited
+    in order are coefficients, and a known pixel fixes none of them, but a sum over all levels.
+    `refine` draws the rest where the coarse image is known.
 
     Args:
         levels: How often the image is halved, at least once.
@@ -159,55 +164,54 @@ class MultiscaleMCGSM(nn.Module):
 
     Attributes:
         conditionals: One `MCGSM` a plane, 1 + 3 · levels of them, in the order of `chain`.
-
-    Raises:
-        ValueError: If a number is out of range, or the image cannot be halved so often.
     """
 
     def __init__(
         self,
-        levels: int = 2,
+        levels: SupportsIndex = 2,
         neighbourhood: Neighbourhood | None = None,
-        radius: int = 1,
-        components: int = 8,
-        scales: int = 4,
-        features: int | None = None,
         *,
+        radius: SupportsIndex = 1,
+        components: SupportsIndex = 8,
+        scales: SupportsIndex = 4,
+        features: SupportsIndex | None = None,
         event_shape: Sequence[int] = (1, 32, 32),
         padding: float = 0.5,
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
         self.levels = check_count(levels, "levels")
-        if isinstance(radius, bool) or not isinstance(radius, int) or radius < 0:
-            raise ValueError(f"radius: expected an integer of at least 0, got {radius!r}")
-        shape = tuple(event_shape)
-        if len(shape) != 3 or shape[0] != 1 or min(shape) < 1:
-            raise ValueError(f"event_shape: expected (1, height, width), got {shape}")
-        check_divides(shape, levels, "event_shape")
+        self.radius = check_count(radius, "radius", least=0)
+        self.event_shape = check_event_shape(event_shape, image=True, channels=1)
+        check_divides(self.event_shape, self.levels, "event_shape")
         self.neighbourhood = neighbourhood or Neighbourhood.half_plane(2, 2)
-        self.radius = radius
-        self.event_shape = torch.Size(shape)
         self.padding = padding
-        own, window = len(self.neighbourhood), (2 * radius + 1) ** 2
-        sizes = [own, *[own + k * window for _ in range(levels) for k in (1, 2, 3)]]
+        own, window = len(self.neighbourhood), (2 * self.radius + 1) ** 2
+        sizes = [own, *[own + k * window for _ in range(self.levels) for k in (1, 2, 3)]]
         self.conditionals = nn.ModuleList(
-            MCGSM(d, components, scales, _at_most(features, d), generator=generator) for d in sizes
+            MCGSM(
+                d,
+                components=components,
+                scales=scales,
+                features=at_most(features, d),
+                generator=generator,
+            )
+            for d in sizes
         )
 
     @classmethod
     def fit(
         cls,
         images: Iterable[Tensor],
-        levels: int = 2,
+        levels: SupportsIndex = 2,
         neighbourhood: Neighbourhood | None = None,
-        radius: int = 1,
-        components: int = 8,
-        scales: int = 4,
-        features: int | None = None,
         *,
-        n_iter: int = 200,
-        n_pairs: int | None = None,
+        radius: SupportsIndex = 1,
+        components: SupportsIndex = 8,
+        scales: SupportsIndex = 4,
+        features: SupportsIndex | None = None,
+        n_iter: SupportsIndex = 200,
+        n_pairs: SupportsIndex | None = None,
         valid: Iterable[Tensor] | None = None,
         event_shape: Sequence[int] = (1, 32, 32),
         padding: float = 0.5,
@@ -227,16 +231,16 @@ class MultiscaleMCGSM(nn.Module):
             generator: Source of randomness.
 
         Raises:
-            ValueError: If an image cannot be halved so often, or a plane has too few coefficients
-                to learn from.
+            ValueError: If a plane has too few coefficients to learn from.
         """
         images, held_out = list(images), None if valid is None else list(valid)
-        options = (components, scales, features)
         model = cls(
             levels,
             neighbourhood,
-            radius,
-            *options,
+            radius=radius,
+            components=components,
+            scales=scales,
+            features=features,
             event_shape=event_shape,
             padding=padding,
             generator=generator,
@@ -249,25 +253,25 @@ class MultiscaleMCGSM(nn.Module):
                     f"{x.shape[1]} numbers; give more or larger images (crops that are shifted by "
                     "a few pixels count), fewer levels, or a smaller neighbourhood"
                 )
+            seen = None if held_out is None else model.pairs(held_out, index, n_pairs, generator)
             model.conditionals[index] = MCGSM.fit(
                 x,
                 y,
-                components,
-                scales,
-                _at_most(features, x.shape[1]),
+                components=components,
+                scales=scales,
+                features=at_most(features, x.shape[1]),
                 n_iter=n_iter,
-                valid=None
-                if held_out is None
-                else model.pairs(held_out, index, n_pairs, generator),
+                valid=seen,
                 generator=generator,
             )
         return model
 
+    @full_precision
     def pairs(
         self,
         images: Iterable[Tensor],
         index: int,
-        n: int | None = None,
+        n: SupportsIndex | None = None,
         generator: Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return what the model of plane ``index`` learns from: contexts, (M, D), and values, (M,).
@@ -277,7 +281,8 @@ class MultiscaleMCGSM(nn.Module):
         images, parts = list(images), []
         if not images:
             raise ValueError("images: expected at least one, got none")
-        each = None if n is None else -(-check_count(n, "n_pairs") // len(images))
+        n = None if n is None else check_count(n, "n_pairs")
+        each = None if n is None else -(-n // len(images))
         for image in images:
             check_tensor(image, "images", shape=(1, "H", "W"), floating=True)
             check_divides(image.shape, self.levels)
@@ -290,14 +295,12 @@ class MultiscaleMCGSM(nn.Module):
             parts.append((x, y))
         return torch.cat([x for x, _ in parts])[:n], torch.cat([y for _, y in parts])[:n]
 
-    def log_prob(self, images: Tensor) -> Tensor:
-        """Return the log-density of each image, shape (B, 1, H, W) -> (B,), in nats.
+    def check(self, x: Tensor, name: str = "images") -> Tensor:
+        """Return images, (B, 1, H, W) of any size that is a multiple of 2^levels, if valid."""
+        check_divides(self.support.check(x, name, (1, "H", "W"), self._like()).shape, self.levels)
+        return x
 
-        The images may have any size that is a multiple of 2^levels.
-        """
-        planes = [term.sum(dim=(1, 2)) for term in self.plane_log_prob(images)]
-        return torch.stack(planes).sum(dim=0)
-
+    @full_precision
     def plane_log_prob(self, images: Tensor) -> list[Tensor]:
         """Return the log-density of each coefficient given those before it, a plane at a time.
 
@@ -305,31 +308,40 @@ class MultiscaleMCGSM(nn.Module):
             images: Shape (B, 1, H, W).
 
         Returns:
-            Shape (B, h, w) each, the coarsest plane, then three for each level, in nats.
+            Shape (B, 1, h, w) each, the coarsest plane, then three for each level, in nats.
         """
-        check_tensor(images, "images", shape=("B", 1, "H", "W"), floating=True)
-        check_dtype(images, "images", self._model(0).eta)
-        check_divides(images.shape, self.levels)
         return [
-            self._plane(index, known).pixel_log_prob(plane[:, None])
-            for index, (plane, known) in enumerate(self._chain(images))
+            self._plane(index, known).conditional_log_prob(plane[:, None])
+            for index, (plane, known) in enumerate(chain(self.check(images), self.levels))
         ]
 
-    @torch.no_grad()
-    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        """Draw n images, shape (n, *event_shape)."""
+    def conditional_log_prob(self, images: Tensor) -> Tensor:
+        """Return the same as pictures, (B, 1, H, W): the coarsest plane is at the top left.
+
+        The details of each level are to the right of what is coarser, below, and below right.
+        """
+        picture, *details = self.plane_log_prob(images)
+        for right, below, both in zip(details[::3], details[1::3], details[2::3], strict=True):
+            rows = torch.cat([picture, right], dim=3), torch.cat([below, both], dim=3)
+            picture = torch.cat(rows, dim=2)
+        return picture
+
+    def _log_prob(self, x: Tensor) -> Tensor:
+        return torch.stack([t.sum(dim=(1, 2, 3)) for t in self.plane_log_prob(x)]).sum(dim=0)
+
+    def _sample(self, n: int, generator: Generator | None) -> Tensor:
         height, width = (size // 2**self.levels for size in self.event_shape[1:])
-        nothing = self._model(0).eta.new_zeros(check_count(n), 0, height, width)
+        nothing = self._like().new_zeros(n, 0, height, width)
         return self.refine(self._plane(0, nothing).sample(n, generator), generator)
 
+    @full_precision
     @torch.no_grad()
     def refine(self, coarse: Tensor, generator: Generator | None = None) -> Tensor:
-        """Draw the details of coarse images, (n, 1, h, w) -> (n, 1, h · 2^levels, w · 2^levels).
+        """Draw the details of coarse images, (B, 1, h, w) -> (B, 1, h · 2^levels, w · 2^levels).
 
         A pixel of ``coarse`` is 2^levels times the mean of the pixels that it stands for.
         """
-        check_tensor(coarse, "coarse", shape=("n", 1, "h", "w"), floating=True)
-        check_dtype(coarse, "coarse", self._model(0).eta)
+        check_events(coarse, "coarse", (1, "h", "w"), self._like())
         for level in range(self.levels):
             known = coarse
             for k in range(3):
@@ -337,9 +349,6 @@ class MultiscaleMCGSM(nn.Module):
                 known = torch.cat([known, plane.sample(len(known), generator)], dim=1)
             coarse = inverse_haar(known)
         return coarse
-
-    def _chain(self, images: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        return chain(images, self.levels)
 
     def _model(self, index: int) -> MCGSM:
         model = self.conditionals[index]
@@ -361,7 +370,3 @@ def check_divides(shape: Sequence[int], levels: int, name: str = "images") -> No
             f"{name}: {height} x {width} pixels cannot be halved {levels} times; expected "
             f"multiples of {block}; {fits if min(height, width) >= block else ''}use fewer levels"
         )
-
-
-def _at_most(features: int | None, size: int) -> int | None:
-    return None if features is None else min(features, size)

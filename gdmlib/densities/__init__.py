@@ -18,6 +18,7 @@ parameters. Both are saved by ``state_dict`` and moved by ``.to(...)``.
 from gdmlib.densities.categorical import Categorical, multinomial_log_prob
 from gdmlib.densities.class_conditional import ClassConditional
 from gdmlib.densities.discretised_logistic import DiscretisedLogisticMixture
+from gdmlib.densities.flip_ensemble import FlipEnsemble
 from gdmlib.densities.gaussian import MultivariateNormal
 from gdmlib.densities.logistic import LogisticRegression, MultinomialLogisticRegression
 from gdmlib.densities.mixture import GaussianMixture
@@ -28,6 +29,7 @@ __all__ = [
     "Categorical",
     "ClassConditional",
     "DiscretisedLogisticMixture",
+    "FlipEnsemble",
     "GaussianMixture",
     "GaussianScaleMixture",
     "LogisticRegression",

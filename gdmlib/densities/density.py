@@ -175,6 +175,10 @@ class ConditionalDensity(Model, ABC):
         """Return log p(y | x), shapes (B,) and (B, d) -> (B,), in nats."""
         return self._log_prob(*self._check_pairs(y, x))
 
+    def score(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return what each pair costs, shapes (B, d) and (B,) -> (B,): -log p(y | x), in nats."""
+        return -self.log_prob(y, x)
+
     @torch.no_grad()
     def sample(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         """Draw a y for each x, shape (B, d) -> (B,)."""

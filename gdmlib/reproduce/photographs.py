@@ -61,7 +61,7 @@ def _coordinates(fitting: Fitting, x: Tensor, valid: Tensor) -> Fitted:
         fitting.job.progress("coordinate", fitting.number * d + i + 1, fitting.of * d)
     patch = MCGSMPatch(models)
     return patch, {
-        "parameters": sum(p.numel() for p in patch.parameters()),
+        "parameters": patch.num_parameters,
         "best epochs": best,
         "validation": -float(scores(patch, valid).mean()),
     }
@@ -135,7 +135,7 @@ def _mcgsm_images(fitting: Fitting, x: list[Tensor], valid: list[Tensor], part: 
     return MCGSMImage(model, _context(fitting)), {
         "MCGSM, best epoch": history.best_epoch,
         "MCGSM, validation (bit/px)": -min(history.valid["loss"]) / math.log(2),
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": model.num_parameters,
     }
 
 
@@ -154,7 +154,7 @@ def _from_mcgsm(
         generator=fitting.generator,
         **options,
     )
-    return fitting.place(model.start(images, conditional)), begun
+    return fitting.place(model.initialise(images, conditional)), begun
 
 
 def _ride_images(fitting: Fitting, x: list[Tensor], valid: list[Tensor]) -> Fitted:
@@ -189,7 +189,7 @@ def _ride_images(fitting: Fitting, x: list[Tensor], valid: list[Tensor]) -> Fitt
     )
     return model, {
         **begun["details"],
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": model.num_parameters,
         "best epoch": history.best_epoch,
         "validation, crops (bit/px)": -min(history.valid["loss"]) / math.log(2),
     }
@@ -226,12 +226,12 @@ def _ride_patches(fitting: Fitting, x: Tensor, valid: Tensor) -> Fitted:
         fitting.place(x[:, None]),
         **fitting.settings(train),
         **fitting.keeping(),
-        loss=lambda model, x: -model.pixel_log_prob(x).mean(),
+        loss=lambda model, x: -model.conditional_log_prob(x).mean(),
         prepare=fresh,
         generator=fitting.generator,
     )
     return model, {
-        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters": model.num_parameters,
         "validation": validation(model),
         "validation, before the memory was trained": begun,
     }
@@ -239,7 +239,7 @@ def _ride_patches(fitting: Fitting, x: Tensor, valid: Tensor) -> Fitted:
 
 def _of_patches(model: nn.Module, x: Tensor) -> Tensor:
     """Return nats a patch, without its last pixel, (n, s, s) -> (n,)."""
-    found = model.pixel_log_prob(x[:, None])  # type: ignore[operator]
+    found = model.conditional_log_prob(x[:, None])[:, 0]  # type: ignore[operator]
     return -but_last(found).double().sum(dim=1)
 
 

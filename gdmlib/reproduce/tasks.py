@@ -180,12 +180,6 @@ def _stand_in_images(noise_seed: int) -> Splits:
     return _whole(_stand_in_photographs(), noise_seed, "stand-in")
 
 
-def _rate(model: nn.Module, images: Tensor) -> Tensor:
-    """Return nats a pixel of the interior, the mean of each image."""
-    found = model.interior_log_prob(images)  # type: ignore[operator]
-    return -found.double().flatten(1).mean(dim=1)
-
-
 PATCHES = Task(
     "BSDS300, grey 8 × 8 patches without the mean (63 dimensions)",
     _bsds300_patches,
@@ -208,5 +202,4 @@ IMAGES = Task(
     unit="bit/px",
     better="higher",
     nats=math.log(2),
-    score=_rate,
 )

@@ -14,7 +14,7 @@ from tests.laws import laws
 from tests.laws.causality import check_causal
 from tests.laws.image_laws import check_sweep
 from tests.laws.registry import BY_NAME
-from tests.laws.registry_images import CAUSAL, CORNER, LEFT, multiscale
+from tests.laws.registry_images import CAUSAL, CORNER, LEFT, multiscale, sizes
 
 CASE = BY_NAME["MultiscaleMCGSM, 2 x 2 pixels"]
 
@@ -138,9 +138,23 @@ def test_planes_add_up():
     model = multiscale((1, 8, 8), levels=2, radius=1)
     images = normal(3, 1, 8, 12)
     planes = model.plane_log_prob(images)
-    assert [tuple(plane.shape) for plane in planes] == [(3, 2, 3)] * 4 + [(3, 4, 6)] * 3
+    assert [tuple(plane.shape) for plane in planes] == [(3, 1, 2, 3)] * 4 + [(3, 1, 4, 6)] * 3
     total = sum(plane.flatten(1).sum(dim=1) for plane in planes)
     torch.testing.assert_close(model.log_prob(images), total)
+
+
+def test_conditionals_are_pictures_of_the_planes():
+    model = multiscale((1, 8, 8), levels=2, radius=1)
+    images = normal(3, 1, 8, 12)
+    picture, planes = model.conditional_log_prob(images), model.plane_log_prob(images)
+    assert picture.shape == (3, 1, 8, 12)
+    torch.testing.assert_close(picture.sum(dim=(1, 2, 3)), model.log_prob(images))
+    assert torch.equal(picture[..., :2, :3], planes[0])
+    assert torch.equal(picture[..., :2, 3:6], planes[1])
+    assert torch.equal(picture[..., 2:4, :3], planes[2])
+    assert torch.equal(picture[..., 2:4, 3:6], planes[3])
+    assert torch.equal(picture[..., :4, 6:], planes[4])
+    assert torch.equal(picture[..., 4:, 6:], planes[6])
 
 
 class ForgetsTheJacobian(MultiscaleMCGSM):
@@ -209,7 +223,12 @@ def test_another_neighbourhood_is_seen(neighbourhood, message):
 
 def test_a_plane_is_drawn_in_wavefronts():
     inner = multiscale((1, 8, 8), radius=1).conditionals[2]
-    check_sweep(Plane(inner, CORNER, normal(3, 2, 6, 7), 1, 0.0))
+    plane = Plane(inner, CORNER, normal(3, 2, 6, 7), 1, 0.0)
+
+    def draw(seen, i, j, u, z):
+        return inner.draw(torch.cat([seen, plane.windows], dim=3)[:, i, j], u, z)
+
+    check_sweep(plane, draw)
 
 
 def test_refine_keeps_the_coarse_image(generator):
@@ -252,9 +271,11 @@ def test_fit_sees_further_than_one_scale(generator):
     # A stripe is eight wide: two pixels to the left say nothing about where it ends.
     train, held = stripes(12, 1), stripes(12, 2)
     nb = Neighbourhood([(0, -1), (0, -2)])
-    single = MCGSMImage(MCGSM.fit(*nb.pairs(train, 0.5), 2, 2, n_iter=20, generator=generator), nb)
+    single = MCGSMImage(
+        MCGSM.fit(*nb.pairs(train, 0.5), **sizes(2, 2), n_iter=20, generator=generator), nb
+    )
     many = MultiscaleMCGSM.fit(
-        train, 3, nb, 1, 2, 2, 8, n_iter=12, n_pairs=800, generator=generator
+        train, 3, nb, **sizes(2, 2, 8), n_iter=12, n_pairs=800, generator=generator
     )
     gain = (many.log_prob(held) - single.log_prob(held)).mean().detach() / 1024
     assert float(gain) > 0.05
@@ -277,6 +298,69 @@ def test_pairs_are_few_and_from_every_image(generator):
     assert y.tolist() == [0, 0, 2, 2, 4, 4, 6, 6]
     x, y = model.pairs(images, 3)
     assert (x.shape, y.shape) == ((64, 4 + 27), (64,))
+
+
+def test_pairs_are_at_random_places(generator):
+    model = multiscale((1, 8, 8), radius=1)
+    image = [torch.arange(64.0).reshape(1, 8, 8).double()]
+    found = [model.pairs(image, 0, 5, torch.Generator().manual_seed(s))[1] for s in (0, 0, 1)]
+    assert torch.equal(found[0], found[1])
+    assert set(found[0].tolist()) != set(found[2].tolist())
+
+
+def test_fit_passes_on_what_it_is_given(generator):
+    images = normal(3, 1, 16, 16)
+    model = MultiscaleMCGSM.fit(
+        images,
+        1,
+        CORNER,
+        radius=2,
+        components=3,
+        scales=2,
+        n_iter=2,
+        event_shape=(1, 4, 6),
+        padding=0.2,
+        generator=generator,
+    )
+    assert model.neighbourhood == CORNER
+    assert [inner.dim_context for inner in model.conditionals] == [4, 29, 54, 79]
+    assert [len(inner.history) for inner in model.conditionals] == [3] * 4
+    assert model.conditionals[0].eta.shape == (3, 2)
+    assert model.sample(1, generator).shape == (1, 1, 4, 6)
+    assert model.padding == 0.2
+
+
+def test_fit_stops_where_held_out_images_are_worse():
+    images, held = normal(1, 1, 16, 16), normal(4, 1, 16, 16, seed=2)
+    options = {**sizes(4, 4), "radius": 0, "n_iter": 100}
+    models = [
+        MultiscaleMCGSM.fit(images, 1, CORNER, valid=v, generator=torch.Generator(), **options)
+        for v in (held, None)
+    ]
+    careful, greedy = (float(m.log_prob(held).mean().detach()) for m in models)
+    assert careful > greedy + 1
+
+
+def test_fit_needs_no_gradients_around_it():
+    with torch.no_grad():
+        model = MultiscaleMCGSM.fit(normal(2, 1, 16, 16), 1, CORNER, **sizes(1, 1), n_iter=2)
+    assert len(model.conditionals[3].history) == 3
+
+
+@torch.no_grad()
+def test_mixed_precision_changes_nothing():
+    model, x = multiscale((1, 8, 8), radius=1).float(), normal(2, 1, 8, 8).float()
+    calls = [
+        lambda: model.log_prob(x),
+        lambda: model.conditional_log_prob(x),
+        lambda: model.sample(2, torch.Generator().manual_seed(0)),
+        lambda: model.refine(x, torch.Generator().manual_seed(0)),
+        lambda: model.pairs(x, 2)[0],
+    ]
+    for call in calls:
+        expected = call()
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(call(), expected)
 
 
 def test_same_generator_same_fit():
@@ -303,8 +387,8 @@ def test_same_generator_same_fit():
     ("call", "message"),
     [
         (lambda: MultiscaleMCGSM(0), "levels: expected at least 1"),
-        (lambda: MultiscaleMCGSM(radius=-1), "radius: expected an integer of at least 0"),
-        (lambda: MultiscaleMCGSM(radius=1.5), "radius: expected an integer of at least 0"),
+        (lambda: MultiscaleMCGSM(radius=-1), "radius: expected at least 0, got -1"),
+        (lambda: MultiscaleMCGSM(radius=1.5), "radius: expected an integer, got 1.5"),
         (lambda: MultiscaleMCGSM(event_shape=(32, 32)), r"event_shape: expected \(1, height"),
         (
             lambda: MultiscaleMCGSM(3, event_shape=(1, 32, 20)),
@@ -317,7 +401,7 @@ def test_same_generator_same_fit():
         ),
         (lambda: multiscale().log_prob(normal(1, 3, 4, 4)), r"expected shape \(B, 1, H, W\)"),
         (lambda: multiscale().log_prob(normal(1, 1, 4, 4).float()), "expected torch.float64"),
-        (lambda: multiscale().refine(normal(1, 4, 4)), r"coarse: expected shape \(n, 1, h, w\)"),
+        (lambda: multiscale().refine(normal(1, 4, 4)), r"coarse: expected shape \(B, 1, h, w\)"),
         (lambda: multiscale().refine(normal(1, 1, 4, 4).float()), "expected torch.float64"),
         (lambda: haar(normal(1, 1, 3, 4)), "3 x 4 pixels cannot be halved 1 times"),
         (lambda: inverse_haar(normal(1, 1, 3, 4)), r"coefficients: expected shape \(B, 4, H, W\)"),

@@ -12,16 +12,10 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from gdmlib.autoregressive.neighbourhood import CausalImage
+from gdmlib.autoregressive.causal_image import CausalImage
 
 from .domains import interval
 from .laws import fail_unless
-
-
-def conditionals(model: CausalImage, images: Tensor) -> Tensor:
-    """Return log p(pixel | pixels before it), shape (B, 1, H, W) -> (B, H, W)."""
-    method = getattr(model, "conditional_log_prob", None) or model.pixel_log_prob
-    return method(images).reshape(len(images), *images.shape[2:])
 
 
 def check_pixels_normalised(model: CausalImage, image: Tensor, tolerance: float = 1e-7) -> None:
@@ -37,7 +31,7 @@ def check_pixels_normalised(model: CausalImage, image: Tensor, tolerance: float 
         for j in range(image.shape[2]):
             images = image.repeat(len(line.points), 1, 1, 1)
             images[:, 0, i, j] = line.points
-            log_prob = conditionals(model, images).detach()[:, i, j]
+            log_prob = model.conditional_log_prob(images).detach()[:, 0, i, j]
             total = float(line.cell_probabilities(log_prob).sum())
             fail_unless(
                 abs(total - 1) <= tolerance,
@@ -60,7 +54,7 @@ def check_causality(
     """
     _, height, width = image.shape
     jacobian = torch.autograd.functional.jacobian(
-        lambda x: conditionals(model, x[None])[0], image, vectorize=False
+        lambda x: model.conditional_log_prob(x[None])[0, 0], image, vectorize=False
     )[:, :, 0]
     for i, j in _pixels(height, width):
         for k, m in _pixels(height, width):
@@ -81,12 +75,26 @@ def check_causality(
                 )
 
 
-def check_sweep(model: CausalImage, n: int = 3, seed: int = 0) -> None:
-    """Images drawn in wavefronts are those that are drawn pixel by pixel with the same noise."""
-    fast = model.sample(n, torch.Generator().manual_seed(seed))
-    model._order = _raster  # type: ignore[method-assign]
-    slow = model.sample(n, torch.Generator().manual_seed(seed))
-    del model._order
+def check_sweep(
+    model: CausalImage, draw: Callable[[Tensor, int, int, Tensor, Tensor], Tensor], n: int = 3
+) -> None:
+    """Images drawn in wavefronts are those that are drawn pixel by pixel with the same noise.
+
+    Args:
+        model: Float64.
+        draw: Draws pixel (i, j), shape (n,), from the contexts of all pixels, (n, H, W, D), i, j,
+            and its noise u and z, (n,).
+        n: How many images.
+    """
+    fast = model.sample(n, torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    slow = torch.zeros_like(fast)
+    u = torch.rand(fast.numel(), generator=generator, dtype=torch.float64).view_as(fast)[:, 0]
+    z = torch.randn(fast.shape, generator=generator, dtype=torch.float64)[:, 0]
+    with torch.no_grad():
+        for i, j in _pixels(*fast.shape[2:]):
+            seen = model.neighbourhood.contexts(model.neighbourhood.pad(slow[:, 0], model.padding))
+            slow[:, 0, i, j] = draw(seen, i, j, u[:, i, j], z[:, i, j])
     fail_unless(
         torch.allclose(fast, slow, rtol=0, atol=1e-10),
         "4, fast = slow",
@@ -97,8 +105,3 @@ def check_sweep(model: CausalImage, n: int = 3, seed: int = 0) -> None:
 
 def _pixels(height: int, width: int) -> Iterator[tuple[int, int]]:
     return ((i, j) for i in range(height) for j in range(width))
-
-
-def _raster(height: int, width: int) -> Iterator[tuple[Tensor, Tensor]]:
-    for i, j in _pixels(height, width):
-        yield torch.tensor([i]), torch.tensor([j])

@@ -11,10 +11,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gdmlib.autoregressive.mcgsm import MCGSM, MCGSMImage, MCGSMPatch
+from gdmlib.autoregressive.mcgsm import MCGSM
+from gdmlib.autoregressive.mcgsm_images import MCGSMImage, MCGSMPatch
 from gdmlib.autoregressive.mcgsm_multiscale import MultiscaleMCGSM, chain, inverse_haar
 from gdmlib.autoregressive.neighbourhood import Neighbourhood
-from gdmlib.autoregressive.ride import RIDE, FlipEnsemble
+from gdmlib.autoregressive.ride import RIDE
+from gdmlib.densities.flip_ensemble import FlipEnsemble
 from gdmlib.densities.scale_mixture import GaussianScaleMixture
 
 from .builders import randomise, seeded, tensor
@@ -49,10 +51,13 @@ def plane(shift: float = 0.0) -> GaussianScaleMixture:
     )
 
 
+def sizes(components: int, scales: int, features: int | None = None) -> dict[str, int | None]:
+    """Return the sizes of an MCGSM."""
+    return {"components": components, "scales": scales, "features": features}
+
+
 def conditional(dim_context: int = 3, seed: int = 1) -> MCGSM:
-    return randomise(
-        MCGSM(dim_context, components=3, scales=2, features=2, generator=seeded()), seed
-    )
+    return randomise(MCGSM(dim_context, **sizes(3, 2, 2), generator=seeded()), seed)
 
 
 def patch(seed: int = 1) -> MCGSMPatch:
@@ -64,15 +69,15 @@ LEFT = Neighbourhood([(0, -1)])
 
 
 def mcgsm_image(shape: Sequence[int] = (1, 2, 2), seed: int = 1, size: float = 0.2) -> MCGSMImage:
-    inner = randomise(MCGSM(4, components=2, scales=2, features=3, generator=seeded()), seed, size)
+    inner = randomise(MCGSM(4, **sizes(2, 2, 3), generator=seeded()), seed, size)
     return MCGSMImage(inner, CORNER, shape, padding=0.3)
 
 
 def ride(
     shape: Sequence[int] = (1, 2, 2), seed: int = 1, size: float = 0.2, **options: object
 ) -> RIDE:
-    sizes = {"units": 3, "layers": 2, "components": 2, "scales": 2, "features": 2}
-    model = RIDE(CORNER, **sizes, event_shape=shape, generator=seeded(), **options)
+    options = {"units": 3, "layers": 2, **sizes(2, 2, 2), "event_shape": shape, **options}
+    model = RIDE(CORNER, generator=seeded(), **options)
     return randomise(model, seed, size)
 
 
@@ -88,8 +93,8 @@ def multiscale(
     context: Neighbourhood = CORNER,
     kind: type[MultiscaleMCGSM] = MultiscaleMCGSM,
 ) -> MultiscaleMCGSM:
-    sizes = {"components": 2, "scales": 2, "features": 2, "event_shape": shape}
-    model = kind(levels, context, radius, **sizes, padding=0.3, generator=seeded())
+    options = {"radius": radius, **sizes(2, 2, 2), "event_shape": shape, "padding": 0.3}
+    model = kind(levels, context, **options, generator=seeded())
     randomise(model, seed, size=0.1)
     with torch.no_grad():
         for inner in model.conditionals:
