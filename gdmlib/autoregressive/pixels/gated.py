@@ -55,7 +55,7 @@ class GatedLayer(Layer):
         """Return the features of both stacks, each (B, p, H, W)."""
         a = self.shift_above(self.above(v), labels)
         b = self.shift_left(self.left(h), labels)
-        return gate(a), h + self.mix(self.dropout(gate(b + self.link(a))))
+        return gate(a), h + self.mix(self.dropout(gate(b.add_(self.link(a)))))
 
     def memory(self, n: int, width: int, labels: Tensor | None) -> _GatedMemory:
         """Return an empty memory for n images of this width and these classes."""

@@ -25,7 +25,8 @@ GATE_STD = 0.34
 def gate(a: Tensor, dim: int = 1) -> Tensor:
     """Return tanh of the first half of the channels times the sigmoid of the second half."""
     value, switch = a.chunk(2, dim=dim)
-    return torch.tanh(value) * torch.sigmoid(switch)
+    # Half of the channels lie apart if channels come last; clone() brings them together.
+    return torch.tanh(value.clone()) * torch.sigmoid(switch)
 
 
 def check_features(features: int, colours: int) -> int:
