@@ -179,7 +179,7 @@ def their_fvsbn(size: int) -> Any:
 
 def our_nade(size: int) -> Any:
     """Return the library's NADE."""
-    return NADE((1, size, size), HIDDEN)
+    return NADE((1, size, size), hidden=HIDDEN)
 
 
 def their_nade(size: int) -> Any:
@@ -189,7 +189,7 @@ def their_nade(size: int) -> Any:
 
 def our_made(size: int) -> Any:
     """Return the library's MADE, without direct connections, which the peer's has not."""
-    return MADE((1, size, size), (HIDDEN,), direct=False)
+    return MADE((1, size, size), hidden=HIDDEN, direct=False)
 
 
 def their_made(size: int) -> Any:

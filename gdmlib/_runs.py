@@ -241,7 +241,7 @@ def nade(job: Job) -> Outcome:
     from gdmlib.autoregressive import NADE
 
     hidden = job.config["hidden"]
-    return _neural(job, lambda shape, generator: NADE(shape, hidden, generator=generator))
+    return _neural(job, lambda shape, generator: NADE(shape, hidden=hidden, generator=generator))
 
 
 def made(job: Job) -> Outcome:
@@ -252,6 +252,6 @@ def made(job: Job) -> Outcome:
     return _neural(
         job,
         lambda shape, generator: MADE(
-            shape, hidden, orderings=orderings, dropout=dropout, generator=generator
+            shape, hidden=hidden, orderings=orderings, dropout=dropout, generator=generator
         ),
     )

@@ -18,17 +18,15 @@ from torch.nn.functional import logsigmoid, softplus
 from gdmlib._checks import (
     check_count,
     check_dtype,
+    check_mask,
     check_not_negative,
     check_probabilities,
     check_tensor,
-)
-from gdmlib.autoregressive._binary import (
-    check_binary,
-    check_known,
     check_zeros_and_ones,
-    uniforms,
 )
+from gdmlib._random import uniform
 from gdmlib.densities.categorical import Categorical
+from gdmlib.densities.density import Binary
 
 CHUNK = 10_000  # examples whose components are weighed at a time
 
@@ -123,7 +121,7 @@ class BernoulliMixture(nn.Module):
                 f"a component, got {tuple(x.shape)}"
             )
         if valid is not None:
-            check_binary(valid, "valid", x.shape[1:], x)
+            Binary().check(valid, "valid", x.shape[1:], x)
         model = cls(*_start(x, components, generator))
         best, kept = -math.inf, model.state_dict()
         while len(model.history) < n_iter:
@@ -148,7 +146,7 @@ class BernoulliMixture(nn.Module):
 
     def log_joint(self, x: Tensor) -> Tensor:
         """Return log w_k + log p(x | k), shape (B, *event_shape) -> (B, K), in nats."""
-        return self._log_joint(check_binary(x, "x", self.event_shape, self.weights))
+        return self._log_joint(Binary().check(x, "x", self.event_shape, self.weights).flatten(1))
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Return log p(x) of each event, shape (B, *event_shape) -> (B,), in nats."""
@@ -164,7 +162,7 @@ class BernoulliMixture(nn.Module):
         A mixture has a chain rule as any density has; its factors are mixtures whose weights are
         the responsibilities given the pixels so far.
         """
-        z = check_binary(x, "x", self.event_shape, self.weights)
+        z = Binary().check(x, "x", self.event_shape, self.weights).flatten(1)
         belief = self.weights.log().repeat(len(z), 1)
         columns = []
         for i, a in enumerate(self.log_odds.T):
@@ -190,12 +188,12 @@ class BernoulliMixture(nn.Module):
         Returns:
             Shape (B, *event_shape).
         """
-        z = check_binary(x, "x", self.event_shape, self.weights)
-        fixed = check_known(known, x).to(z)
+        z = Binary().check(x, "x", self.event_shape, self.weights).flatten(1)
+        fixed = check_mask(known, "known", x.shape[1:], x.shape).to(z).expand(x.shape).flatten(1)
         on, off = logsigmoid(self.log_odds), logsigmoid(-self.log_odds)
         seen = (fixed * z) @ on.T + (fixed * (1 - z)) @ off.T
         odds = torch.softmax((self.weights.log() + seen).double(), dim=1)
-        u = uniforms((len(z), 1), self.weights, generator)
+        u = uniform((len(z), 1), self.weights, generator)
         component = (odds.cumsum(dim=1)[:, :-1] <= u).sum(dim=1)
         drawn = self._pixels(component, generator)
         return torch.where(fixed == 1, z, drawn).reshape(x.shape)
@@ -212,7 +210,7 @@ class BernoulliMixture(nn.Module):
         Returns:
             The mean log-likelihood of x in nats *before* the step; the E step has it for free.
         """
-        z = check_binary(x, "x", self.event_shape, self.weights)
+        z = Binary().check(x, "x", self.event_shape, self.weights).flatten(1)
         check_not_negative(smoothing, "smoothing")
         total = torch.zeros_like(self.weights, dtype=torch.float64)
         ones = torch.zeros_like(self.log_odds, dtype=torch.float64)
@@ -237,7 +235,7 @@ class BernoulliMixture(nn.Module):
     def _pixels(self, component: Tensor, generator: Generator | None) -> Tensor:
         """Draw the pixels of one event from each of these components, (n,) -> (n, d)."""
         probs = torch.sigmoid(self.log_odds[component])
-        return (uniforms(probs.shape, probs, generator) < probs).to(probs)
+        return (uniform(probs.shape, probs, generator) < probs).to(probs)
 
 
 def _start(x: Tensor, k: int, generator: Generator | None) -> tuple[Tensor, Tensor]:

@@ -20,8 +20,8 @@ from typing import Protocol
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_count, check_dtype, check_labels, check_tensor
-from gdmlib.autoregressive._binary import check_known, uniforms
+from gdmlib._checks import check_count, check_dtype, check_labels, check_mask, check_tensor
+from gdmlib._random import uniform
 from gdmlib.autoregressive.pixel_heads import LogisticMixtureHead, PixelHead, SoftmaxHead
 from gdmlib.autoregressive.pixelcnn_layers import MaskedConv2d
 from gdmlib.densities.discretised_logistic import check_levels, draw_level
@@ -201,8 +201,8 @@ class PixelModel(nn.Module, ABC):
             Shape (B, C, H, W).
         """
         self._check(x, labels)
-        fixed = check_known(known, x).reshape(x.shape)
-        u = uniforms(x.shape, self._like(), generator)
+        fixed = check_mask(known, "known", x.shape[1:], x.shape).to(x.device).expand(x.shape)
+        u = uniform(x.shape, self._like(), generator)
         return self._draw(x, u, fixed, labels)
 
     def _draw(self, x: Tensor, u: Tensor, known: Tensor, labels: Tensor | None) -> Tensor:
@@ -236,7 +236,7 @@ class PixelModel(nn.Module, ABC):
         like = self._like()
         self._check_labels(labels, check_count(n))
         shape = (n, *self.event_shape)
-        return like.new_zeros(shape), uniforms(shape, like, generator)
+        return like.new_zeros(shape), uniform(shape, like, generator)
 
     # --- checks
 
@@ -327,11 +327,11 @@ def dependence_map(
     labels = None
     if model.num_classes is not None:
         labels = torch.arange(images, device=like.device) % model.num_classes
-    level = uniforms((images, *model.event_shape), like, generator) * model.levels
+    level = uniform((images, *model.event_shape), like, generator) * model.levels
     x = (level.floor() / (model.levels - 1)).requires_grad_()
     numbers = twin._outputs(2 * x - 1, labels)[:, :, row, column]
     log_probs = twin.head.distribution(numbers, x[:, :, row, column])[:, colour]
-    direction = uniforms(log_probs.shape, like, generator)
+    direction = uniform(log_probs.shape, like, generator)
     (slope,) = torch.autograd.grad((direction * log_probs).sum(), x)
     return slope.abs().amax(dim=0)
 

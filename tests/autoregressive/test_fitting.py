@@ -16,7 +16,7 @@ def coins(n=40):
 
 
 def small(hidden=3):
-    return NADE(4, hidden, generator=torch.Generator().manual_seed(0))
+    return NADE(4, hidden=hidden, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_another_configuration_is_not_resumed(tmp_path):
         (small(), {"epochs": 3}, "steps of schedule was 2, now 3"),
         (small(), {"batch_size": 7}, "batch_size was 100, now 7"),
         (small(4), {}, "does not fit what is trained now .*size mismatch"),
-        (MADE(4, (3,)), {}, "does not fit what is trained now"),
+        (MADE(4, hidden=3), {}, "does not fit what is trained now"),
     ]:
         with pytest.raises(CheckpointError, match=says):
             fit_likelihood(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import warnings
 
+import numpy as np
 import pytest
 import torch
 
-from gdmlib.autoregressive import FVSBN, fit_likelihood, mean_nll
+from gdmlib.autoregressive import FVSBN, BernoulliMixture, fit_likelihood, fvsbn_solver, mean_nll
 from gdmlib.autoregressive.fvsbn import BLOCK, distances
 from gdmlib.densities import LogisticRegression
+from tests.autoregressive.completion import check_completion
 
 
 def chain(n: int = 400, d: int = 6, seed: int = 0) -> torch.Tensor:
@@ -83,6 +87,23 @@ def test_completion_takes_one_mask_an_event():
     assert model.complete(x, known).tolist() == [[1, 1], [1, 0]]
 
 
+def test_factors_add_up_in_any_order():
+    model = FVSBN.fit(chain(d=6).reshape(-1, 1, 2, 3), 1.0, ordering=[2, 0, 1, 5, 3, 4])
+    x = chain(5).reshape(-1, 1, 2, 3)
+    factors = model.conditional_log_prob(x)
+    assert factors.shape == x.shape
+    assert torch.allclose(factors.flatten(1).sum(dim=1), model.log_prob(x))
+    terms = -torch.nn.functional.softplus((1 - 2 * x).flatten(1) * model.logits(x))
+    assert torch.allclose(factors.flatten(1), terms)
+
+
+def test_completion_with_an_ordering_that_is_not_its_own_inverse():
+    model = with_weights(
+        [0, 0, 0, 0], [2, 0, 0, 0], [-3, 1, 0, 0], [1, -2, 2, 0], ordering=[2, 0, 3, 1]
+    )
+    check_completion(model, [0, 2])
+
+
 # --- the exact fit
 
 
@@ -140,6 +161,155 @@ def test_a_strength_a_pixel_is_at_least_as_good_for_the_validation_data():
         single = FVSBN.fit(x, strength, ordering=order, tolerance=0.0)
         rows = model.l2[model.ordering] == strength
         assert torch.allclose(model.weight[rows], single.weight[rows], atol=1e-2)
+
+
+def test_the_strengths_are_in_the_order_of_the_image():
+    # Visits 2, 0, 1. Pixel 2, the first, has no weights; pixel 0 is a copy of it, pixel 1 is noise.
+    generator = torch.Generator().manual_seed(0)
+    x, valid = (torch.rand(n, 3, generator=generator).double().round() for n in (40, 400))
+    x[:, 0], valid[:, 0] = x[:, 2], valid[:, 2]
+    model = FVSBN.fit(x, [1e4, 0.1], ordering=[2, 0, 1], valid=valid)
+    assert model.l2.tolist()[:2] == [0.1, 1e4]
+
+
+def test_strengths_may_be_arrays():
+    x, valid = chain(100), chain(100, seed=1)
+    wanted = FVSBN.fit(x, [10.0, 1.0], valid=valid)
+    for l2 in (np.logspace(0, 1, 2), torch.tensor([1.0, 10.0]), (np.int64(1), 10)):
+        assert FVSBN.fit(x, l2, valid=valid).path == wanted.path
+    assert FVSBN.fit(x, np.float64(10)).path[0].train == wanted.path[0].train
+
+
+def test_the_validation_loss_counts_every_chunk():
+    x, valid = chain(50), chain(40, seed=1)
+    valid[:20] = 0
+    whole, pieces = (FVSBN.fit(x, [10.0, 1.0], valid=valid, chunk=n) for n in (10_000, 17))
+    for a, b in zip(whole.path, pieces.path, strict=True):
+        assert b.valid == pytest.approx(a.valid, rel=1e-6)
+        assert b.train == pytest.approx(a.train, rel=1e-6)
+
+
+def test_the_tolerance_ends_the_search():
+    x = chain(d=12)
+    rough, fine = (FVSBN.fit(x, 0.1, tolerance=t).path[0] for t in (10.0, 0.0))
+    assert rough.evaluations < fine.evaluations
+    assert rough.train > fine.train
+
+
+# --- a fit that is worse than none
+
+
+def sparse(n: int, seed: int) -> torch.Tensor:
+    """Return independent pixels that are mostly 0: each weight that is fitted overfits, float64."""
+    generator = torch.Generator().manual_seed(seed)
+    return (torch.rand(n, 40, generator=generator) < 0.1).double()
+
+
+@pytest.mark.parametrize("per_pixel", [True, False])
+def test_without_a_strength_the_fit_is_no_worse_than_independent_pixels(per_pixel):
+    x, valid = sparse(60, 0), sparse(500, 1)
+    alone = mean_nll(BernoulliMixture.fit(x), valid)
+    assert mean_nll(FVSBN.fit(x, 0.1), valid) > alone + 5
+    judged = FVSBN.fit(x, valid=valid, per_pixel=per_pixel)
+    assert mean_nll(judged, valid) <= alone + 1e-9
+    assert judged.path[0].l2 == math.inf
+    assert judged.path[0].valid == pytest.approx(alone, abs=1e-9)
+    assert judged.path[0].evaluations == 0
+    # No pixel is chosen to be worse, and with nothing to learn, none is chosen to have weights.
+    if not per_pixel:
+        assert judged.l2.isinf().all()
+        assert not bool(judged.weight.any())
+    unjudged = FVSBN.fit(x, per_pixel=per_pixel)
+    assert mean_nll(unjudged, valid) < alone + 1  # six examples have chosen
+
+
+def test_without_a_strength_a_tenth_chooses_and_all_are_fitted():
+    x, order = chain(200), [3, 0, 5, 1, 4, 2]
+    model = FVSBN.fit(x, ordering=order, tolerance=0.0)
+    kept_back = torch.arange(200) % 10 == 0
+    chosen = FVSBN.fit(
+        x[~kept_back], valid=x[kept_back], ordering=order, per_pixel=False, tolerance=0.0
+    )
+    assert model.path == chosen.path
+    assert model.l2.tolist() == chosen.l2.tolist()
+    assert len(set(model.l2.tolist())) == 1
+    whole = FVSBN.fit(x, float(model.l2[0]), ordering=order, tolerance=0.0)
+    assert torch.equal(model.weight, whole.weight)
+    assert torch.equal(model.bias, whole.bias)
+
+
+def test_one_example_cannot_choose():
+    with pytest.raises(ValueError, match="x: expected at least 2 examples"):
+        FVSBN.fit(chain(1))
+
+
+def test_a_fit_that_is_worse_than_independent_pixels_says_so():
+    x, valid = sparse(60, 0), sparse(500, 1)
+    with pytest.warns(UserWarning, match="worse than independent pixels.*larger l2") as caught:
+        FVSBN.fit(x, 0.1, valid=valid)
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="worse than independent pixels"):
+        FVSBN.fit(x, [0.1, 0.2], valid=valid, per_pixel=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        FVSBN.fit(x, valid=valid)
+        FVSBN.fit(chain(), 1.0, valid=chain(seed=1))
+
+
+# --- without a penalty
+
+
+def related(n: int = 500, d: int = 12, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    factors = torch.randn(n, 3, generator=generator) @ torch.randn(3, d, generator=generator)
+    return (torch.rand(n, d, generator=generator) < torch.sigmoid(1.5 * factors)).float()
+
+
+def test_a_maximum_that_exists_is_proven_without_a_linear_programme(monkeypatch):
+    monkeypatch.setattr(fvsbn_solver, "is_separable", None)
+    model = FVSBN.fit(related(), 0.0, tolerance=0.0)
+    assert float(model.weight.detach().abs().max()) < 20
+
+
+def test_nothing_is_proven_that_a_linear_programme_denies(monkeypatch):
+    # Few examples: some pixels are separable and some are not.
+    denied, proven = 0, 0
+    real = fvsbn_solver._proves
+
+    def both(residual, past):
+        nonlocal denied, proven
+        found = real(residual, past)
+        separable = fvsbn_solver.is_separable(past, (residual > 0).long(), 2)
+        assert not (found and separable)
+        denied, proven = denied + separable, proven + found
+        return True
+
+    monkeypatch.setattr(fvsbn_solver, "_proves", both)
+    for seed in range(6):
+        x = related(60, 8, seed).double()
+        x[0], x[1] = 0, 1
+        fvsbn_solver.check_overlap(x, torch.arange(8))
+        x[:, 5] = x[:, 2] * x[:, 3]
+        fvsbn_solver.check_overlap(x, torch.arange(8))
+    assert denied >= 6
+    assert proven >= 30
+
+
+# --- the data come as they come
+
+
+def test_fit_in_any_mode_of_autograd():
+    x, valid = chain(50), chain(50, seed=1)
+    wanted = FVSBN.fit(x, [10.0, 1.0], valid=valid)
+    slope = torch.ones(6).double().requires_grad_()
+    with torch.no_grad():
+        plain = FVSBN.fit(x, [10.0, 1.0], valid=valid)
+    carried = FVSBN.fit(x * slope, [10.0, 1.0], valid=valid * slope)
+    for model in (plain, carried):
+        assert torch.equal(model.weight, wanted.weight)
+        assert torch.equal(model.l2, wanted.l2)
+        assert copy.deepcopy(model).weight.requires_grad
+    assert slope.grad is None
 
 
 def test_validation_data_without_a_choice_are_only_looked_at():

@@ -39,12 +39,12 @@ def fvsbn(seed: int = 0, shape: object = 4, ordering: object = None) -> nn.Modul
 
 
 def nade(seed: int = 0, shape: object = 4, ordering: object = None) -> nn.Module:
-    return randomised(NADE(shape, 5, ordering=ordering), seed)
+    return randomised(NADE(shape, hidden=5, ordering=ordering), seed)
 
 
 def made(seed: int = 0, shape: object = 4, hidden: tuple = (6, 5), **options: object) -> nn.Module:
     options = {"generator": Generator().manual_seed(seed)} | options
-    return randomised(MADE(shape, hidden, **options), seed)
+    return randomised(MADE(shape, hidden=hidden, **options), seed)
 
 
 def mixture(seed: int = 0, shape: tuple = (4,), k: int = 3) -> BernoulliMixture:

@@ -64,8 +64,8 @@ class BlindToTheFirst(NADE):
 class LeakyOutput(MADE):
     """Uses ≥ instead of > for the output: equation 14 without its strictness."""
 
-    def masks(self, mask=0):
-        *kept, _, before = super().masks(mask)
+    def _kept(self, mask, dtype):
+        *kept, _, before = super()._kept(mask, dtype)
         place = self.orderings[mask].argsort()
         return [*kept, place[:, None] + 1 >= self.degrees[-1][mask], before]
 
@@ -77,8 +77,8 @@ class LeakyOutput(MADE):
         ("FVSBN", lambda: randomised(SeesTheFuture(4), 0), "comes later"),
         ("FVSBN, ordering", lambda: randomised(ForgetsTheOrdering(4, ordering=ORDER), 0), "blind"),
         ("FVSBN, ordering", lambda: fvsbn(ordering=[3, 2, 1, 0]), "sees"),
-        ("NADE", lambda: randomised(BlindToTheFirst(4, 5), 0), "is blind to 0"),
-        ("MADE", lambda: randomised(LeakyOutput(4, (6, 5)), 0), "sees itself"),
+        ("NADE", lambda: randomised(BlindToTheFirst(4, hidden=5), 0), "is blind to 0"),
+        ("MADE", lambda: randomised(LeakyOutput(4, hidden=(6, 5)), 0), "sees itself"),
         # Two units cannot carry the three degrees of four pixels.
         ("MADE, indirect", lambda: made(hidden=(2,), direct=False), "is blind to"),
     ],
@@ -92,7 +92,7 @@ def test_what_is_not_promised_need_not_be_seen():
     check_causal(
         replace(
             BY_NAME["NADE"],
-            build=lambda: randomised(BlindToTheFirst(4, 5), 0),
+            build=lambda: randomised(BlindToTheFirst(4, hidden=5), 0),
             promised=lambda i, j: j > 0,
         )
     )

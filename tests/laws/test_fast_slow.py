@@ -59,7 +59,7 @@ def test_nade_walk_does_not_drift_in_float32():
     x = (torch.rand(8, 784, generator=seeded()) < 0.3).float()
     grads = []
     for dtype in (torch.float32, torch.float64):
-        model = NADE(784, 16, generator=seeded()).to(dtype)
+        model = NADE(784, hidden=16, generator=seeded()).to(dtype)
         model.log_prob(x.to(dtype)).mean().backward()
         grads.append(torch.cat([p.grad.flatten() for p in model.parameters()]).double())
     check_fast_is_slow("NADE, float32", *grads, 1e-5)
@@ -113,7 +113,7 @@ def test_a_broken_sampler_is_rejected():
 
 
 def test_a_broken_walk_is_rejected():
-    model, x = randomised(WalksBackWrongly(30, 5), 0), events()
+    model, x = randomised(WalksBackWrongly(30, hidden=5), 0), events()
     with pytest.raises(AssertionError, match=REJECTED):
         check_fast_is_slow("broken", model.logits(x), plain_logits(model, x), 1e-13)
 
