@@ -22,6 +22,8 @@ from torch import Generator, Tensor, nn
 
 from gdmlib.autoregressive._binary import BinaryAutoregressive, check_hidden
 
+Way = Callable[..., tuple[Tensor, ...]]
+
 
 class NADE(BinaryAutoregressive):
     """One hidden layer, shared by all pixels.
@@ -123,9 +125,7 @@ class _Walk(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, delta: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        way: Callable[..., Any] = (
-            _backward_by_definition if torch.is_grad_enabled() else _WalkBack.apply
-        )
+        way: Way = _backward_by_definition if torch.is_grad_enabled() else _walk_back
         *by_weights, by_pixels = way(*ctx.saved_tensors, delta, ctx.needs_input_grad[0])
         return by_pixels, *by_weights
 
@@ -147,38 +147,25 @@ class _Walk(torch.autograd.Function):
         return torch.vmap(_by_definition, in_dims)(*inputs), (0, 0)
 
 
-class _WalkBack(torch.autograd.Function):
-    """The derivatives by w, v, c, b and, if asked for, by z, from those by the logits, delta."""
-
-    @staticmethod
-    def forward(
-        z: Tensor, w: Tensor, v: Tensor, c: Tensor, end: Tensor, delta: Tensor, by_pixels: bool
-    ) -> tuple[Tensor, ...]:
-        pixels, delta = z.T.contiguous(), delta.contiguous()
-        a, h = end.clone(), torch.empty_like(end)
-        later = torch.zeros_like(a)  # the derivative by a, summed over the pixels still to come
-        gw, gv = torch.empty_like(w), torch.empty_like(v)
-        gz = torch.empty_like(pixels if by_pixels else pixels[:0])
-        for k in reversed(range(len(pixels))):
-            torch.mv(later.T, pixels[k], out=gw[k])
-            if by_pixels:
-                torch.mv(later, w[k], out=gz[k])
-            a.addr_(pixels[k], w[k], alpha=-1)
-            torch.sigmoid(a, out=h)
-            torch.mv(h.T, delta[k], out=gv[k])
-            h.addcmul_(h, h, value=-1).mul_(v[k])  # σ' = h - h²
-            later.addcmul_(h, delta[k][:, None])
-        return gw, gv, later.sum(dim=0), delta.sum(dim=1), gz.T
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
-        pass
-
-    @staticmethod
-    def vmap(
-        info: Any, in_dims: tuple[int | None, ...], *inputs: Any
-    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
-        return torch.vmap(_backward_by_definition, in_dims)(*inputs), (0,) * 5
+def _walk_back(
+    z: Tensor, w: Tensor, v: Tensor, c: Tensor, end: Tensor, delta: Tensor, by_pixels: bool
+) -> tuple[Tensor, ...]:
+    """Return the derivatives by w, v, c, b and, if asked for, by z, from those by the logits."""
+    pixels, delta = z.T.contiguous(), delta.contiguous()
+    a, h = end.clone(), torch.empty_like(end)
+    later = torch.zeros_like(a)  # the derivative by a, summed over the pixels still to come
+    gw, gv = torch.empty_like(w), torch.empty_like(v)
+    gz = torch.empty_like(pixels if by_pixels else pixels[:0])
+    for k in reversed(range(len(pixels))):
+        torch.mv(later.T, pixels[k], out=gw[k])
+        if by_pixels:
+            torch.mv(later, w[k], out=gz[k])
+        a.addr_(pixels[k], w[k], alpha=-1)
+        torch.sigmoid(a, out=h)
+        torch.mv(h.T, delta[k], out=gv[k])
+        h.addcmul_(h, h, value=-1).mul_(v[k])  # σ' = h - h²
+        later.addcmul_(h, delta[k][:, None])
+    return gw, gv, later.sum(dim=0), delta.sum(dim=1), gz.T
 
 
 def _sums(z: Tensor, w: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:

@@ -238,6 +238,20 @@ def test_without_a_strength_a_tenth_chooses_and_all_are_fitted():
     assert torch.equal(model.bias, whole.bias)
 
 
+def test_without_a_strength_every_option_is_passed_on():
+    x, seen = chain(200), []
+    kept_back = torch.arange(200) % 10 == 0
+    relative = torch.rand(6, 6, generator=torch.Generator().manual_seed(0)).double() * 5
+    for options in ({}, {"relative": relative}, {"n_iter": 2}, {"tolerance": 1.0}):
+        options = {"tolerance": 0.0} | options
+        model = FVSBN.fit(x, on_strength=seen.append, **options)
+        part = FVSBN.fit(x[~kept_back], valid=x[kept_back], per_pixel=False, **options)
+        assert model.path == part.path
+        assert torch.equal(model.weight, FVSBN.fit(x, float(model.l2[0]), **options).weight)
+        assert seen[-len(model.path) :] == model.path
+    assert len(seen) == 4 * len(model.path)
+
+
 def test_one_example_cannot_choose():
     with pytest.raises(ValueError, match="x: expected at least 2 examples"):
         FVSBN.fit(chain(1))

@@ -173,6 +173,30 @@ def test_a_gradient_an_example(enabled):
             assert torch.allclose(found[name][i], gradient)
 
 
+def test_the_forward_derivative_by_the_weights():
+    model, x = sharp(), bits()
+    named = dict(model.named_parameters())
+    steps = {name: torch.randn_like(p) for name, p in named.items()}
+    found, wanted = (
+        torch.func.jvp(lambda p, f=f: functional_logits(model, p, f, x), (named,), (steps,))[1]
+        for f in (model.logits, lambda x: torch.stack(plain_columns(model, x), dim=1))
+    )
+    assert torch.allclose(found, wanted)
+
+
+def functional_logits(model, parameters, logits, x):
+    class Logits(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = model
+
+        def forward(self, x):
+            return logits(x)
+
+    named = {f"inner.{name}": p for name, p in parameters.items()}
+    return torch.func.functional_call(Logits(), named, (x,))
+
+
 def test_many_gradients_by_the_old_vmap_are_refused():
     x = bits().requires_grad_()
     with pytest.raises(RuntimeError, match="Batching rule"):
