@@ -16,6 +16,16 @@ def _describe_shape(shape: Sequence[int | str | None]) -> str:
     return "(" + ", ".join(entries) + ("," if len(entries) == 1 else "") + ")"
 
 
+def holds(condition: Tensor) -> bool:
+    """Return whether a condition holds everywhere; inside `torch.vmap` nobody can say: True."""
+    try:
+        return bool(condition.all())
+    except RuntimeError as error:
+        if "vmap" not in str(error):
+            raise
+        return True
+
+
 def check_tensor(
     x: Tensor,
     name: str,
@@ -68,7 +78,7 @@ def check_tensor(
         raise ValueError(f"{name}: expected integers, got {x.dtype}; use {name}.long()")
     if nonempty and x.numel() == 0:
         raise ValueError(f"{name}: expected at least one element, got shape {tuple(x.shape)}")
-    if finite and x.is_floating_point() and not torch.isfinite(x).all():
+    if finite and x.is_floating_point() and not holds(torch.isfinite(x)):
         bad = int((~torch.isfinite(x)).sum())
         raise ValueError(
             f"{name}: {bad} of {x.numel()} values are NaN or infinite; remove or impute them first"
@@ -132,7 +142,7 @@ def check_events(x: Tensor, name: str, event_shape: Sequence[int | str], like: T
 
 def check_zeros_and_ones(x: Tensor, name: str) -> Tensor:
     """Return x if it holds nothing but zeros and ones."""
-    if not bool(((x == 0) | (x == 1)).all()):
+    if not holds((x == 0) | (x == 1)):
         raise ValueError(
             f"{name}: expected zeros and ones, got values from {float(x.min()):.6g} to "
             f"{float(x.max()):.6g}; binarise first, for instance ({name} > 0.5).float()"

@@ -102,7 +102,7 @@ class CausalImage(ChainRule):
         """
         pixels = self.check(images)[:, 0]
         contexts = self.neighbourhood.contexts(pixels)
-        return self._map(contexts, self.neighbourhood.interior(pixels))[:, None]
+        return self._map(contexts, self.neighbourhood.window(pixels))[:, None]
 
     def score(self, images: Tensor) -> Tensor:
         """Return what the interior of each image costs, in nats a pixel, (B, 1, H, W) -> (B,)."""
@@ -119,7 +119,7 @@ class CausalImage(ChainRule):
         The border, as wide as the neighbourhood reaches, is the seed that the texture grows from.
         """
         result = self.check(images).clone()
-        inside = self.neighbourhood.interior(result[:, 0])
+        inside = self.neighbourhood.window(result[:, 0])
         known = torch.zeros_like(inside, dtype=torch.bool)
         noise = self._noise(inside[:, None].shape, generator)
         inside.copy_(self._fill(result[:, 0].clone(), known, *noise))

@@ -19,37 +19,46 @@ is trained with several of them is several models in one, and their average is b
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from numbers import Integral
+from typing import SupportsIndex
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import dropout, linear, relu
 
-from gdmlib._checks import check_count
+from gdmlib._checks import check_count, check_event_shape, check_share
+from gdmlib._random import permutation, pick, uniform
 from gdmlib.autoregressive._binary import (
     bernoulli_log_prob,
-    check_binary,
-    check_event_shape,
-    check_known,
+    check_hidden,
     check_ordering,
     hold,
     thresholds,
-    uniforms,
 )
+from gdmlib.autoregressive.chain_rule import ChainRule
+from gdmlib.densities.density import Binary
+
+Orderings = int | Sequence[Sequence[int] | Tensor] | Tensor | np.ndarray
 
 
-class MADE(nn.Module):
+class MADE(ChainRule):
     r"""A masked network of any number of hidden layers, with M masks.
 
     With several masks it is their mixture, the average of probabilities,
     :math:`p(x) = \frac{1}{M} \sum_m p_m(x)`, which is a density again; the average of
     log-probabilities, which training maximises, would not be one.
 
+    Its completions: each mask offers one, in its own order, and one of them is drawn in proportion
+    to the probability that p_m gives to the known pixels of its own. So the result is a draw from
+    p(unknown | known) if *every* ordering visits the known pixels first.
+
     Args:
         event_shape: The shape of an event, d pixels in all: d, (d,) or that of an image, (1, H, W).
-        hidden: The number of units of each hidden layer; with none, and ``direct``, this is an
-            FVSBN.
+        hidden: The number of units of each hidden layer, a number if there is one; with none,
+            (), and ``direct``, this is an FVSBN.
         orderings: One ordering a mask: permutations of 0 to d - 1. Or their number: the first goes
             row by row, and the others are random. The masks differ in the degrees of their units
             too.
@@ -64,21 +73,18 @@ class MADE(nn.Module):
             1 are spread evenly and then shuffled. From d - 1 units on, each of them occurs.
         weights, biases: The parameters of the layers, the last one without its bias: it is
             ``bias``, in the order of the image.
-
-    Raises:
-        ValueError: If a size is not positive, an ordering is no permutation, or ``dropout`` no
-            share below 1.
     """
 
+    support = Binary()
     orderings: Tensor
     turn: Tensor
 
     def __init__(
         self,
-        event_shape: int | Sequence[int],
-        hidden: Sequence[int] = (500,),
+        event_shape: SupportsIndex | Sequence[int],
         *,
-        orderings: int | Sequence[Sequence[int] | Tensor] | Tensor = 1,
+        hidden: SupportsIndex | Iterable[SupportsIndex] = 500,
+        orderings: Orderings = 1,
         direct: bool = True,
         dropout: float = 0.0,
         generator: Generator | None = None,
@@ -87,14 +93,10 @@ class MADE(nn.Module):
         self.event_shape = check_event_shape(event_shape)
         self.num_pixels = d = math.prod(self.event_shape)
         self.bias = nn.Parameter(torch.zeros(d))
-        if isinstance(hidden, int):
-            raise ValueError(f"hidden: expected the sizes of the layers, ({hidden},), got {hidden}")
-        sizes = [check_count(h, "hidden") for h in hidden]
+        sizes = check_hidden(hidden)
         if not sizes and not direct:
             raise ValueError("hidden: expected at least one layer, or direct=True")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout: expected a share of at least 0 and below 1, got {dropout}")
-        self.dropout = dropout
+        self.dropout = check_share(dropout, "dropout")
         self.register_buffer("orderings", _orderings(orderings, d, generator))
         self.num_masks = len(self.orderings)
         for i, h in enumerate(sizes):
@@ -122,96 +124,107 @@ class MADE(nn.Module):
 
         The last one, (d, d), is that of the direct connections, whether the model has them or not.
         """
-        place = self.orderings[self._check_mask(mask)].argsort()
-        known = [place + 1, *[degrees[mask] for degrees in self.degrees]]
-        kept = [b[:, None] >= a for a, b in pairwise(known)]
-        if self.biases:
-            kept.append(place[:, None] + 1 > known[-1])
-        return [*kept, place[:, None] > place]
+        return self._kept(self._check_mask(mask), torch.bool)
+
+    @property
+    def num_parameters(self) -> int:
+        """The number of parameters that count: the biases, and the weights that some mask keeps."""
+        masks = [self.masks(mask) for mask in range(self.num_masks)]
+        used = [int(sum(layer).count_nonzero()) for layer in zip(*masks, strict=True)]
+        biases = [self.bias, *self.biases]
+        return sum(used[: None if self.direct is not None else -1]) + sum(map(len, biases))
 
     def logits(self, x: Tensor, mask: int = 0) -> Tensor:
         """Return the log-odds of x_i = 1 given the pixels that one of the orderings visits first.
 
         Args:
-            x: Zeros and ones, shape (B, *event_shape).
+            x: Zeros and ones, shape (B, *event_shape) -> (B, d), in the order of the image.
             mask: Which of the M masks to use.
-
-        Returns:
-            Shape (B, d), in the order of the image.
         """
-        z = check_binary(x, "x", self.event_shape, self.bias)
-        return self._masked(z, self._check_mask(mask))
+        return self._masked(self.check(x).flatten(1), self._check_mask(mask))
+
+    def conditional_log_prob(self, x: Tensor, mask: int | None = None) -> Tensor:
+        """Return log p_m(x_i | x_<i) of every pixel, (B, *event_shape) -> the same, in nats.
+
+        A mixture of several orderings has no "before" of its own: one of its masks has to be named.
+        Their sum over the event is a column of `log_prob_each`.
+        """
+        return self._conditional_log_prob(self.check(x), mask)
 
     def log_prob_each(self, x: Tensor) -> Tensor:
         """Return log p_m(x) for every mask, shape (B, *event_shape) -> (B, M), in nats."""
-        z = check_binary(x, "x", self.event_shape, self.bias)
-        each = [bernoulli_log_prob(self._masked(z, m), z).sum(1) for m in range(self.num_masks)]
-        return torch.stack(each, dim=1)
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Return log p(x), of the mixture, shape (B, *event_shape) -> (B,), in nats."""
-        return self.log_prob_each(x).logsumexp(dim=1) - math.log(self.num_masks)
+        return self._log_prob_each(self.check(x).flatten(1))
 
     def loss(self, x: Tensor) -> Tensor:
         """Return the mean negative log-likelihood under one mask, (), and pass on to the next.
 
         To train with all the masks in turn, one a step (section 4.2 of the paper).
         """
-        z = check_binary(x, "x", self.event_shape, self.bias)
+        z = self.check(x).flatten(1)
         mask = int(self.turn) % self.num_masks
         self.turn += 1
-        return -bernoulli_log_prob(self._masked(z, mask), z).sum(dim=1).mean()
+        return -self._factors(z, mask).sum(dim=1).mean()
 
-    @torch.no_grad()
-    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
-        """Draw n events, shape (n, *event_shape): for each a mask, then pixel after pixel."""
-        t = thresholds(check_count(n), self.num_pixels, self.bias, generator)
-        chosen = (self.num_masks * uniforms((n,), self.bias, generator)).long()
+    def _conditional_log_prob(self, x: Tensor, mask: int | None = None) -> Tensor:
+        if mask is None and self.num_masks > 1:
+            raise ValueError(
+                f"mask: expected 0 to {self.num_masks - 1}, got None; each mask has an order of "
+                "its own, so say which one, or take log_prob_each"
+            )
+        return self._factors(x.flatten(1), self._check_mask(mask or 0)).reshape(x.shape)
+
+    def _log_prob_each(self, z: Tensor) -> Tensor:
+        return torch.stack([self._factors(z, m).sum(1) for m in range(self.num_masks)], dim=1)
+
+    def _log_prob(self, x: Tensor) -> Tensor:
+        return self._log_prob_each(x.flatten(1)).logsumexp(dim=1) - math.log(self.num_masks)
+
+    def _factors(self, z: Tensor, mask: int) -> Tensor:
+        """Return the logarithm of each factor of p_m, both (B, d) in the order of the image."""
+        return bernoulli_log_prob(self._masked(z, mask), z)
+
+    def _sample(self, n: int, generator: Generator | None) -> Tensor:
+        # Each event needs one mask: the offers of all, as for a completion, cost M times that.
+        t = thresholds(n, self.num_pixels, self.bias, generator)
+        chosen = (self.num_masks * uniform((n,), self.bias, generator)).long()
         x = torch.empty_like(t)
         for mask in chosen.unique().tolist():
-            x[chosen == mask] = self._sweep(t[chosen == mask], mask)
+            x[chosen == mask] = self._ancestral(t[chosen == mask], mask)
         return x.reshape(n, *self.event_shape)
 
-    @torch.no_grad()
-    def complete(self, x: Tensor, known: Tensor, generator: Generator | None = None) -> Tensor:
-        """Draw the unknown pixels, each given all that an ordering visits before it.
+    def _noise(self, shape: torch.Size, generator: Generator | None) -> tuple[list[Tensor], Tensor]:
+        n, d = shape[0], self.num_pixels
+        t = [thresholds(n, d, self.bias, generator) for _ in range(self.num_masks)]
+        return t, uniform((n,), self.bias, generator)
 
-        Each mask m offers a completion, and one is drawn in proportion to the probability that p_m
-        gives to the known pixels of its own. So the result is a draw from p(unknown | known) if
-        every ordering visits the known pixels first; otherwise those that come later than an
-        unknown one only help to choose among the offers.
-
-        Args:
-            x: Zeros and ones, shape (B, *event_shape); unknown pixels may hold either.
-            known: True where a pixel is known, shape (*event_shape) or (B, *event_shape).
-
-        Returns:
-            Shape (B, *event_shape).
-        """
-        z = check_binary(x, "x", self.event_shape, self.bias)
-        fixed = check_known(known, x)
-        offers, weights = [], []
-        for mask in range(self.num_masks):
-            t = thresholds(len(z), self.num_pixels, self.bias, generator)
-            order = self.orderings[mask]
-            t = hold(t, z[:, order], fixed[:, order])
-            offers.append(self._sweep(t, mask))
-            seen = bernoulli_log_prob(self._masked(offers[-1], mask), offers[-1]) * fixed
-            weights.append(seen.sum(dim=1))
-        odds = torch.softmax(torch.stack(weights).double(), dim=0)
-        u = uniforms((len(z),), self.bias, generator)
-        pick = (odds.cumsum(dim=0)[:-1] <= u).sum(dim=0)
-        return torch.stack(offers)[pick, torch.arange(len(z))].reshape(x.shape)
+    def _sweep(self, x: Tensor, known: Tensor, noise: tuple[list[Tensor], Tensor]) -> Tensor:
+        z, fixed = x.flatten(1), known.flatten(1)
+        offers, seen = [], []
+        for mask, (t, order) in enumerate(zip(noise[0], self.orderings, strict=True)):
+            offers.append(self._ancestral(hold(t, z[:, order], fixed[:, order]), mask))
+            seen.append((self._factors(offers[-1], mask) * fixed).sum(dim=1))
+        chosen = pick(torch.stack(seen, dim=1), noise[1])
+        return torch.stack(offers)[chosen, torch.arange(len(z))].reshape(x.shape)
 
     def _check_mask(self, mask: int) -> int:
         if not 0 <= mask < self.num_masks:
             raise ValueError(f"mask: expected 0 to {self.num_masks - 1}, got {mask}")
         return mask
 
+    def _kept(self, mask: int, dtype: torch.dtype) -> list[Tensor]:
+        """Return the masks of each layer in this dtype."""
+        # Small whole numbers are exact in float32, and faster to compare.
+        place = self.orderings[mask].argsort().float()
+        known = [place + 1, *[degrees[mask].float() for degrees in self.degrees]]
+        pairs = [*pairwise([*known, place])] if self.biases else []
+        pairs.append((known[0], place))
+        blanks = [torch.empty(len(b), len(a), dtype=dtype, device=a.device) for a, b in pairs]
+        return [torch.ge(b[:, None], a, out=o) for (a, b), o in zip(pairs, blanks, strict=True)]
+
     def _masked(self, z: Tensor, mask: int) -> Tensor:
         """Return the logits under one mask, both (B, d) in the order of the image."""
         # As numbers, for a product with Booleans takes several times as long.
-        *kept, before = (keep.to(z) for keep in self.masks(mask))
+        *kept, before = self._kept(mask, z.dtype)
         a = self.bias if self.direct is None else linear(z, self.direct * before, self.bias)
         if not self.biases:
             return a
@@ -221,7 +234,7 @@ class MADE(nn.Module):
             h = dropout(relu(linear(h, weight * keep, bias)), self.dropout, self.training)
         return a + linear(h, last * kept[-1])
 
-    def _sweep(self, t: Tensor, mask: int) -> Tensor:
+    def _ancestral(self, t: Tensor, mask: int) -> Tensor:
         """Visit the pixels one by one; each is 1 where its logit exceeds t, (n, d) -> (n, d).
 
         The columns of t are in the order of visits, those of the result in that of the image.
@@ -262,15 +275,12 @@ class MADE(nn.Module):
         return z[:, place]
 
 
-def _orderings(
-    orderings: int | Sequence[Sequence[int] | Tensor] | Tensor, d: int, generator: Generator | None
-) -> Tensor:
+def _orderings(orderings: Orderings, d: int, generator: Generator | None) -> Tensor:
     """Return one ordering a mask, (M, d)."""
-    if isinstance(orderings, int):
-        count = check_count(orderings, "orderings")
-        others = [torch.randperm(d, generator=generator).cpu() for _ in range(count - 1)]
-        return torch.stack([torch.arange(d), *others])
-    if not isinstance(orderings, Sequence | Tensor):
+    if isinstance(orderings, Integral):
+        others = range(check_count(int(orderings), "orderings") - 1)
+        return torch.stack([torch.arange(d), *[permutation(d, generator) for _ in others]])
+    if not isinstance(orderings, Sequence | Tensor | np.ndarray):
         raise ValueError(f"orderings: expected a number or permutations, got {orderings!r}")
     if len(orderings) == 0:
         raise ValueError("orderings: expected at least one, got none")
@@ -279,8 +289,7 @@ def _orderings(
 
 def _degrees(h: int, d: int, generator: Generator | None) -> Tensor:
     """Return the degrees of h units, 1 to d - 1 spread evenly, in random order."""
-    spread = 1 + torch.arange(h) * max(d - 1, 1) // h
-    return spread[torch.randperm(h, generator=generator).cpu()]
+    return (1 + torch.arange(h) * max(d - 1, 1) // h)[permutation(h, generator)]
 
 
 def _uniform(out: int, inputs: int, generator: Generator | None) -> nn.Parameter:

@@ -14,15 +14,15 @@ need not be formed anew for each pixel: it grows by one term. All d factors cost
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, SupportsIndex
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.autograd.function import once_differentiable
 
-from gdmlib._checks import check_count
-from gdmlib.autoregressive._binary import BinaryAutoregressive
+from gdmlib.autoregressive._binary import BinaryAutoregressive, check_hidden
+
+Way = Callable[..., tuple[Tensor, ...]]
 
 
 class NADE(BinaryAutoregressive):
@@ -30,7 +30,7 @@ class NADE(BinaryAutoregressive):
 
     Args:
         event_shape: The shape of an event, d pixels in all: d, (d,) or that of an image, (1, H, W).
-        hidden: The number H of hidden units.
+        hidden: The number H of hidden units, or a sequence that holds this number.
         ordering: The pixels in the order of their visits, a permutation of 0 to d - 1; None goes
             row by row.
         generator: Draws the weights to start from, uniform in ±1/√d and ±1/√H.
@@ -38,36 +38,41 @@ class NADE(BinaryAutoregressive):
     Attributes:
         weight_in, weight_out: Parameters of shape (d, H): W and V, in the order of visits.
         bias_hidden, bias: Parameters of shape (H,) and (d,): c and b.
-
-    Raises:
-        ValueError: If a size is not positive or the ordering is no permutation.
     """
 
     def __init__(
         self,
-        event_shape: int | Sequence[int],
-        hidden: int = 500,
+        event_shape: SupportsIndex | Sequence[int],
         *,
+        hidden: SupportsIndex | Iterable[SupportsIndex] = 500,
         ordering: Sequence[int] | Tensor | None = None,
         generator: Generator | None = None,
     ) -> None:
         super().__init__(event_shape, ordering)
-        d, h = self.num_pixels, check_count(hidden, "hidden")
+        sizes = check_hidden(hidden)
+        if len(sizes) != 1:
+            raise ValueError(f"hidden: expected one layer, got {len(sizes)}; MADE may have more")
+        d, h = self.num_pixels, sizes[0]
         self.weight_in = _uniform(d, h, d**-0.5, generator)
         self.weight_out = _uniform(d, h, h**-0.5, generator)
         self.bias_hidden = nn.Parameter(torch.zeros(h))
 
     def _logits(self, z: Tensor) -> Tensor:
-        return _Walk.apply(z, self.weight_in, self.weight_out, self.bias_hidden, self.bias)
+        return _Walk.apply(z, self.weight_in, self.weight_out, self.bias_hidden, self.bias)[0].T
 
     def _ancestral(self, t: Tensor) -> Tensor:
+        # Rows are pixels here, and every step writes into memory that is there already.
+        limits = t.T.contiguous()
+        z, logit = torch.empty_like(limits), torch.empty_like(limits[0])
         a = self.bias_hidden.repeat(len(t), 1)
-        z = torch.empty_like(t)
-        for k in range(self.num_pixels):
-            logit = torch.sigmoid(a) @ self.weight_out[k] + self.bias[k]
-            z[:, k] = logit > t[:, k]
-            a.addr_(z[:, k], self.weight_in[k])
-        return z
+        h = torch.empty_like(a)
+        steps = (limits, z, self.weight_in, self.weight_out, self.bias)
+        for limit, pixel, w, v, b in zip(*(each.unbind() for each in steps), strict=True):
+            torch.sigmoid(a, out=h)
+            torch.mv(h, v, out=logit).add_(b)
+            torch.gt(logit, limit, out=pixel)
+            a.addr_(pixel, w)
+        return z.T
 
 
 def _uniform(d: int, h: int, scale: float, generator: Generator | None) -> nn.Parameter:
@@ -88,15 +93,19 @@ def plain_logits(model: NADE, x: Tensor) -> Tensor:
 
 
 class _Walk(torch.autograd.Function):
-    """The logits, (B, d), from pixels z (B, d) and the weights, and their derivatives.
+    """The logits, (d, B), from pixels z (B, d) and the weights, and their derivatives.
 
     Autograd would keep the hidden layer of every pixel, B·d·H numbers, 200 MB for a batch of 128
     binarised digits with 500 units. Instead only the sum behind the last one is kept, and the way
     back subtracts what the way forth has added. So all that a step touches stays in the cache.
+
+    What differentiates the derivatives again, forward, or for many examples at once
+    (``create_graph=True``, `torch.func`), gets them by the definition: in ordinary operations,
+    which keep all those numbers.
     """
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, w: Tensor, v: Tensor, c: Tensor, b: Tensor) -> Tensor:
+    def forward(z: Tensor, w: Tensor, v: Tensor, c: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         pixels = z.T.contiguous()
         a = c.repeat(len(z), 1)
         h = torch.empty_like(a)
@@ -105,22 +114,80 @@ class _Walk(torch.autograd.Function):
             torch.sigmoid(a, out=h)
             logits[k].addmv_(h, v[k])
             a.addr_(pixels[k], w[k])
-        ctx.save_for_backward(pixels, w, v, a)
-        return logits.T
+        return logits, a
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        pixels, w, v, end = ctx.saved_tensors
-        delta = grads[0].T.contiguous()
-        a, h = end.clone(), torch.empty_like(end)
-        later = torch.zeros_like(a)  # the derivative by a, summed over the pixels still to come
-        gw, gv = torch.empty_like(w), torch.empty_like(v)
-        for k in reversed(range(len(pixels))):
-            torch.mv(later.T, pixels[k], out=gw[k])
-            a.addr_(pixels[k], w[k], alpha=-1)
-            torch.sigmoid(a, out=h)
-            torch.mv(h.T, delta[k], out=gv[k])
-            h.addcmul_(h, h, value=-1).mul_(v[k])  # σ' = h - h²
-            later.addcmul_(h, delta[k][:, None])
-        return None, gw, gv, later.sum(dim=0), delta.sum(dim=1)
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, Tensor]) -> None:
+        end = output[1]
+        ctx.mark_non_differentiable(end)
+        ctx.save_for_backward(*inputs[:4], end)
+        ctx.save_for_forward(*inputs[:4])
+
+    @staticmethod
+    def backward(ctx: Any, delta: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        way: Way = _backward_by_definition if torch.is_grad_enabled() else _walk_back
+        *by_weights, by_pixels = way(*ctx.saved_tensors, delta, ctx.needs_input_grad[0])
+        return by_pixels, *by_weights
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Tensor | None) -> tuple[Tensor, None]:
+        z, w, v, c = ctx.saved_tensors
+        inputs = (z, w, v, c, c.new_zeros(z.shape[1]))
+        dz, dw, dv, dc, db = (
+            torch.zeros_like(x) if d is None else d for x, d in zip(inputs, tangents, strict=True)
+        )
+        h = _sums(z, w, c)[0].sigmoid()
+        da = _sums(dz, w, dc)[0] + _sums(z, dw, torch.zeros_like(c))[0]
+        return (db + (h * (1 - h) * da * v + h * dv).sum(dim=2)).T, None
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], *inputs: Tensor
+    ) -> tuple[tuple[Tensor, Tensor], tuple[int, int]]:
+        return torch.vmap(_by_definition, in_dims)(*inputs), (0, 0)
+
+
+def _walk_back(
+    z: Tensor, w: Tensor, v: Tensor, c: Tensor, end: Tensor, delta: Tensor, by_pixels: bool
+) -> tuple[Tensor, ...]:
+    """Return the derivatives by w, v, c, b and, if asked for, by z, from those by the logits."""
+    pixels, delta = z.T.contiguous(), delta.contiguous()
+    a, h = end.clone(), torch.empty_like(end)
+    later = torch.zeros_like(a)  # the derivative by a, summed over the pixels still to come
+    gw, gv = torch.empty_like(w), torch.empty_like(v)
+    gz = torch.empty_like(pixels if by_pixels else pixels[:0])
+    for k in reversed(range(len(pixels))):
+        torch.mv(later.T, pixels[k], out=gw[k])
+        if by_pixels:
+            torch.mv(later, w[k], out=gz[k])
+        a.addr_(pixels[k], w[k], alpha=-1)
+        torch.sigmoid(a, out=h)
+        torch.mv(h.T, delta[k], out=gv[k])
+        h.addcmul_(h, h, value=-1).mul_(v[k])  # σ' = h - h²
+        later.addcmul_(h, delta[k][:, None])
+    return gw, gv, later.sum(dim=0), delta.sum(dim=1), gz.T
+
+
+def _sums(z: Tensor, w: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what enters each pixel's hidden layer, (B, d, H), and what would enter the next."""
+    terms = z[:, :, None] * w
+    sums = c + terms.cumsum(dim=1)
+    return sums - terms, sums[:, -1]
+
+
+def _by_definition(z: Tensor, w: Tensor, v: Tensor, c: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what the walk returns."""
+    a, end = _sums(z, w, c)
+    return (b + (a.sigmoid() * v).sum(dim=2)).T, end
+
+
+def _backward_by_definition(
+    z: Tensor, w: Tensor, v: Tensor, c: Tensor, end: Tensor, delta: Tensor, by_pixels: bool
+) -> tuple[Tensor, ...]:
+    """Return what the walk back returns, in operations that can be differentiated again."""
+    h = _sums(z, w, c)[0].sigmoid()
+    slope = delta.T[:, :, None]
+    each = h * (1 - h) * v * slope  # the derivative by the sum behind each pixel
+    later = each.flip(1).cumsum(dim=1).flip(1) - each
+    gw, gv = (later * z[:, :, None]).sum(dim=0), (h * slope).sum(dim=0)
+    return gw, gv, each.sum(dim=(0, 1)), delta.sum(dim=1), (later * w).sum(dim=2)

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from gdmlib._checks import check_tensor
+from gdmlib._checks import check_count, check_tensor
 
 
 class Neighbourhood:
@@ -87,10 +87,7 @@ class Neighbourhood:
 
         In the pixel's own row it ends on its left. It has rows · (2 columns + 1) + columns pixels.
         """
-        if any(int(n) != n or n < 0 for n in (rows, columns)):
-            raise ValueError(
-                f"rows and columns: expected whole numbers of at least 0, got {rows} and {columns}"
-            )
+        rows, columns = check_count(rows, "rows", 0), check_count(columns, "columns", 0)
         mask = torch.ones(rows + 1, 2 * columns + 1, dtype=torch.bool)
         mask[rows, columns:] = False
         return cls.from_mask(mask, (rows, columns))
@@ -126,6 +123,10 @@ class Neighbourhood:
 
     def interior(self, images: Tensor) -> Tensor:
         """Return the pixels whose whole context is in the image, (B, H, W) -> (B, H', W')."""
+        return self.window(images).clone()
+
+    def window(self, images: Tensor) -> Tensor:
+        """Return the same pixels as a view: what is written into it is written into the images."""
         self.check_fit(images.shape[-2], images.shape[-1])
         return images[:, self.top :, self.left : images.shape[-1] - self.right]
 

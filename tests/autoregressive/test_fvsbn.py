@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import math
+import warnings
 
+import numpy as np
 import pytest
 import torch
 
-from gdmlib.autoregressive import FVSBN, fit_likelihood, mean_nll
+from gdmlib.autoregressive import FVSBN, BernoulliMixture, fvsbn_solver
 from gdmlib.autoregressive.fvsbn import BLOCK, distances
 from gdmlib.densities import LogisticRegression
+from gdmlib.training import scores, train
+from tests.autoregressive.completion import check_completion
+
+
+def nats(model, x):
+    return float(scores(model, x).mean())
 
 
 def chain(n: int = 400, d: int = 6, seed: int = 0) -> torch.Tensor:
@@ -83,6 +92,23 @@ def test_completion_takes_one_mask_an_event():
     assert model.complete(x, known).tolist() == [[1, 1], [1, 0]]
 
 
+def test_factors_add_up_in_any_order():
+    model = FVSBN.fit(chain(d=6).reshape(-1, 1, 2, 3), 1.0, ordering=[2, 0, 1, 5, 3, 4])
+    x = chain(5).reshape(-1, 1, 2, 3)
+    factors = model.conditional_log_prob(x)
+    assert factors.shape == x.shape
+    assert torch.allclose(factors.flatten(1).sum(dim=1), model.log_prob(x))
+    terms = -torch.nn.functional.softplus((1 - 2 * x).flatten(1) * model.logits(x))
+    assert torch.allclose(factors.flatten(1), terms)
+
+
+def test_completion_with_an_ordering_that_is_not_its_own_inverse():
+    model = with_weights(
+        [0, 0, 0, 0], [2, 0, 0, 0], [-3, 1, 0, 0], [1, -2, 2, 0], ordering=[2, 0, 3, 1]
+    )
+    check_completion(model, [0, 2])
+
+
 # --- the exact fit
 
 
@@ -116,8 +142,8 @@ def test_path_goes_from_strong_to_weak():
     assert model.path[0].train > model.path[1].train > model.path[2].train
     for point in model.path:
         alone = FVSBN.fit(x, point.l2, tolerance=0.0)
-        assert point.train == pytest.approx(mean_nll(alone, x), abs=1e-4)
-        assert point.valid == pytest.approx(mean_nll(alone, valid), abs=1e-4)
+        assert point.train == pytest.approx(nats(alone, x), abs=1e-4)
+        assert point.valid == pytest.approx(nats(alone, valid), abs=1e-4)
         assert point.evaluations > 1
 
 
@@ -125,7 +151,7 @@ def test_one_strength_for_all_is_the_best_of_the_path():
     x, valid = chain(60, d=12), chain(300, d=12, seed=1)
     model = FVSBN.fit(x, [30.0, 10.0, 3.0, 1.0, 0.1], valid=valid, per_pixel=False)
     best = min(model.path, key=lambda point: point.valid)
-    assert mean_nll(model, valid) == pytest.approx(best.valid, abs=1e-9)
+    assert nats(model, valid) == pytest.approx(best.valid, abs=1e-9)
     assert model.l2.tolist() == [best.l2] * 12
 
 
@@ -133,7 +159,7 @@ def test_a_strength_a_pixel_is_at_least_as_good_for_the_validation_data():
     x, valid, order = chain(60, d=12), chain(300, d=12, seed=1), list(range(11, -1, -1))
     strengths = [30.0, 10.0, 3.0, 1.0, 0.1]
     model = FVSBN.fit(x, strengths, valid=valid, ordering=order)
-    assert mean_nll(model, valid) < min(point.valid for point in model.path)
+    assert nats(model, valid) < min(point.valid for point in model.path)
     assert len(set(model.l2.tolist())) > 1
     # Each pixel alone has the strength that says it took.
     for strength in strengths:
@@ -142,9 +168,172 @@ def test_a_strength_a_pixel_is_at_least_as_good_for_the_validation_data():
         assert torch.allclose(model.weight[rows], single.weight[rows], atol=1e-2)
 
 
+def test_the_strengths_are_in_the_order_of_the_image():
+    # Visits 2, 0, 1. Pixel 2, the first, has no weights; pixel 0 is a copy of it, pixel 1 is noise.
+    generator = torch.Generator().manual_seed(0)
+    x, valid = (torch.rand(n, 3, generator=generator).double().round() for n in (40, 400))
+    x[:, 0], valid[:, 0] = x[:, 2], valid[:, 2]
+    model = FVSBN.fit(x, [1e4, 0.1], ordering=[2, 0, 1], valid=valid)
+    assert model.l2.tolist()[:2] == [0.1, 1e4]
+
+
+def test_strengths_may_be_arrays():
+    x, valid = chain(100), chain(100, seed=1)
+    wanted = FVSBN.fit(x, [10.0, 1.0], valid=valid)
+    for l2 in (np.logspace(0, 1, 2), torch.tensor([1.0, 10.0]), (np.int64(1), 10)):
+        assert FVSBN.fit(x, l2, valid=valid).path == wanted.path
+    assert FVSBN.fit(x, np.float64(10)).path[0].train == wanted.path[0].train
+
+
+def test_the_validation_loss_counts_every_chunk():
+    x, valid = chain(50), chain(40, seed=1)
+    valid[:20] = 0
+    whole, pieces = (FVSBN.fit(x, [10.0, 1.0], valid=valid, chunk=n) for n in (10_000, 17))
+    for a, b in zip(whole.path, pieces.path, strict=True):
+        assert b.valid == pytest.approx(a.valid, rel=1e-6)
+        assert b.train == pytest.approx(a.train, rel=1e-6)
+
+
+def test_the_tolerance_ends_the_search():
+    x = chain(d=12)
+    rough, fine = (FVSBN.fit(x, 0.1, tolerance=t).path[0] for t in (10.0, 0.0))
+    assert rough.evaluations < fine.evaluations
+    assert rough.train > fine.train
+
+
+# --- a fit that is worse than none
+
+
+def sparse(n: int, seed: int) -> torch.Tensor:
+    """Return independent pixels that are mostly 0: each weight that is fitted overfits, float64."""
+    generator = torch.Generator().manual_seed(seed)
+    return (torch.rand(n, 40, generator=generator) < 0.1).double()
+
+
+@pytest.mark.parametrize("per_pixel", [True, False])
+def test_without_a_strength_the_fit_is_no_worse_than_independent_pixels(per_pixel):
+    x, valid = sparse(60, 0), sparse(500, 1)
+    alone = nats(BernoulliMixture.fit(x), valid)
+    assert nats(FVSBN.fit(x, 0.1), valid) > alone + 5
+    judged = FVSBN.fit(x, valid=valid, per_pixel=per_pixel)
+    assert nats(judged, valid) <= alone + 1e-9
+    assert judged.path[0].l2 == math.inf
+    assert judged.path[0].valid == pytest.approx(alone, abs=1e-9)
+    assert judged.path[0].evaluations == 0
+    # No pixel is chosen to be worse, and with nothing to learn, none is chosen to have weights.
+    if not per_pixel:
+        assert judged.l2.isinf().all()
+        assert not bool(judged.weight.any())
+    unjudged = FVSBN.fit(x, per_pixel=per_pixel)
+    assert nats(unjudged, valid) < alone + 1  # six examples have chosen
+
+
+def test_without_a_strength_a_tenth_chooses_and_all_are_fitted():
+    x, order = chain(200), [3, 0, 5, 1, 4, 2]
+    model = FVSBN.fit(x, ordering=order, tolerance=0.0)
+    kept_back = torch.arange(200) % 10 == 0
+    chosen = FVSBN.fit(
+        x[~kept_back], valid=x[kept_back], ordering=order, per_pixel=False, tolerance=0.0
+    )
+    assert model.path == chosen.path
+    assert model.l2.tolist() == chosen.l2.tolist()
+    assert len(set(model.l2.tolist())) == 1
+    whole = FVSBN.fit(x, float(model.l2[0]), ordering=order, tolerance=0.0)
+    assert torch.equal(model.weight, whole.weight)
+    assert torch.equal(model.bias, whole.bias)
+
+
+def test_without_a_strength_every_option_is_passed_on():
+    x, seen = chain(200), []
+    kept_back = torch.arange(200) % 10 == 0
+    relative = torch.rand(6, 6, generator=torch.Generator().manual_seed(0)).double() * 5
+    for options in ({}, {"relative": relative}, {"n_iter": 2}, {"tolerance": 1.0}):
+        options = {"tolerance": 0.0} | options
+        model = FVSBN.fit(x, on_strength=seen.append, **options)
+        part = FVSBN.fit(x[~kept_back], valid=x[kept_back], per_pixel=False, **options)
+        assert model.path == part.path
+        assert torch.equal(model.weight, FVSBN.fit(x, float(model.l2[0]), **options).weight)
+        assert seen[-len(model.path) :] == model.path
+    assert len(seen) == 4 * len(model.path)
+
+
+def test_one_example_cannot_choose():
+    with pytest.raises(ValueError, match="x: expected at least 2 examples"):
+        FVSBN.fit(chain(1))
+
+
+def test_a_fit_that_is_worse_than_independent_pixels_says_so():
+    x, valid = sparse(60, 0), sparse(500, 1)
+    with pytest.warns(UserWarning, match="worse than independent pixels.*larger l2") as caught:
+        FVSBN.fit(x, 0.1, valid=valid)
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="worse than independent pixels"):
+        FVSBN.fit(x, [0.1, 0.2], valid=valid, per_pixel=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        FVSBN.fit(x, valid=valid)
+        FVSBN.fit(chain(), 1.0, valid=chain(seed=1))
+
+
+# --- without a penalty
+
+
+def related(n: int = 500, d: int = 12, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    factors = torch.randn(n, 3, generator=generator) @ torch.randn(3, d, generator=generator)
+    return (torch.rand(n, d, generator=generator) < torch.sigmoid(1.5 * factors)).float()
+
+
+def test_a_maximum_that_exists_is_proven_without_a_linear_programme(monkeypatch):
+    monkeypatch.setattr(fvsbn_solver, "is_separable", None)
+    model = FVSBN.fit(related(), 0.0, tolerance=0.0)
+    assert float(model.weight.detach().abs().max()) < 20
+
+
+def test_nothing_is_proven_that_a_linear_programme_denies(monkeypatch):
+    # Few examples: some pixels are separable and some are not.
+    denied, proven = 0, 0
+    real = fvsbn_solver._proves
+
+    def both(residual, past):
+        nonlocal denied, proven
+        found = real(residual, past)
+        separable = fvsbn_solver.is_separable(past, (residual > 0).long(), 2)
+        assert not (found and separable)
+        denied, proven = denied + separable, proven + found
+        return True
+
+    monkeypatch.setattr(fvsbn_solver, "_proves", both)
+    for seed in range(6):
+        x = related(60, 8, seed).double()
+        x[0], x[1] = 0, 1
+        fvsbn_solver.check_overlap(x, torch.arange(8))
+        x[:, 5] = x[:, 2] * x[:, 3]
+        fvsbn_solver.check_overlap(x, torch.arange(8))
+    assert denied >= 6
+    assert proven >= 30
+
+
+# --- the data come as they come
+
+
+def test_fit_in_any_mode_of_autograd():
+    x, valid = chain(50), chain(50, seed=1)
+    wanted = FVSBN.fit(x, [10.0, 1.0], valid=valid)
+    slope = torch.ones(6).double().requires_grad_()
+    with torch.no_grad():
+        plain = FVSBN.fit(x, [10.0, 1.0], valid=valid)
+    carried = FVSBN.fit(x * slope, [10.0, 1.0], valid=valid * slope)
+    for model in (plain, carried):
+        assert torch.equal(model.weight, wanted.weight)
+        assert torch.equal(model.l2, wanted.l2)
+        assert copy.deepcopy(model).weight.requires_grad
+    assert slope.grad is None
+
+
 def test_validation_data_without_a_choice_are_only_looked_at():
     model = FVSBN.fit(chain(50), 1.0, valid=chain(50, seed=1))
-    assert model.path[0].valid == pytest.approx(mean_nll(model, chain(50, seed=1)), abs=1e-9)
+    assert model.path[0].valid == pytest.approx(nats(model, chain(50, seed=1)), abs=1e-9)
     assert FVSBN.fit(chain(50), 1.0).path[0].valid is None
 
 
@@ -224,10 +413,10 @@ def test_logits_by_blocks_are_one_triangular_product():
 def test_gradient_steps_come_to_the_same_place():
     x = chain()
     model = FVSBN(6).double()
-    history = fit_likelihood(model, x, epochs=300, batch_size=400, lr=0.1, progress=False)
+    history = train(model, x, epochs=300, batch_size=400, lr=0.1, final_lr=0.1, progress=False)
     assert len(history) == 300
     exact = FVSBN.fit(x, 1e-3)
-    assert mean_nll(model, x) == pytest.approx(mean_nll(exact, x), abs=1e-3)
+    assert nats(model, x) == pytest.approx(nats(exact, x), abs=1e-3)
 
 
 def test_gradient_steps_keep_what_is_best_for_the_validation_data():
@@ -235,7 +424,7 @@ def test_gradient_steps_keep_what_is_best_for_the_validation_data():
     model = FVSBN(10).double()
     generator = torch.Generator().manual_seed(0)
     epochs = []
-    history = fit_likelihood(
+    history = train(
         model,
         x,
         valid,
@@ -247,15 +436,8 @@ def test_gradient_steps_keep_what_is_best_for_the_validation_data():
         on_epoch=lambda epoch, history: epochs.append(epoch),
     )
     assert epochs == list(range(1, 81))
-    assert mean_nll(model, valid) == pytest.approx(min(history.valid["loss"]), abs=1e-9)
+    assert nats(model, valid) == pytest.approx(min(history.valid["loss"]), abs=1e-9)
     assert history.best_epoch < 80
-
-
-def test_mean_nll_weighs_uneven_batches():
-    x = chain(7)
-    model = FVSBN.fit(x, 1.0)
-    expected = -float(model.log_prob(x).detach().mean())
-    assert mean_nll(model, x, batch_size=3) == pytest.approx(expected, abs=1e-12)
 
 
 # --- errors

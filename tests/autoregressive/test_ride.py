@@ -155,7 +155,11 @@ def test_the_head_starts_with_the_scales_of_what_is_left_over(textures):
     contexts, pixels = nb.pairs(textures)
     residual = model.whitening.output(pixels, model.whitening.context(contexts))
     mixture = GaussianScaleMixture.fit(
-        residual[:: 1 + len(residual) // 20_000, None], 2, zero_mean=True, n_iter=50, ridge=1e-6
+        residual[:: 1 + len(residual) // 20_000, None],
+        scales=2,
+        zero_mean=True,
+        n_iter=50,
+        ridge=1e-6,
     )
     alpha = noise - 2 * mixture.scales.log()
     torch.testing.assert_close(model.head.alpha.detach(), alpha)

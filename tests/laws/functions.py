@@ -15,11 +15,12 @@ from torch import Tensor
 from gdmlib import autoregressive as ar
 from gdmlib import data, densities, metrics, training
 from gdmlib._random import pick
-from gdmlib.autoregressive.mcgsm import Whitening
+from gdmlib.autoregressive.causal_image import wavefronts
 from gdmlib.autoregressive.mcgsm_multiscale import chain, haar, inverse_haar, windows
-from gdmlib.autoregressive.neighbourhood import wavefronts
 from gdmlib.densities.cholesky import cholesky, triangularise
 from gdmlib.densities.discretised_logistic import logistic_bin_log_prob
+from gdmlib.nn.spatial_lstm import SpatialLSTM, lstm_step, spatial_lstm_step
+from gdmlib.nn.whitening import Whitening
 
 from .builders import randomise, seeded, tensor
 from .calls import Call
@@ -50,7 +51,7 @@ COVARIANCE = tensor([2, -0.9], [-0.9, 0.7])
 IMAGES = uniform(8, 1, 4, 4)
 
 of_classes = network(ar.GatedPixelCNN, 0, (1, 2, 2), 2, features=2, num_classes=2)
-spatial = randomise(ar.SpatialLSTM(2, 3, generator=seeded()), 0)
+spatial = randomise(SpatialLSTM(2, 3, generator=seeded()), 0)
 image, recurrent, pyramid = mcgsm_image((1, 8, 8)), ride((1, 8, 8)), multiscale((1, 8, 8))
 of_pixel, die, bell = (BY_NAME[name].model for name in ("MCGSM", "Categorical", "Normal"))
 space = BY_NAME["MultivariateNormal 3-D"].model
@@ -109,10 +110,10 @@ FUNCTIONS = [
     call("Neighbourhood.pairs", CORNER.pairs, X),
     call("Neighbourhood.pairs, padded", lambda images: CORNER.pairs(images, 0.5), X),
     whole("lstm_step", lambda x, h, c, input_weight, hidden_weight, bias: both(
-        ar.lstm_step(x, h, c, input_weight, hidden_weight, bias)), normal(3, 2), normal(3, 2),
+        lstm_step(x, h, c, input_weight, hidden_weight, bias)), normal(3, 2), normal(3, 2),
           normal(3, 2), normal(2, 8), normal(2, 8, seed=1), normal(8), smooth=True),
     call("spatial_lstm_step", lambda gates, c_left, c_top: both(
-        ar.spatial_lstm_step(gates, c_left, c_top)), normal(3, 10), normal(3, 2), normal(3, 2),
+        spatial_lstm_step(gates, c_left, c_top)), normal(3, 10), normal(3, 2), normal(3, 2),
         smooth=True),
     call("SpatialLSTM", lambda x: spatial(x), normal(2, 3, 2, 2), model=spatial, smooth=True),
     call("SpatialLSTM.forward_loop", spatial.forward_loop, normal(2, 3, 2, 2), model=spatial,
@@ -169,26 +170,17 @@ CONSTRUCTORS = [
 
 def estimated(x: Tensor, y: Tensor) -> Whitening:
     whitening = Whitening(x.shape[1]).double()
-    (whitening.estimate if hasattr(whitening, "estimate") else whitening.fit)(x, y)
+    whitening.estimate(x, y)
     return whitening
 
 
 def started(images: Tensor) -> ar.RIDE:
-    model = ride((1, 4, 4))
-    return (model.initialise if hasattr(model, "initialise") else model.start)(images)
-
-
-def finetuned(images: Tensor) -> ar.RIDE:
-    model = ride((1, 4, 4))
-    model.finetune_head(images, n_iter=1)
-    return model
+    return ride((1, 4, 4)).initialise(images)
 
 
 def trained(x: Tensor) -> ar.MADE:
     model = made(shape=(1, 2, 2), hidden=(3,))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    step = training.gradient_step(model, optimizer, lambda batch: -model.log_prob(batch).mean())
-    training.fit(step, x, epochs=1, batch_size=20, generator=seeded(), progress=False)
+    training.train(model, x, epochs=1, batch_size=20, lr=0.1, generator=seeded(), progress=False)
     return model
 
 
@@ -224,10 +216,9 @@ FITS = [
         x, y, components=2, scales=2, features=2, generator=seeded()), POINTS, normal(60, seed=2)),
     whole("MCGSMPatch.fit", lambda x: ar.MCGSMPatch.fit(x, **SIZES, generator=seeded()), POINTS),
     whole("MultiscaleMCGSM.fit", lambda images: ar.MultiscaleMCGSM.fit(
-        images, 1, CORNER, 0, **SIZES, event_shape=(1, 4, 4), generator=seeded()), IMAGES),
+        images, 1, CORNER, radius=0, **SIZES, event_shape=(1, 4, 4), generator=seeded()), IMAGES),
     whole("Whitening.estimate", estimated, POINTS, normal(60, seed=2)),
     whole("RIDE.initialise", started, IMAGES),
-    whole("RIDE.finetune_head", finetuned, IMAGES),
 ]  # fmt: skip
 
 TRAINED = whole("training.fit", trained, BITS)
@@ -303,5 +294,5 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
         ar.MultiscaleMCGSM, levels=levels, neighbourhood=CORNER, components=2, scales=2), 1),
     "MultiscaleMCGSM, radius": (lambda radius: grid(ar.MultiscaleMCGSM, levels=1, radius=radius,
         neighbourhood=CORNER, components=2, scales=2), 1),
-    "SpatialLSTM": (lambda units: ar.SpatialLSTM(2, units, generator=seeded()), 3),
+    "SpatialLSTM": (lambda units: SpatialLSTM(2, units, generator=seeded()), 3),
 }  # fmt: skip

@@ -93,7 +93,12 @@ class Case:
 
 
 def has(model: Any, name: str) -> bool:
-    """Say whether a model has a method."""
+    """Say whether a model has a method that an event is enough for.
+
+    A mixture over orderings, which is a MADE with several masks, has conditionals for each mask.
+    """
+    if name == "conditional_log_prob" and getattr(model, "num_masks", 1) > 1:
+        return False
     return callable(getattr(model, name, None))
 
 

@@ -65,8 +65,8 @@ class BlindToTheFirst(NADE):
 class LeakyOutput(MADE):
     """Uses ≥ instead of > for the output: equation 14 without its strictness."""
 
-    def masks(self, mask=0):
-        *kept, _, before = super().masks(mask)
+    def _kept(self, mask, dtype):
+        *kept, _, before = super()._kept(mask, dtype)
         place = self.orderings[mask].argsort()
         return [*kept, place[:, None] + 1 >= self.degrees[-1][mask], before]
 
