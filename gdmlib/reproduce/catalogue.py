@@ -14,6 +14,7 @@ _ALL: tuple[Experiment, ...] = (
     photographs.RIDE_PATCHES,
     photographs.MCGSM_IMAGES,
     photographs.RIDE_IMAGES,
+    photographs.RIDE_STABLE,
 )
 
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}

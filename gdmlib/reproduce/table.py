@@ -46,21 +46,28 @@ def results_text(folder: str | Path, *patterns: str) -> str:
         patterns: Names, where ``*`` stands for anything: ``"fvsbn_*"``.
 
     Returns:
-        One line a record, in the order of the experiments; "" if there is none.
+        One line a record, in the order of the experiments, and which direction is better; "" if
+        there is none.
     """
-    records = _full_size(folder)
-    lines, others = [], False
-    for name, experiment in EXPERIMENTS.items():
-        record = records.get(name)
-        if record is None or not any(fnmatchcase(name, pattern) for pattern in patterns):
-            continue
+    shown = [
+        (experiment, record)
+        for experiment, record in zip(
+            EXPERIMENTS.values(), map(_full_size(folder).get, EXPERIMENTS), strict=True
+        )
+        if record and any(fnmatchcase(experiment.name, pattern) for pattern in patterns)
+    ]
+    directions = {m.better for _, r in shown for m in (r.metric, *(o.metric for o in r.others))}
+    lines = [f"{directions.pop()} is better"] if len(directions) == 1 else []
+    each, others = bool(directions), False
+    for experiment, record in shown:
         changed = bool(_changes(experiment, record))
         others = others or changed
-        for number, row in enumerate(_rows(name, record)):
-            label = f"  {row.experiment.rsplit(': ', 1)[1]}" if number else name + " *" * changed
+        for number, row in enumerate(_rows(experiment.name, record)):
+            name = experiment.name + " *" * changed
+            label = f"  {row.experiment.rsplit(': ', 1)[1]}" if number else name
             line = f"{label:<26}{row.ours.split(' (')[0]:>22}"
             line += f"   published {row.published}" if row.published else ""
-            lines.append(f"{line}   {row.better} is better")
+            lines.append(line + f"   {row.better} is better" * each)
     if others:
         lines.append(
             "* other settings than registered, as a smaller budget: see the page of results"

@@ -349,12 +349,13 @@ def test_list_names_all_experiments(capsys):
 def test_a_text_shows_the_records_that_are_there(tmp_path, toy_experiment):
     assert results_text(tmp_path, "*") == ""
     run("toy", tmp_path)
-    line = "toy -2.000 ± 0.500 nats published -2.250 nats higher is better"
+    line = "higher is better toy -2.000 ± 0.500 nats published -2.250 nats"
     assert " ".join(results_text(tmp_path, "t*").split()) == " ".join(line.split())
     assert results_text(tmp_path, "gaussian*") == ""
     run("toy", tmp_path, changes={"size": 2})
     lines = results_text(tmp_path, "toy", "nade_*").splitlines()
-    assert lines[0].startswith("toy * ") and lines[1].startswith("* other settings")
+    assert lines[0] == "higher is better"
+    assert lines[1].startswith("toy * ") and lines[2].startswith("* other settings")
 
 
 def test_run_writes_to_results_by_default(tmp_path, monkeypatch, capsys, toy_experiment):
