@@ -31,9 +31,21 @@ def random_crops(
 
 def crop_at(images: Sequence[Tensor], which: Tensor, place: Tensor, size: int) -> Tensor:
     """Cut a square out of each image of ``which``, (n,), at a place in [0, 1)², (n, 2)."""
-    crops = torch.empty(len(which), size, size)
-    for crop, k, (a, b) in zip(crops, which.tolist(), place.tolist(), strict=True):
-        height, width = images[k].shape
-        i, j = int(a * (height - size + 1)), int(b * (width - size + 1))
-        crop.copy_(images[k][i : i + size, j : j + size])
+    return crop(images, which, corners(images, which, place, size), size)
+
+
+def corners(images: Sequence[Tensor], which: Tensor, place: Tensor, size: int) -> Tensor:
+    """Return row and column of the upper left corners of such squares, int64 (n, 2)."""
+    room = torch.tensor([x.shape[-2:] for x in images]) - size + 1
+    return (place.double() * room[which]).long()
+
+
+def crop(images: Sequence[Tensor], which: Tensor, corner: Tensor, size: int) -> Tensor:
+    """Cut a square at each corner, (..., H, W) each image -> (n, ..., size, size)."""
+    crops = images[0].new_empty(len(which), *images[0].shape[:-2], size, size)
+    for k, image in enumerate(images):
+        chosen = which == k
+        rows, columns = corner[chosen].unbind(1)
+        windows = image.unfold(-2, size, 1).unfold(-2, size, 1)
+        crops[chosen] = windows.movedim((-4, -3), (0, 1))[rows, columns]
     return crops

@@ -14,9 +14,9 @@ from gdmlib.data.dataset import ChecksumError, DataNotFoundError
 from gdmlib.data.files import (
     CACHE_VARIABLE,
     DATA_VARIABLE,
-    cache_error,
     cache_folder,
     data_folder,
+    explained,
     folder_beside,
 )
 from gdmlib.data.sources import Remote
@@ -27,10 +27,7 @@ TIMEOUT = 30.0  # seconds without an answer or a byte
 def fetch(remote: Remote) -> Path:
     """Return the path of a file, downloaded (and converted) if it is not on this machine.
 
-    Raises:
-        DataNotFoundError: If the file is not here and cannot be fetched.
-        ChecksumError: If its content is wrong.
-        CacheError: If the cache folder cannot be written.
+    Errors are those that the page of `gdmlib.data.published` names.
     """
     found = find(remote.path, remote.unordered)
     if found is not None:
@@ -45,44 +42,36 @@ def fetch(remote: Remote) -> Path:
 
 
 def find(path: str, unordered: tuple[str, ...] = ()) -> Path | None:
-    """Look for a file on this machine.
+    """Return a file that is on this machine, its checksum verified, or None.
 
-    Args:
-        path: Its place in the folder layout.
-        unordered: Those of its arrays whose rows may come in any order.
-
-    Returns:
-        The file in ``$GDMLIB_DATA``, else the one in the cache, checksum verified; None if there is
-        none. A damaged file in the cache is thrown away.
-
-    Raises:
-        ChecksumError: If the file in ``$GDMLIB_DATA``, which is not ours to throw away, is damaged.
+    A damaged file in the cache is thrown away; one in ``$GDMLIB_DATA``, which is not ours to throw
+    away, is a `ChecksumError`. The order of rows does not count in the arrays of ``unordered``.
     """
-    checksum = registry().get(path, Checksum())
+    file = _locate(path)
+    if file is None:
+        return None
+    wrong = wrong_checksum(file, registry().get(path, Checksum()), unordered)
+    if wrong is None:
+        return file
     folder = data_folder()
-    if folder is not None and (folder / path).is_file():
-        wrong = wrong_checksum(folder / path, checksum, unordered)
-        if wrong:
-            raise ChecksumError(
-                f"{folder / path} is damaged or not the expected version: {wrong}. Remove it or "
-                f"put a good copy in its place; or unset {DATA_VARIABLE} to download one"
-            )
-        return folder / path
-    cached = cache_folder() / path
-    if cached.is_file():
-        if wrong_checksum(cached, checksum, unordered) is None:
-            return cached
-        try:
-            cached.unlink()
-        except OSError as reason:
-            raise cache_error(cached, reason) from reason
+    if folder is not None and file == folder / path:
+        raise ChecksumError(
+            f"{file} is damaged or not the expected version: {wrong}. Remove it or put a good copy "
+            f"in its place; or unset {DATA_VARIABLE} to download one"
+        )
+    with explained(file):
+        file.unlink()
     return None
 
 
 def is_here(path: str) -> bool:
     """Say whether a file is on this machine, without reading it."""
-    folder = data_folder()
-    return (folder is not None and (folder / path).is_file()) or (cache_folder() / path).is_file()
+    return _locate(path) is not None
+
+
+def _locate(path: str) -> Path | None:
+    folders = [folder for folder in (data_folder(), cache_folder()) if folder is not None]
+    return next((folder / path for folder in folders if (folder / path).is_file()), None)
 
 
 def _convert(remote: Remote, target: Path, checksum: Checksum) -> None:
@@ -100,26 +89,17 @@ def _convert(remote: Remote, target: Path, checksum: Checksum) -> None:
         except Exception as reason:  # whatever a converter stumbles over in a strange file
             wrong = f"{type(reason).__name__}: {reason}"
         if wrong:
+            addresses = ", ".join(urls[0] for urls in remote.originals.values())
             raise ChecksumError(
-                f"{remote.path} could not be made out of {_first_urls(remote)}: {wrong}. The "
-                f"download is thrown away. Try again later, or set {DATA_VARIABLE} to a folder "
-                "that has the file"
+                f"{remote.path} could not be made out of {addresses}: {wrong}. The download is "
+                f"thrown away. Try again later, or set {DATA_VARIABLE} to a folder that has the "
+                "file"
             )
         made.replace(target)
 
 
-def _first_urls(remote: Remote) -> str:
-    return ", ".join(urls[0] for urls in remote.originals.values())
-
-
 def _download(urls: Sequence[str], target: Path, path: str, checksum: Checksum) -> None:
-    """Download from the first address that gives the right content.
-
-    Raises:
-        ChecksumError: If what came was wrong.
-        DataNotFoundError: If nothing came.
-        CacheError: If the cache cannot be written.
-    """
+    """Download from the first address that gives the right content."""
     import requests
 
     reasons = []
@@ -139,8 +119,7 @@ def _download(urls: Sequence[str], target: Path, path: str, checksum: Checksum) 
                 return
             came = True
             reasons.append(f"{url}: {wrong}")
-    error = ChecksumError if came else DataNotFoundError
-    raise error(_not_found(path, reasons, came))
+    raise (ChecksumError if came else DataNotFoundError)(_not_found(path, reasons, came))
 
 
 def _download_one(url: str, target: Path) -> None:
@@ -168,7 +147,7 @@ def _in_short(reason: Exception) -> str:
     return f"{type(cause or reason).__name__}: {text if len(text) < 160 else text[:157] + '...'}"
 
 
-def _not_found(path: str, reasons: Sequence[str], came: bool = False) -> str:
+def _not_found(path: str, reasons: Sequence[str], came: bool) -> str:
     folder = data_folder()
     if folder is None:
         first = f"{DATA_VARIABLE} (not set)"

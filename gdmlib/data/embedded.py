@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 
 from gdmlib._checks import check_count
 from gdmlib.data import declare
+from gdmlib.data.crops import corners, crop
 from gdmlib.data.dataset import Dataset, Pictures, check_name
 
 PHOTOGRAPHS: dict[str, str] = {
@@ -41,10 +42,6 @@ def iris(classes: Sequence[str] | None = None) -> Dataset:
 
     Returns:
         ``x`` ``(N, 4)`` in centimetres, ``y`` ``(N,)``; 50 flowers a species.
-
-    Raises:
-        UnknownDatasetError: If a species is not known.
-        ValueError: If ``classes`` is empty or names a species twice.
     """
     from sklearn.datasets import load_iris
 
@@ -81,9 +78,6 @@ def digits(split: str = "all") -> Dataset:
 
     Returns:
         ``x`` ``(N, 1, 8, 8)`` with ink 1 on ground 0, in steps of 1/16; ``y`` ``(N,)``.
-
-    Raises:
-        UnknownDatasetError: If the split is not known.
     """
     from sklearn.datasets import load_digits
 
@@ -146,10 +140,6 @@ def photo_patches(
         ``x`` ``(n, 1, size, size)``, or ``(n, 3, size, size)`` for ``grey=False``, in [0, 1]; ``y``
         ``(n,)`` says which photograph of ``classes`` the patch is from, and the attributes ``row``
         and ``column`` where its upper left corner lies.
-
-    Raises:
-        UnknownDatasetError: If the split is not known.
-        ValueError: If ``n`` or ``size`` is out of range.
     """
     check_name(split, PATCH_SPLITS, "split of photo_patches")
     n, size = check_count(n), check_count(size, "size")
@@ -162,21 +152,14 @@ def photo_patches(
         weights = torch.tensor([0.2125, 0.7154, 0.0721], dtype=torch.float32)[:, None, None]
         images = [(image * weights).sum(0, keepdim=True) for image in images]
 
-    places = torch.tensor(
-        [(image.shape[1] - size + 1, image.shape[2] - size + 1) for image in images]
-    )
     # Every place in every photograph is equally probable.
-    y = torch.multinomial(places.prod(1).float(), n, replacement=True, generator=generator)
-    corner = (torch.rand(n, 2, generator=generator, dtype=torch.float64) * places[y]).long()
-    x = torch.empty(n, images[0].shape[0], size, size, dtype=torch.float32)
-    for label, image in enumerate(images):
-        windows = image.unfold(1, size, 1).unfold(2, size, 1)
-        chosen = y == label
-        rows, columns = corner[chosen].unbind(1)
-        x[chosen] = windows[:, rows, columns].transpose(0, 1)
+    places = torch.tensor([(x.shape[1] - size + 1) * (x.shape[2] - size + 1) for x in images])
+    y = torch.multinomial(places.float(), n, replacement=True, generator=generator)
+    place = torch.rand(n, 2, generator=generator, dtype=torch.float64)
+    corner = corners(images, y, place, size)
     return Dataset(
         name=f"photo_patches ({split})",
-        x=x,
+        x=crop(images, y, corner, size),
         y=y,
         classes=names,
         source="; ".join(f"{name}: {PHOTOGRAPHS[name]}" for name in names),

@@ -49,14 +49,7 @@ def converted(
     unordered: tuple[str, ...] = (),
     **originals: str,
 ) -> Callable[[str], Remote]:
-    """Let files be made out of others.
-
-    Args:
-        convert: Makes the arrays of a file out of its originals.
-        unordered: Those of its arrays whose rows may come in any order.
-        originals: From the name under which ``convert`` looks for an original to its address, which
-            is filled in as in `as_published`.
-    """
+    """Let files be made out of others, as `Remote` says; addresses are filled in as above."""
 
     def remote(path: str) -> Remote:
         filled = {name: (_fill(address, path),) for name, address in originals.items()}

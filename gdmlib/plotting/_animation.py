@@ -55,10 +55,6 @@ def animate(
         hold: Seconds that the last frame stays.
         figsize: Of a drawing, in inches.
         max_bytes: The GIF is made with fewer colours until it is no larger than this.
-
-    Raises:
-        ValueError: If there is no frame, frames differ in size, or the GIF is too large even with 8
-            colours.
     """
     if len(frames) == 0:
         raise ValueError("frames: expected at least one")

@@ -14,6 +14,7 @@ from matplotlib.colors import PowerNorm, to_rgb
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from gdmlib._checks import check_count
 from gdmlib.plotting._style import COLOURS, given_or_new, to_tensor
 
 _MISSING = "#E69F00"  # the colour of a pixel that is NaN: no grey image contains it
@@ -85,18 +86,12 @@ def image_grid(
         row_labels: One text a row, written to its left.
         missing: Colour of pixels that are NaN or infinite; by default an orange, which no grey
             image holds.
-
-    Raises:
-        ValueError: If the shape is not that of images, or there are not as many titles as images or
-            as many labels as rows.
     """
     images = as_images(images)
     count, _, height, width = images.shape
     if ncols is None:
         ncols = min(count, max(1, round(math.sqrt(2.0 * count * height / width))))
-    if ncols < 1:
-        raise ValueError(f"ncols: expected at least 1, got {ncols}")
-    ncols = min(ncols, count)
+    ncols = min(check_count(ncols, "ncols"), count)
     nrows = math.ceil(count / ncols)
     if titles is not None and len(titles) != count:
         raise ValueError(f"titles: expected {count}, one an image, got {len(titles)}")
@@ -165,9 +160,6 @@ def receptive_field(
         causal: Draw the border between the past and the future of the raster scan, and cross out
             every pixel of the future, ``pixel`` included, that has an influence nevertheless.
         label: What the colour bar says.
-
-    Raises:
-        ValueError: If ``influence`` is no such map or ``pixel`` lies outside of it.
     """
     influence = to_tensor(influence, "influence", shape=("H", "W")).to(torch.float64)
     if float(influence.min()) < 0:
@@ -183,10 +175,8 @@ def receptive_field(
     # A square-root scale: far pixels matter far less than near ones, and should still be seen.
     drawn = ax.imshow(influence.numpy(), cmap="Blues", norm=PowerNorm(0.5, 0.0, largest))
     ax.figure.colorbar(drawn, ax=ax, label=label, shrink=0.85)
-    mark = Rectangle(
-        (column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=COLOURS[1], linewidth=2.5
-    )
-    ax.add_patch(mark)
+    corner = column - 0.5, row - 0.5
+    ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=COLOURS[1], linewidth=2.5))
     ax.set(xlabel="column", ylabel="row")
     if causal:
         edge_x = [-0.5, column - 0.5, column - 0.5, width - 0.5]

@@ -34,11 +34,12 @@ def conditional(
     fitting: Fitting, part: str, pairs: Pairs, valid: Callable[[], Pairs]
 ) -> Conditional:
     """Train an MCGSM; the held-out pairs are made once it is started."""
-    generator = fitting.generator
-    model = MCGSM.start(*pairs, **fitting.settings(MCGSM), generator=generator)
+    generator, (x, y) = fitting.generator, pairs
+    model = MCGSM.start(x, y, **fitting.settings(MCGSM), generator=generator)
     history = train_mcgsm(
         model,
-        *pairs,
+        x,
+        y,
         valid(),
         **fitting.settings(train, "mcgsm_"),
         **fitting.keeping(part, "mcgsm_"),
