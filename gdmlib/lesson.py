@@ -114,10 +114,6 @@ def start(name: str, *, seed: int = 0, budget: str | None = None) -> Lesson:
         budget: ``"cpu"``, ``"gpu"`` or ``"grade"``; by default what the environment variable
             ``GDMLIB_BUDGET`` says, and without it ``"gpu"`` where there is one and ``"cpu"``
             elsewhere.
-
-    Raises:
-        ValueError: If the name is not that of a lesson, the budget is unknown, or it is ``"gpu"``
-            and there is none.
     """
     if not _NAME.fullmatch(name):
         raise ValueError(

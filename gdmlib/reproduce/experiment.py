@@ -66,11 +66,7 @@ class Experiment:
     others: Mapping[str, Published] = field(default_factory=dict)
 
     def settings(self, smoke: bool, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the settings of a run, its seeds among them.
-
-        Raises:
-            ValueError: If a change names a setting that does not exist.
-        """
+        """Return the settings of a run, its seeds among them."""
         plain = {"seeds": list(self.seeds), **self.config, **(self.smoke if smoke else {})}
         unknown = changes.keys() - plain.keys()
         if unknown:
@@ -246,8 +242,7 @@ def _run(task: Task, fit: Fit, job: Job) -> Outcome:
     parts = task.parts(job.config)
     seeds: list[int | None] = list(job.seeds) or [None]
 
-    def one(number: int, seed: int | None) -> dict[str, Any]:
-        name = "model" if seed is None else f"seed-{seed}"
+    def one(number: int, seed: int | None, name: str) -> dict[str, Any]:
         torch.manual_seed(seed or 0)  # dropout draws from torch's global generator
         generator = torch.Generator().manual_seed(seed or 0)
         fitting = Fitting(job, name, number, len(seeds), generator)
@@ -255,22 +250,19 @@ def _run(task: Task, fit: Fit, job: Job) -> Outcome:
         job.keep(name, model)
         return {"values": task.values(model, fitting.place(parts.test)), "details": details}
 
-    found = [
-        job.stage("model" if seed is None else f"seed-{seed}", partial(one, number, seed))
-        for number, seed in enumerate(seeds)
-    ]
+    found = []
+    for number, seed in enumerate(seeds):
+        name = "model" if seed is None else f"seed-{seed}"
+        found.append(job.stage(name, partial(one, number, seed, name)))
     values = [run["values"] for run in found]
     if seeds == [None]:
         details = found[0]["details"]
     else:
         details = {key: [run["details"][key] for run in found] for key in found[0]["details"]}
         details["stderr over test examples"] = [float(v.std() / len(v) ** 0.5) for v in values]
-    return Outcome(_summary(task, values), parts.data, details)
-
-
-def _summary(task: Task, runs: list[Tensor]) -> Metric:
-    """Summarise what the runs gave for each test example: over seeds, if there are several."""
-    if len(runs) == 1:
-        return Metric.of_examples(task.metric, runs[0], task.unit, task.better)
-    means = [float(values.mean()) for values in runs]
-    return Metric.of_runs(task.metric, means, task.unit, "seeds", task.better)
+    if len(values) == 1:
+        metric = Metric.of_examples(task.metric, values[0], task.unit, task.better)
+    else:
+        means = [float(v.mean()) for v in values]
+        metric = Metric.of_runs(task.metric, means, task.unit, "seeds", task.better)
+    return Outcome(metric, parts.data, details)

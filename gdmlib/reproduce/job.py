@@ -40,13 +40,12 @@ class Job:
     """How an experiment is to run, where, and what is left of an earlier attempt.
 
     Args:
-        name: Of the experiment.
-        settings: See `Experiment.settings`.
+        name, settings: Of the experiment, see `Experiment.settings`.
         smoke: Whether this is a trial.
         device: Where tensors and models go.
         folder: Keeps what is needed to go on after an interruption; None keeps nothing.
-        say: Takes a line of progress; None for silence, as in all processes but the first.
-        main: Whether this process writes files.
+        say: Takes a line of progress.
+        main: Whether this process writes files and speaks.
         earlier: Seconds, and seconds of processor time, that were spent before an interruption.
     """
 
@@ -154,12 +153,9 @@ class Job:
 
     def _note(self, finished: bool = False) -> None:
         if self.folder is not None and self.main:
-            state = read_state(self.folder)
             seconds, cpu_seconds = self.spent()
-            write_state(
-                self.folder,
-                {**state, "seconds": seconds, "cpu_seconds": cpu_seconds, "finished": finished},
-            )
+            spent = {"seconds": seconds, "cpu_seconds": cpu_seconds, "finished": finished}
+            write_state(self.folder, {**read_state(self.folder), **spent})
 
 
 def clock(seconds: float) -> str:

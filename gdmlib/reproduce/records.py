@@ -149,11 +149,7 @@ def sha256_of(*tensors: Tensor) -> str:
 
 
 def check_record(record: Record) -> dict[str, Any]:
-    """Return what will stand in the file.
-
-    Raises:
-        RecordError: If a number is not finite, or the entries do not agree.
-    """
+    """Return what will stand in the file."""
     content = asdict(record)
     _parse(content, f"{record.name}.json")
     return content
@@ -239,11 +235,9 @@ def gap_of(metric: Metric, published: Published | None, smoke: bool) -> float | 
 
 
 def _check_metric(metric: Metric, where: str) -> None:
-    for key, allowed in (("over", OVER), ("better", BETTER)):
-        if getattr(metric, key) not in allowed:
-            raise RecordError(
-                f"{where}.{key}: expected one of {allowed}, got {getattr(metric, key)!r}"
-            )
+    for key, got, allowed in (("over", metric.over, OVER), ("better", metric.better, BETTER)):
+        if got not in allowed:
+            raise RecordError(f"{where}.{key}: expected one of {allowed}, got {got!r}")
     if metric.stderr < 0:
         raise RecordError(f"{where}.stderr: a standard error is negative")
     expected = 0 if metric.over == "test examples" else metric.count
@@ -259,11 +253,7 @@ def _check_metric(metric: Metric, where: str) -> None:
 
 
 def load_record(path: str | Path) -> Record:
-    """Read one record.
-
-    Raises:
-        RecordError: If the file is not JSON or not a record, or is not called after the experiment.
-    """
+    """Read one record, which is called after the experiment."""
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -276,12 +266,7 @@ def load_record(path: str | Path) -> Record:
 
 
 def load_records(folder: str | Path) -> list[Record]:
-    """Read all records, ``*.json``, of a folder, sorted by name.
-
-    Raises:
-        FileNotFoundError: If there is no such folder.
-        RecordError: If a record is malformed; the message names the file and the entry.
-    """
+    """Read all records, ``*.json``, of a folder, sorted by name."""
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder of records")

@@ -82,13 +82,11 @@ def load_weights(model: nn.Module, path: str | Path) -> dict[str, str]:
     have = {k: tuple(v.shape) for k, v in tensors.items()}
     if want != have:
         names = sorted(k for k in want.keys() | have.keys() if want.get(k) != have.get(k))
-        raise CheckpointError(
-            f"{path} holds the weights of another model: "
-            + "; ".join(
-                f"{k}: the model has {want.get(k, 'nothing')}, the file {have.get(k, 'nothing')}"
-                for k in names[:5]
-            )
-            + (f"; and {len(names) - 5} more" if len(names) > 5 else "")
-        )
+        wrong = [
+            f"{k}: the model has {want.get(k, 'nothing')}, the file {have.get(k, 'nothing')}"
+            for k in names[:5]
+        ]
+        wrong += [f"and {len(names) - 5} more"] * (len(names) > 5)
+        raise CheckpointError(f"{path} holds the weights of another model: {'; '.join(wrong)}")
     model.load_state_dict(tensors)
     return dict(metadata)

@@ -43,11 +43,7 @@ def save_run(
     history: History,
     best: dict[str, Any] | None,
 ) -> None:
-    """Write the run, so that the old file stays until the new one is complete.
-
-    Raises:
-        CheckpointError: If a state holds what cannot be read back.
-    """
+    """Write the run, so that the old file stays until the new one is complete."""
     if not is_main():
         return
     content = {
@@ -97,6 +93,15 @@ def settings_of(objects: Mapping[str, Any], step: object) -> dict[str, Any]:
     return found
 
 
+def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say which settings are not what they were, sorted by name."""
+    return [
+        f"{key} was {was.get(key)!r}, now {now.get(key)!r}"
+        for key in sorted({**was, **now})
+        if was.get(key) != now.get(key)
+    ]
+
+
 # Which code makes a step, and what a schedule has come to.
 _NOT_SETTINGS = {"params", "initial_lr", "fused", "foreach", "capturable", "differentiable"}
 _OF_THE_MOMENT = {"last_epoch", "base_lrs", "verbose"}
@@ -117,20 +122,14 @@ def _plain(value: Any) -> Any:
 def load_run(
     path: Path, settings: dict[str, Any], objects: Mapping[str, Any], generator: torch.Generator
 ) -> tuple[History, dict[str, Any] | None]:
-    """Bring all back to what the file holds; return the history and the best state.
-
-    Raises:
-        CheckpointError: If the file is broken, or its settings are not these.
-    """
+    """Bring all back to what the file holds; return the history and the best state."""
     saved = load_plain(path)
     try:
-        was = saved["settings"]
-        changed = [k for k in {**was, **settings} if was.get(k) != settings.get(k)]
+        changed = differences(saved["settings"], settings)
         if changed:
             raise CheckpointError(
-                f"{path} belongs to another run: "
-                + "; ".join(f"{k} was {was.get(k)!r}, now {settings.get(k)!r}" for k in changed)
-                + ". Use the old settings, another file, or resume=False."
+                f"{path} belongs to another run: {'; '.join(changed)}. "
+                "Use the old settings, another file, or resume=False."
             )
         restore(objects, saved["state"])
         generator.set_state(saved["generator"])
