@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -175,28 +176,18 @@ def receptive_field(
     # A square-root scale: far pixels matter far less than near ones, and should still be seen.
     drawn = ax.imshow(influence.numpy(), cmap="Blues", norm=PowerNorm(0.5, 0.0, largest))
     ax.figure.colorbar(drawn, ax=ax, label=label, shrink=0.85)
-    corner = column - 0.5, row - 0.5
-    ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=COLOURS[1], linewidth=2.5))
+    place = column - 0.5, row - 0.5
+    ax.add_patch(Rectangle(place, 1, 1, fill=False, edgecolor=COLOURS[1], linewidth=2.5))
     ax.set(xlabel="column", ylabel="row")
     if causal:
         edge_x = [-0.5, column - 0.5, column - 0.5, width - 0.5]
         edge_y = [row + 0.5, row + 0.5, row - 0.5, row - 0.5]
         ax.plot(edge_x, edge_y, color=COLOURS[6], linewidth=1.5, linestyle="--")
-        _corner_text(ax, "past", (0.03, 0.97))
-        _corner_text(ax, "future", (0.97, 0.03))
+        card = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}
+        corner: dict[str, Any] = {"transform": ax.transAxes, "fontsize": 9.5, "bbox": card}
+        ax.text(0.03, 0.97, "past", ha="left", va="top", **corner)
+        ax.text(0.97, 0.03, "future", ha="right", va="bottom", **corner)
         future = torch.arange(height * width).view(height, width) >= row * width + column
         leaks = (future & (influence > 0)).nonzero()
         ax.plot(leaks[:, 1], leaks[:, 0], "x", color=COLOURS[1], markersize=7, markeredgewidth=2)
     return ax
-
-
-def _corner_text(ax: Axes, text: str, place: tuple[float, float]) -> None:
-    ax.text(
-        *place,
-        text,
-        transform=ax.transAxes,
-        ha="left" if place[0] < 0.5 else "right",
-        va="bottom" if place[1] < 0.5 else "top",
-        fontsize=9.5,
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2},
-    )

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from gdmlib.reproduce.job import Job, Settings
 from gdmlib.reproduce.records import Data, Metric, Published
-from gdmlib.training import scores, train
+from gdmlib.training import History, scores, train
 
 STAND_IN = {"data": "stand-in"}
 """What every trial changes."""
@@ -150,7 +150,7 @@ class Fitting:
         return self.job.config.of(function, prefix)
 
     def place(self, x: Any) -> Any:
-        """Send tensors, or a tuple or list of them, to the device of the run."""
+        """Send a model or tensors, or a tuple or list of them, to the device of the run."""
         if isinstance(x, tuple | list):
             return type(x)(self.place(part) for part in x)
         return x.to(self.job.device)
@@ -167,8 +167,14 @@ class Fitting:
             return self.job.training(f"{self.name}-{part}", epochs)
         return self.job.training(self.name, epochs, self.number * epochs, self.of * epochs)
 
+    def train(self, model: nn.Module, x: Any, valid: Any = None, **options: Any) -> History:
+        """Train by the settings of the run, and keep what a resumed one needs."""
+        options |= {**self.settings(train), **self.keeping(), "generator": self.generator}
+        return train(model, x, valid, **options)
 
-Fit = Callable[[Fitting, Any, Any], tuple[nn.Module, dict[str, Any]]]
+
+Fitted = tuple[nn.Module, dict[str, Any]]
+Fit = Callable[[Fitting, Any, Any], Fitted]
 
 
 def trained(model: Callable[..., nn.Module], **fixed: Any) -> Fit:
@@ -180,18 +186,10 @@ def trained(model: Callable[..., nn.Module], **fixed: Any) -> Fit:
         fixed: Arguments of the model that are no settings.
     """
 
-    def fit(fitting: Fitting, x: Tensor, valid: Tensor) -> tuple[nn.Module, dict[str, Any]]:
+    def fit(fitting: Fitting, x: Tensor, valid: Tensor) -> Fitted:
         sizes = {**fixed, **fitting.settings(model)}
-        made = model(tuple(x.shape[1:]), **sizes, generator=fitting.generator)
-        made = made.to(fitting.job.device)
-        history = train(
-            made,
-            fitting.place(x),
-            fitting.place(valid),
-            **fitting.settings(train),
-            **fitting.keeping(),
-            generator=fitting.generator,
-        )
+        made = fitting.place(model(tuple(x.shape[1:]), **sizes, generator=fitting.generator))
+        history = fitting.train(made, fitting.place(x), fitting.place(valid))
         return made, {
             "parameters": sum(p.numel() for p in made.parameters()),
             "epochs": len(history),

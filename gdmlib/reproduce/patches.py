@@ -10,14 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from gdmlib.autoregressive import MCGSM, RIDE, MCGSMPatch, train_mcgsm
-from gdmlib.reproduce.experiment import Fitting, held_out
+from gdmlib.reproduce.experiment import Fitted, Fitting, held_out
 from gdmlib.reproduce.photographs import (
     MCGSM_SETTINGS,
     RIDE_PAPER,
     RIDE_SETTINGS,
     SMOKE,
     Conditional,
-    Fitted,
     Pairs,
     begin_ride,
     conditional,
@@ -84,14 +83,11 @@ def _ride_patches(fitting: Fitting, x: Tensor, valid: Tensor) -> Fitted:
 
     model, _ = begin_ride(fitting, x[:1, None], first, padding=0.0)
     begun = validation(model)
-    train(
+    fitting.train(
         model,
         fitting.place(x[:, None]),
-        **fitting.settings(train),
-        **fitting.keeping(),
         loss=lambda model, x: -model.conditional_log_prob(x).mean(),
         prepare=fresh,
-        generator=fitting.generator,
     )
     return model, {
         "parameters": model.num_parameters,

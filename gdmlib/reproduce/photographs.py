@@ -9,18 +9,17 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gdmlib.autoregressive import MCGSM, RIDE, MCGSMImage, Neighbourhood, train_mcgsm
 from gdmlib.data.crops import crop_at, dequantise, random_crops
-from gdmlib.reproduce.experiment import Fitting, held_out
+from gdmlib.reproduce.experiment import Fitted, Fitting, held_out
 from gdmlib.reproduce.records import Published
 from gdmlib.reproduce.tasks import IMAGES, seeded
 from gdmlib.training import train
 
 RIDE_PAPER = "Theis and Bethge (2015), spatial LSTMs, arXiv:1506.03478"
 
-Fitted = tuple[nn.Module, dict[str, Any]]
 Conditional = tuple[MCGSM, dict[str, Any]]
 Pairs = tuple[Tensor, Tensor]
 
@@ -108,15 +107,8 @@ def _ride_images(fitting: Fitting, x: list[Tensor], valid: list[Tensor]) -> Fitt
         crops = crop_at(x, which, moved[:, 1:], config["crop"])
         return fitting.place(dequantise(crops, generator)[:, None])
 
-    history = train(
-        model,
-        torch.rand(config["train_crops"], 3, generator=generator),  # which image, and where
-        fitting.place(held),
-        **fitting.settings(train),
-        **fitting.keeping(),
-        prepare=fresh,
-        generator=generator,
-    )
+    places = torch.rand(config["train_crops"], 3, generator=generator)  # which image, and where
+    history = fitting.train(model, places, fitting.place(held), prepare=fresh)
     return model, {
         **details,
         "parameters": model.num_parameters,

@@ -9,6 +9,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from gdmlib.data import (
+    binarised_mnist,
+    binary_density,
+    bsds500,
+    caltech_silhouettes,
+    cifar10_subset,
+)
 from gdmlib.data.crops import dequantise, grey_levels, random_crops
 from gdmlib.reproduce.experiment import Splits, Task
 from gdmlib.reproduce.records import Data, sha256_of
@@ -30,20 +37,14 @@ def _splits(name: str, train: Tensor, valid: Tensor, test: Tensor) -> Splits:
 
 
 def _table(data: str) -> Splits:
-    from gdmlib.data import binary_density
-
     return _splits(data, *(binary_density(data, split).x for split in SPLITS))
 
 
 def _silhouettes() -> Splits:
-    from gdmlib.data import caltech_silhouettes
-
     return _splits("silhouettes", *(caltech_silhouettes(split).x for split in SPLITS))
 
 
 def _digits(data: str, binarise_seed: int) -> Splits:
-    from gdmlib.data import binarised_mnist
-
     parts = (binarised_mnist(split, seed=binarise_seed).x for split in SPLITS)
     return _splits(f"MNIST, binarised with seed {binarise_seed}", *parts)
 
@@ -87,8 +88,6 @@ BINARY = {
 
 
 def _cifar(validation: int) -> Splits:
-    from gdmlib.data import cifar10_subset
-
     train, valid = cifar10_subset("train").x.tensor_split([-validation])
     return _splits("cifar10_subset", train, valid, cifar10_subset("test").x)
 
@@ -119,8 +118,6 @@ Photographs = tuple[list[Tensor], list[Tensor], list[Tensor]]
 
 def _bsds300() -> Photographs:
     """Return grey photographs, (H, W) each: 180 of the 200 training images train, 20 validate."""
-    from gdmlib.data import bsds500
-
     train, test = (
         [grey_levels(picture) for _, picture in sorted(bsds500(split).items())]
         for split in ("train", "valid")
