@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gdmlib.data.convert import Arrays
+from gdmlib.data.convert import Arrays, picture
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,7 @@ def read_arrays(path: Path) -> Arrays:
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    from PIL import Image
-
-    with Image.open(path) as image:
-        return {"image": np.asarray(image)}
+    return picture({"all": path})
 
 
 def write_arrays(path: Path, arrays: Arrays) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from gdmlib._checks import check_count
 from gdmlib.data import declare
 from gdmlib.data.crops import corners, crop
 from gdmlib.data.dataset import Dataset, Pictures, check_name
+from gdmlib.data.reading import picture
 
 PHOTOGRAPHS: dict[str, str] = {
     "chelsea": "a cat, by Stéfan van der Walt (CC0), scikit-image",
@@ -107,7 +108,7 @@ def photographs() -> Pictures:
         Sizes differ.
     """
     return Pictures(
-        {name: image_tensor(_photograph(name)) for name in PHOTOGRAPHS},
+        {name: picture(_photograph(name)) for name in PHOTOGRAPHS},
         name="photographs",
         source="; ".join(f"{name}: {credit}" for name, credit in PHOTOGRAPHS.items()),
         licence="each photograph has its own (see source)",
@@ -144,7 +145,7 @@ def photo_patches(
     check_name(split, PATCH_SPLITS, "split of photo_patches")
     n, size = check_count(n), check_count(size, "size")
     names = PATCH_SPLITS[split]
-    images = [image_tensor(_photograph(name)) for name in names]
+    images = [picture(_photograph(name)) for name in names]
     smallest = min(min(image.shape[1:]) for image in images)
     if size > smallest:
         raise ValueError(f"size: the smallest photograph has {smallest} pixels a side, got {size}")
@@ -166,12 +167,6 @@ def photo_patches(
         licence="each photograph has its own (see source)",
         attributes={"row": corner[:, 0], "column": corner[:, 1]},
     )
-
-
-def image_tensor(image: np.ndarray) -> Tensor:
-    """Turn a uint8 image ``(H, W)`` or ``(H, W, C)`` into a tensor ``(C, H, W)`` in [0, 1]."""
-    pixels = torch.from_numpy(np.atleast_3d(image)[..., :3].copy())
-    return pixels.permute(2, 0, 1).contiguous().float() / 255
 
 
 def _photograph(name: str) -> np.ndarray:

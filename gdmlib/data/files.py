@@ -23,18 +23,22 @@ _STALE = 24 * 3600.0  # seconds after which nobody writes there any more
 
 def data_folder() -> Path | None:
     """Return the folder that ``$GDMLIB_DATA`` names, or None if the variable is not set."""
-    folder = os.environ.get(DATA_VARIABLE, "")
-    return Path(folder).expanduser() if folder else None
+    return _named_by(DATA_VARIABLE)
 
 
 def cache_folder() -> Path:
     """Return the folder for downloads and renderings: ``$GDMLIB_CACHE``, or the system's own."""
-    folder = os.environ.get(CACHE_VARIABLE, "")
-    if folder:
-        return Path(folder).expanduser()
-    import pooch
+    named = _named_by(CACHE_VARIABLE)
+    if named is None:
+        import pooch
 
-    return Path(pooch.os_cache("gdmlib"))
+        return Path(pooch.os_cache("gdmlib"))
+    return named
+
+
+def _named_by(variable: str) -> Path | None:
+    folder = os.environ.get(variable, "")
+    return Path(folder).expanduser() if folder else None
 
 
 @contextmanager

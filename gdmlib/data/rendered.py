@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from gdmlib._checks import check_count
-from gdmlib.data import declare
+from gdmlib.data import declare, reading
 from gdmlib.data.checksums import read_arrays
 from gdmlib.data.dataset import CacheError, Dataset, check_name, check_seed
 from gdmlib.data.files import cache_folder, keep
@@ -106,7 +106,7 @@ def glyphs(
     numbers = {k: torch.from_numpy(arrays[k]) for k in ("font", "rotation", "shear", "scale")}
     return Dataset(
         name=f"glyphs ({split})",
-        x=torch.from_numpy(arrays["x"])[:, None].float().div_(255),
+        x=reading.images(arrays["x"][:, None]),
         y=torch.from_numpy(arrays["y"]),
         classes=wanted,
         source="drawn by gdmlib with the fonts that Matplotlib ships: DejaVu (Bitstream, Inc. and "

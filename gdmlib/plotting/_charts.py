@@ -33,7 +33,6 @@ def scatter(
     Args:
         x: Points, shape ``(N, 2)``.
         y: Classes ``0 .. K-1``, shape ``(N,)``, at most eight. Without them all points look alike.
-        ax: Where to draw; by default a new figure.
         classes: Names of the classes, for the legend.
         labels: What stands at the two axes, units included.
         colour: Of points without classes.
@@ -75,7 +74,6 @@ def training_curves(
 
     Args:
         history: As ``fit`` returns it.
-        ax: Where to draw; by default a new figure.
         keys: Which quantities; by default all of them.
         ylabel: Name and unit of what is drawn, for instance ``"negative log-likelihood (nats)"``.
         convert: From a recorded value to the one that is drawn, as from nats to bits.

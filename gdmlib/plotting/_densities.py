@@ -57,7 +57,6 @@ def density_contours(
     Args:
         log_prob: From points, shape ``(N, 2)``, to log-densities in nats, shape ``(N,)``. If it is
             the method of a module, the points come in the module's dtype and on its device.
-        ax: Where to draw; by default a new figure.
         xlim, ylim: The rectangle that is drawn.
         levels: How many contours, at equal steps of the density; or the densities at which to draw
             them.
@@ -126,7 +125,6 @@ def density_curve(
 
     Args:
         log_prob: From points, shape ``(N,)``, to log-densities in nats, shape ``(N,)``.
-        ax: Where to draw; by default a new figure.
         xlim: The interval that is drawn.
         label: What the legend says; without it there is no legend.
         colour, filled: How it looks; by default the next colour of the house.
@@ -161,7 +159,6 @@ def covariance_ellipse(
     Args:
         mean: Shape ``(2,)``.
         covariance: Shape ``(2, 2)``, symmetric, no negative eigenvalue.
-        ax: Where to draw; by default a new figure.
         n_std: Distances from the mean in standard deviations. The ellipses at 1 and 2 contain 39 %
             and 86 % of the probability.
         colour, label: How it looks, and what a legend will say.

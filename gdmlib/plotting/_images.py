@@ -155,7 +155,6 @@ def receptive_field(
     Args:
         influence: Shape ``(H, W)``, not negative; for instance the absolute gradient of the
             prediction at ``pixel`` with respect to each pixel of the input.
-        ax: Where to draw; by default a new figure.
         pixel: Row and column of the predicted pixel, by default the one in the middle. It is
             marked.
         causal: Draw the border between the past and the future of the raster scan, and cross out

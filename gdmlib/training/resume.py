@@ -70,26 +70,22 @@ def settings_of(objects: Mapping[str, Any], step: object) -> dict[str, Any]:
     Of an optimizer every number of every group, of a schedule all that does not change with time,
     and the ``settings`` of the step.
     """
-    found: dict[str, Any] = {
-        f"{key} of the step": v for key, v in getattr(step, "settings", {}).items()
-    }
+    found = {f"{key} of the step": value for key, value in getattr(step, "settings", {}).items()}
     for name, thing in objects.items():
         if isinstance(thing, torch.optim.Optimizer):
-            found[f"kind of {name}"] = type(thing).__name__
-            groups = [
-                {**group, "lr": group.get("initial_lr", group["lr"])}
-                for group in thing.param_groups
-            ]
-            for key in groups[0]:
-                if key not in _NOT_SETTINGS:
-                    found[f"{_NAMES.get(key, key)} of {name}"] = [
-                        _plain(g.get(key)) for g in groups
-                    ]
+            groups = [{**g, "lr": g.get("initial_lr", g["lr"])} for g in thing.param_groups]
+            kept = [key for key in groups[0] if key not in _NOT_SETTINGS]
+            told = {key: [_plain(group.get(key)) for group in groups] for key in kept}
         elif isinstance(thing, LRScheduler):
-            found[f"kind of {name}"] = type(thing).__name__
-            for key, value in vars(thing).items():
-                if not key.startswith("_") and key not in _OF_THE_MOMENT and _is_plain(value):
-                    found[f"{_NAMES.get(key, key)} of {name}"] = _plain(value)
+            told = {
+                key: _plain(value)
+                for key, value in vars(thing).items()
+                if not key.startswith("_") and key not in _OF_THE_MOMENT and _is_plain(value)
+            }
+        else:
+            continue
+        found[f"kind of {name}"] = type(thing).__name__
+        found |= {f"{_NAMES.get(key, key)} of {name}": value for key, value in told.items()}
     return found
 
 
