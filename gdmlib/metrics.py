@@ -52,11 +52,7 @@ class Reliability(NamedTuple):
 
 
 def nats(log_prob: Tensor) -> float:
-    """Return the mean negative log-likelihood in nats.
-
-    Args:
-        log_prob: Log-probabilities or log-densities of the examples, shape (N,), natural logarithm.
-    """
+    """Return the mean negative log-likelihood in nats, of log-probabilities in nats, (N,)."""
     return -float(check_tensor(log_prob, "log_prob", ndim=1, floating=True).double().mean())
 
 

@@ -20,10 +20,8 @@ class ResumeError(ValueError):
 def read_state(folder: Path) -> dict[str, Any]:
     """Return what a run noted of itself, {} if there is none."""
     path = folder / _STATE
-    if not path.is_file():
-        return {}
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
     except (ValueError, TypeError) as error:
         raise ResumeError(f"{path} is broken ({error}); delete {folder} and start again") from error
 

@@ -102,10 +102,8 @@ class Job:
     def training(self, name: str, epochs: int, before: int = 0, total: int = 0) -> dict[str, Any]:
         """Return the options of `gdmlib.training.fit` that keep a training and show its progress.
 
-        Args:
-            name: Of the checkpoint: one for each training of the experiment.
-            epochs: How many there are in this training.
-            before, total: The epochs of the trainings before this one, and of all of them.
+        Its checkpoint is called ``name``; ``before`` and ``total`` are the epochs of the trainings
+        before this one, and of all of them.
         """
 
         def on_epoch(epoch: int, history: Any) -> None:

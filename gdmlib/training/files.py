@@ -38,13 +38,7 @@ def load_plain(path: Path) -> dict[str, Any]:
 
 
 def save_weights(model: nn.Module, path: str | Path, metadata: Mapping[str, str]) -> None:
-    """Write the parameters and buffers of ``model`` to a safetensors file, atomically.
-
-    Args:
-        model: Any module.
-        path: The file; its folder is made if it is missing.
-        metadata: What made these weights: text for text.
-    """
+    """Write parameters and buffers to a safetensors file; ``metadata`` says what made them."""
     for key, value in metadata.items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise TypeError(f"metadata: expected text for text, got {key!r}: {value!r}")

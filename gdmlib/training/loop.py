@@ -85,7 +85,6 @@ def fit(
     Raises:
         FloatingPointError: If a metric or a parameter became NaN or infinite. The checkpoint is the
             last good one.
-        CheckpointError: If the checkpoint is broken or belongs to another run.
     """
     examples, shapes = check_data(data)
     check_count(epochs, "epochs")
@@ -180,9 +179,7 @@ def _train(
                 f'step: expected a dict of scalars, {{"loss": ...}}, got {type(metrics).__name__}'
             )
         for name, metric in metrics.items():
-            value = _scalar(metric, name, f"epoch {epoch}, step {number}")
-            if math.isinf(value):
-                raise FloatingPointError(_not_finite(name, value, f"epoch {epoch}, step {number}"))
+            value = _scalar(metric, name, f"epoch {epoch}, step {number}", finite=True)
             sums[name] = sums.get(name, 0.0) + value * size
             seen[name] = seen.get(name, 0) + size
         bar.update()
@@ -192,11 +189,11 @@ def _train(
     return means
 
 
-def _scalar(value: Tensor | float, name: str, where: str) -> float:
+def _scalar(value: Tensor | float, name: str, where: str, finite: bool = False) -> float:
     if isinstance(value, Tensor) and value.numel() != 1:
         raise ValueError(f"{name}: expected one number, got shape {tuple(value.shape)} ({where})")
     number = float(value.detach() if isinstance(value, Tensor) else value)
-    if math.isnan(number):
+    if math.isnan(number) or (finite and math.isinf(number)):
         raise FloatingPointError(_not_finite(name, number, where))
     return number
 
