@@ -13,8 +13,7 @@ from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from gdmlib.data.checksums import registry
-from gdmlib.data.download import is_here
-from gdmlib.data.sources import Remote
+from gdmlib.data.download import Remote, is_here
 
 Loader = TypeVar("Loader", bound=Callable[..., Any])
 

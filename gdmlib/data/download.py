@@ -1,15 +1,19 @@
-"""Finding a data file: in ``$GDMLIB_DATA``, else in the cache, else on the network.
+"""Where a data file can be had, and finding it: in ``$GDMLIB_DATA``, the cache, or on the network.
 
 Every file is known by its place in the folder layout, such as ``mnist/t10k-labels-idx1-ubyte.gz``.
-A file whose checksum is wrong is never used, and never left in the cache.
+It is published as it is, or made out of files that others publish; addresses name the commit, so
+that what they give does not change. A file whose checksum is wrong is never used, and never left in
+the cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from gdmlib.data.checksums import Checksum, registry, write_arrays, wrong_checksum
+from gdmlib.data.convert import Arrays
 from gdmlib.data.dataset import ChecksumError, DataNotFoundError
 from gdmlib.data.files import (
     CACHE_VARIABLE,
@@ -19,9 +23,57 @@ from gdmlib.data.files import (
     explained,
     folder_beside,
 )
-from gdmlib.data.sources import Remote
 
+GITHUB = "https://raw.githubusercontent.com"
 TIMEOUT = 30.0  # seconds without an answer or a byte
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Where a file can be had.
+
+    Attributes:
+        path: Its place in the folder layout.
+        urls: For a file that is published as it is: addresses, tried in order.
+        originals: For a file that is made out of others: their names and addresses.
+        convert: Makes the arrays of the file out of the originals.
+        unordered: Those of its arrays whose rows may come in any order.
+    """
+
+    path: str
+    urls: tuple[str, ...] = ()
+    originals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    convert: Callable[[Mapping[str, Path]], Arrays] | None = None
+    unordered: tuple[str, ...] = ()
+
+
+def as_published(*addresses: str) -> Callable[[str], Remote]:
+    """Let files be downloaded as they are.
+
+    Args:
+        addresses: Tried in order. ``{rest}`` stands for a file's place below the first folder of
+            the layout, ``{stem}`` for its name without the ending.
+    """
+    return lambda path: Remote(path, urls=tuple(_fill(address, path) for address in addresses))
+
+
+def converted(
+    convert: Callable[[Mapping[str, Path]], Arrays],
+    *,
+    unordered: tuple[str, ...] = (),
+    **originals: str,
+) -> Callable[[str], Remote]:
+    """Let files be made out of others, as `Remote` says; addresses are filled in as above."""
+
+    def remote(path: str) -> Remote:
+        filled = {name: (_fill(address, path),) for name, address in originals.items()}
+        return Remote(path, originals=filled, convert=convert, unordered=unordered)
+
+    return remote
+
+
+def _fill(address: str, path: str) -> str:
+    return address.format(rest=path.partition("/")[2], stem=PurePosixPath(path).stem)
 
 
 def fetch(remote: Remote) -> Path:

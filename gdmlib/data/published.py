@@ -25,7 +25,7 @@ import torch
 
 from gdmlib.data import declare, reading
 from gdmlib.data.dataset import ChecksumError, Dataset, check_name, check_seed
-from gdmlib.data.sources import GITHUB, as_published
+from gdmlib.data.download import GITHUB, as_published
 
 
 @declare.downloadable(

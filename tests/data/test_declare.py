@@ -14,8 +14,8 @@ import torch
 from gdmlib import data
 from gdmlib.data import Dataset, Pictures, catalogue, checksums, convert, declare, download, reading
 from gdmlib.data.checksums import Checksum, arrays_digest
+from gdmlib.data.download import as_published, converted
 from gdmlib.data.listing import cells
-from gdmlib.data.sources import as_published, converted
 
 TEXT = "to be or not to be\n" * 100
 
