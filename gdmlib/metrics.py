@@ -11,20 +11,6 @@ from torch import Tensor
 
 from gdmlib._checks import check_count, check_labels, check_tensor
 
-__all__ = [
-    "MeanStderr",
-    "ModeCoverage",
-    "Reliability",
-    "bits_per_dim",
-    "expected_calibration_error",
-    "mean_and_stderr",
-    "mode_coverage",
-    "nats",
-    "psnr",
-    "reliability_curve",
-    "ssim",
-]
-
 
 class MeanStderr(NamedTuple):
     """A mean and the standard error of that mean."""

@@ -115,7 +115,9 @@ def image_grid(
     row_step, column_step = height + gap + title_room, width + gap
     if ax is None:
         size = (ncols * column_step + gap, nrows * row_step + gap)
-        ax = _bare_axes(size[0] * shrink / dpi, size[1] * shrink / dpi)
+        figure = plt.figure(figsize=(size[0] * shrink / dpi, size[1] * shrink / dpi))
+        figure.set_layout_engine("none")
+        ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))  # they fill it
 
     mosaic = np.ones((nrows * row_step + gap, ncols * column_step + gap, 3))
     corners = [
@@ -134,13 +136,6 @@ def image_grid(
     for (top, _), label in zip(corners[::ncols], row_labels or (), strict=bool(row_labels)):
         ax.text(-4 * gap, top + height / 2, label, ha="right", va="center", fontsize=9.5)
     return ax
-
-
-def _bare_axes(width: float, height: float) -> Axes:
-    """Return axes that fill a new figure of the given size in inches."""
-    figure = plt.figure(figsize=(width, height))
-    figure.set_layout_engine("none")
-    return figure.add_axes((0.0, 0.0, 1.0, 1.0))
 
 
 def receptive_field(
