@@ -22,8 +22,6 @@ from torch import Tensor, nn
 from gdmlib import plotting, training
 from gdmlib.metrics import MeanStderr
 
-__all__ = ["BUDGETS", "Lesson", "find_checkpoint", "records", "start", "table"]
-
 BUDGETS = ("cpu", "gpu", "grade")
 
 _NAME = re.compile(r"[0-9]{2}_[a-z0-9]+(_[a-z0-9]+)*")
@@ -114,22 +112,17 @@ def start(name: str, *, seed: int = 0, budget: str | None = None) -> Lesson:
         budget: ``"cpu"``, ``"gpu"`` or ``"grade"``; by default what the environment variable
             ``GDMLIB_BUDGET`` says, and without it ``"gpu"`` where there is one and ``"cpu"``
             elsewhere.
-
-    Raises:
-        ValueError: If the name is not that of a lesson, the budget is unknown, or it is ``"gpu"``
-            and there is none.
     """
     if not _NAME.fullmatch(name):
         raise ValueError(
             "name: expected two digits and words joined by _, such as '02_gaussian_mle', "
             f"got {name!r}"
         )
-    budget = budget or os.environ.get("GDMLIB_BUDGET") or None
-    if budget is None:
-        budget = "gpu" if torch.cuda.is_available() else "cpu"
+    gpu = torch.cuda.is_available()
+    budget = budget or os.environ.get("GDMLIB_BUDGET") or ("gpu" if gpu else "cpu")
     if budget not in BUDGETS:
         raise ValueError(f"budget: expected one of {BUDGETS}, got {budget!r} (see GDMLIB_BUDGET)")
-    if budget == "gpu" and not torch.cuda.is_available():
+    if budget == "gpu" and not gpu:
         raise ValueError(
             "budget: 'gpu' needs a CUDA device and torch finds none; in Colab choose one under "
             "Runtime > Change runtime type, or use 'cpu'"

@@ -9,21 +9,7 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from gdmlib._checks import check_labels, check_tensor
-
-__all__ = [
-    "MeanStderr",
-    "ModeCoverage",
-    "Reliability",
-    "bits_per_dim",
-    "expected_calibration_error",
-    "mean_and_stderr",
-    "mode_coverage",
-    "nats",
-    "psnr",
-    "reliability_curve",
-    "ssim",
-]
+from gdmlib._checks import check_count, check_labels, check_tensor
 
 
 class MeanStderr(NamedTuple):
@@ -44,7 +30,7 @@ class ModeCoverage(NamedTuple):
 
 
 class Reliability(NamedTuple):
-    """One row a bin that is not empty: mean confidence, fraction right, number of predictions."""
+    """For each bin that is not empty: mean confidence, fraction right, number of predictions."""
 
     confidence: Tensor
     accuracy: Tensor
@@ -52,11 +38,7 @@ class Reliability(NamedTuple):
 
 
 def nats(log_prob: Tensor) -> float:
-    """Return the mean negative log-likelihood in nats.
-
-    Args:
-        log_prob: Log-probabilities or log-densities of the examples, shape (N,), natural logarithm.
-    """
+    """Return the mean negative log-likelihood in nats, of log-probabilities in nats, (N,)."""
     return -float(check_tensor(log_prob, "log_prob", ndim=1, floating=True).double().mean())
 
 
@@ -81,8 +63,7 @@ def bits_per_dim(log_prob: Tensor | float, num_dims: int, scale: float = 1.0) ->
         scale: What the data were divided by before the model saw them. Mind that grey levels
             divided by 255 have ``scale=255``.
     """
-    if num_dims < 1:
-        raise ValueError(f"num_dims: expected at least 1, got {num_dims}")
+    check_count(num_dims, "num_dims")
     if not (scale > 0 and math.isfinite(scale)):
         raise ValueError(f"scale: expected a positive finite number, got {scale}")
     values = torch.as_tensor(log_prob, dtype=torch.float64).reshape(-1)
@@ -184,8 +165,7 @@ def mode_coverage(
     check_tensor(modes, "modes", shape=("K", samples.shape[1]), floating=True)
     if not radius > 0:
         raise ValueError(f"radius: expected a positive distance, got {radius}")
-    if min_count < 1:
-        raise ValueError(f"min_count: expected at least 1, got {min_count}")
+    check_count(min_count, "min_count")
     distance, nearest = torch.cdist(samples.double(), modes.double()).min(1)
     close = distance <= radius
     counts = torch.bincount(nearest[close], minlength=len(modes))
@@ -204,18 +184,13 @@ def reliability_curve(probs: Tensor, labels: Tensor, bins: int = 10) -> Reliabil
             the classes, and the event is that the most probable class is right.
         labels: Integer labels, shape (N,).
         bins: Number of intervals.
-
-    Returns:
-        ``confidence``, ``accuracy`` (float64) and ``counts`` (int64), one entry a bin that is not
-        empty.
     """
     check_tensor(probs, "probs", floating=True)
     if probs.ndim not in (1, 2):
         raise ValueError(f"probs: expected shape (N,) or (N, K), got {tuple(probs.shape)}")
     check_tensor(labels, "labels", shape=(len(probs),), integer=True)
     check_labels(labels, "labels", num_classes=2 if probs.ndim == 1 else probs.shape[1])
-    if bins < 1:
-        raise ValueError(f"bins: expected at least 1, got {bins}")
+    check_count(bins, "bins")
     if probs.min() < 0 or probs.max() > 1 + 1e-6:
         raise ValueError(
             f"probs: expected probabilities in [0, 1], got {float(probs.min()):.4g} to "

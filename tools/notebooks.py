@@ -1,14 +1,9 @@
-"""Lessons as files: reading, writing and hashing them, and what their cells are.
-
-``python -m tools.notebooks [NOTEBOOK ...]`` prints every problem of the notebooks that it is given,
-or of all lessons, and exits with 1 if there is any; the rules are in :mod:`tools.rules`.
-"""
+"""Lessons as files: reading, writing and hashing them, and what their cells are."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,9 +148,3 @@ def output_text(output: Cell) -> str:
     texts = [output.get("text", ""), *output.get("traceback", [])]
     texts += [str(value) for kind, value in output.get("data", {}).items() if "text/" in kind]
     return "\n".join(text for text in texts if text)
-
-
-if __name__ == "__main__":
-    from tools.rules import main  # the rules stand above the files that they judge
-
-    sys.exit(main(sys.argv[1:]))

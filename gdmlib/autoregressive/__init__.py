@@ -27,7 +27,7 @@ from gdmlib.autoregressive.pixels.model import plain_sample
 from gdmlib.autoregressive.pixels.pixelcnn import PixelCNN
 from gdmlib.autoregressive.pixels.row_lstm import RowLSTM
 from gdmlib.autoregressive.ride import RIDE
-from gdmlib.data.quantise import quantise
+from gdmlib.data.crops import quantise
 from gdmlib.nn.masked_conv import MaskedConv2d
 
 __all__ = [

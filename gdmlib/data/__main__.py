@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from gdmlib.data.dataset import UnknownDatasetError
 from gdmlib.data.declare import Entry
 from gdmlib.data.files import CACHE_VARIABLE, DATA_VARIABLE, cache_folder, data_folder
-from gdmlib.data.listing import HEADER, TIERS, catalogue
+from gdmlib.data.listing import TIERS, catalogue, cells
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _details(entry: Entry) -> str:
     """Return the cells of an entry one below the other, then how it is loaded."""
-    rows = list(zip(HEADER, entry.row(), strict=True))
+    rows = list(cells(entry).items())
     if entry.paths:
         rows.append(("files", f"{entry.files} ({len(entry.paths)} in all)"))
     lines = [f"{title:<10} {cell}" for title, cell in rows]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gdmlib.data.convert import Arrays
+from gdmlib.data.convert import Arrays, picture
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,7 @@ def registry() -> Mapping[str, Checksum]:
 
 
 def arrays_digest(arrays: Arrays, unordered: Sequence[str] = ()) -> str:
-    """Return the sha256 over names, types, shapes and values of arrays.
-
-    The rows of the arrays in ``unordered`` are sorted first: their order does not count.
-    """
+    """Return the sha256 over names, types, shapes and values, those of ``unordered`` row-sorted."""
     total = hashlib.sha256()
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
@@ -64,10 +61,7 @@ def read_arrays(path: Path) -> Arrays:
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as stored:
             return {name: stored[name] for name in stored.files}
-    from PIL import Image
-
-    with Image.open(path) as image:
-        return {"image": np.asarray(image)}
+    return picture({"all": path})
 
 
 def write_arrays(path: Path, arrays: Arrays) -> None:
@@ -94,10 +88,7 @@ def _digest(file: Path, algorithm: str, unordered: tuple[str, ...], _stamp: tupl
 
 
 def wrong_checksum(file: Path, checksum: Checksum, unordered: tuple[str, ...] = ()) -> str | None:
-    """Return None if the file's content is right, or a sentence that says what is wrong.
-
-    The order of rows does not count in the arrays that ``unordered`` names.
-    """
+    """Return None if the file's content is right, or a sentence that says what is wrong."""
     status = file.stat()
     seen = []
     for expected in checksum.digests:
@@ -108,6 +99,5 @@ def wrong_checksum(file: Path, checksum: Checksum, unordered: tuple[str, ...] = 
         seen.append(f"{algorithm} is {got[:16]}..., expected {value[:16]}...")
     if not seen:
         return None
-    return f"{'; '.join(seen)} ({status.st_size} bytes" + (
-        f" of {checksum.size})" if checksum.size else ")"
-    )
+    whole = f" of {checksum.size}" if checksum.size else ""
+    return f"{'; '.join(seen)} ({status.st_size} bytes{whole})"

@@ -28,11 +28,7 @@ def _binary_table(path: Path) -> np.ndarray:
 
 
 def _without(rows: np.ndarray, taken: np.ndarray) -> np.ndarray:
-    """Return ``rows`` less those of ``taken``, each as often as it was taken, order kept.
-
-    Raises:
-        ValueError: If a taken row is not there.
-    """
+    """Return ``rows`` less those of ``taken``, each as often as it was taken, order kept."""
     left = Counter(map(bytes, np.ascontiguousarray(taken)))
     keep = np.ones(len(rows), dtype=bool)
     for i, row in enumerate(map(bytes, np.ascontiguousarray(rows))):

@@ -1,4 +1,4 @@
-"""Levels of photographs to densities, and squares out of photographs."""
+"""Levels of pixels, their way to densities and back, and squares out of photographs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
+from gdmlib._checks import check_count, check_tensor
+
 LUMA = (0.299, 0.587, 0.114)
 """The weights of red, green and blue in grey, ITU-R BT.601."""
 
@@ -14,6 +16,16 @@ LUMA = (0.299, 0.587, 0.114)
 def grey_levels(picture: Tensor) -> Tensor:
     """Turn a colour picture in [0, 1], (3, H, W), into grey levels 0 to 255, (H, W)."""
     return torch.einsum("chw,c->hw", 255 * picture, torch.tensor(LUMA)).round()
+
+
+def quantise(x: Tensor, levels: int) -> Tensor:
+    """Round values in [0, 1] to the nearest of the levels k / (levels - 1)."""
+    steps = check_count(levels, "levels", least=2) - 1
+    check_tensor(x, "x", floating=True)
+    low, high = float(x.min()), float(x.max())
+    if low < 0 or high > 1:
+        raise ValueError(f"x: expected values in [0, 1], got values from {low:.6g} to {high:.6g}")
+    return (x * steps).round() / steps
 
 
 def dequantise(levels: Tensor, generator: Generator | None = None) -> Tensor:
@@ -31,9 +43,21 @@ def random_crops(
 
 def crop_at(images: Sequence[Tensor], which: Tensor, place: Tensor, size: int) -> Tensor:
     """Cut a square out of each image of ``which``, (n,), at a place in [0, 1)², (n, 2)."""
-    crops = torch.empty(len(which), size, size)
-    for crop, k, (a, b) in zip(crops, which.tolist(), place.tolist(), strict=True):
-        height, width = images[k].shape
-        i, j = int(a * (height - size + 1)), int(b * (width - size + 1))
-        crop.copy_(images[k][i : i + size, j : j + size])
+    return crop(images, which, corners(images, which, place, size), size)
+
+
+def corners(images: Sequence[Tensor], which: Tensor, place: Tensor, size: int) -> Tensor:
+    """Return row and column of the upper left corners of such squares, int64 (n, 2)."""
+    room = torch.tensor([x.shape[-2:] for x in images]) - size + 1
+    return (place.double() * room[which]).long()
+
+
+def crop(images: Sequence[Tensor], which: Tensor, corner: Tensor, size: int) -> Tensor:
+    """Cut a square at each corner, (..., H, W) each image -> (n, ..., size, size)."""
+    crops = images[0].new_empty(len(which), *images[0].shape[:-2], size, size)
+    for k, image in enumerate(images):
+        chosen = which == k
+        rows, columns = corner[chosen].unbind(1)
+        windows = image.unfold(-2, size, 1).unfold(-2, size, 1)
+        crops[chosen] = windows.movedim((-4, -3), (0, 1))[rows, columns]
     return crops

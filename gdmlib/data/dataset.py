@@ -29,11 +29,7 @@ class CacheError(OSError):
 
 
 def check_name(name: str, known: Iterable[str], what: str) -> str:
-    """Return ``name`` if it is one of ``known``, or raise an error that suggests the nearest.
-
-    Raises:
-        UnknownDatasetError: If ``name`` is not known.
-    """
+    """Return ``name`` if it is one of ``known``, or raise an error that suggests the nearest."""
     names = list(known)
     if name in names:
         return name

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from gdmlib.data.checksums import registry
-from gdmlib.data.download import is_here
-from gdmlib.data.sources import Remote
+from gdmlib.data.download import Remote, is_here
 
 Loader = TypeVar("Loader", bound=Callable[..., Any])
 
@@ -65,23 +64,23 @@ class Entry:
         """Whether it can be loaded with the network off; files are looked for, but not read."""
         return all(is_here(path) for path in self.paths)
 
-    def row(self) -> tuple[str, ...]:
-        """Return the entry as the cells of a table."""
-        checksum = "-"
-        if self.kind == "downloadable":
-            checksum = "sha256" if self.verified else "unverified"
-        here = "yes" if self.here else "no"
-        size = _bytes(self.size) if self.size else "-"
-        return (self.call, self.kind, self.content, size, here, checksum, self.tier, self.licence)
-
 
 DECLARED: dict[str, Entry] = {}
 """All data sets by name, in the order in which they are declared."""
 
 
 def _declare(
-    kind: str, content: str | Mapping[str, str], arguments: str = "", files: str = "", **terms: Any
+    kind: str,
+    *,
+    content: str | Mapping[str, str],
+    licence: str,
+    tier: str = "A",
+    arguments: str = "",
+    files: str = "",
+    remote: Callable[[str], Remote] | None = None,
 ) -> Callable[[Loader], Loader]:
+    """Declare a set, or several; ``arguments`` are those that a call must show."""
+
     def declare(loader: Loader) -> Loader:
         function = loader.__name__
         for name, what in ({function: content} if isinstance(content, str) else content).items():
@@ -91,24 +90,17 @@ def _declare(
                 raise ValueError(f"data set {name!r} is declared twice; choose another name")
             call = f"{function}({arguments})" if name == function else f'{function}("{name}")'
             place = files.format(name=name)
-            DECLARED[name] = Entry(name, call, kind, what, loader=loader, files=place, **terms)
+            DECLARED[name] = Entry(name, call, kind, what, licence, tier, loader, place, remote)
         return loader
 
     return declare
 
 
-def embedded(
-    *, content: str, licence: str, tier: str = "A", arguments: str = ""
-) -> Callable[[Loader], Loader]:
-    """Declare a set that comes with a package; ``arguments`` are those that a call must show."""
-    return _declare("embedded", content, arguments, licence=licence, tier=tier)
+embedded = partial(_declare, "embedded")
+"""Declare a set that comes with a package."""
 
-
-def rendered(
-    *, content: str, licence: str, tier: str = "A", arguments: str = ""
-) -> Callable[[Loader], Loader]:
-    """Declare a set that is drawn on the spot; ``arguments`` are those that a call must show."""
-    return _declare("rendered", content, arguments, licence=licence, tier=tier)
+rendered = partial(_declare, "rendered")
+"""Declare a set that is drawn on the spot."""
 
 
 def downloadable(
@@ -129,15 +121,16 @@ def downloadable(
             of the set.
         remote: From the place of a file to where that can be had.
     """
-    return _declare("downloadable", content, files=files, licence=licence, tier=tier, remote=remote)
+    return _declare(
+        "downloadable", content=content, files=files, licence=licence, tier=tier, remote=remote
+    )
 
 
 def derived(name: str, *, content: str) -> Callable[[Loader], Loader]:
     """Declare a set that is made of the files of the one called ``name``, on the same terms."""
     of = DECLARED[name]
-    return _declare(
-        of.kind, content, files=of.files, licence=of.licence, tier=of.tier, remote=of.remote
-    )
+    same = {"licence": of.licence, "tier": of.tier, "files": of.files, "remote": of.remote}
+    return _declare(of.kind, content=content, **same)  # type: ignore[arg-type]
 
 
 def loaders() -> dict[str, Callable[..., Any]]:
@@ -167,10 +160,3 @@ def remote(path: str) -> Remote:
         if entry.remote is not None and path.startswith(entry.files):
             return entry.remote(path)
     raise ValueError(f"no set has the file {path!r}")
-
-
-def _bytes(size: int) -> str:
-    """Write a size in bytes with the unit that fits it: ``28 kB``, ``11.6 MB``."""
-    if size < 999_500:
-        return f"{size / 1e3:.0f} kB" if size >= 999.5 else f"{size} B"
-    return f"{size / 1e6:.1f} MB" if size < 999_950_000 else f"{size / 1e9:.1f} GB"

@@ -1,36 +1,85 @@
-"""Finding a data file: in ``$GDMLIB_DATA``, else in the cache, else on the network.
+"""Where a data file can be had, and finding it: in ``$GDMLIB_DATA``, the cache, or on the network.
 
 Every file is known by its place in the folder layout, such as ``mnist/t10k-labels-idx1-ubyte.gz``.
-A file whose checksum is wrong is never used, and never left in the cache.
+It is published as it is, or made out of files that others publish; addresses name the commit, so
+that what they give does not change. A file whose checksum is wrong is never used, and never left in
+the cache.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from gdmlib.data.checksums import Checksum, registry, write_arrays, wrong_checksum
+from gdmlib.data.convert import Arrays
 from gdmlib.data.dataset import ChecksumError, DataNotFoundError
 from gdmlib.data.files import (
     CACHE_VARIABLE,
     DATA_VARIABLE,
-    cache_error,
     cache_folder,
     data_folder,
+    explained,
     folder_beside,
 )
-from gdmlib.data.sources import Remote
 
+GITHUB = "https://raw.githubusercontent.com"
 TIMEOUT = 30.0  # seconds without an answer or a byte
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Where a file can be had.
+
+    Attributes:
+        path: Its place in the folder layout.
+        urls: For a file that is published as it is: addresses, tried in order.
+        originals: For a file that is made out of others: their names and addresses.
+        convert: Makes the arrays of the file out of the originals.
+        unordered: Those of its arrays whose rows may come in any order.
+    """
+
+    path: str
+    urls: tuple[str, ...] = ()
+    originals: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    convert: Callable[[Mapping[str, Path]], Arrays] | None = None
+    unordered: tuple[str, ...] = ()
+
+
+def as_published(*addresses: str) -> Callable[[str], Remote]:
+    """Let files be downloaded as they are.
+
+    Args:
+        addresses: Tried in order. ``{rest}`` stands for a file's place below the first folder of
+            the layout, ``{stem}`` for its name without the ending.
+    """
+    return lambda path: Remote(path, urls=tuple(_fill(address, path) for address in addresses))
+
+
+def converted(
+    convert: Callable[[Mapping[str, Path]], Arrays],
+    *,
+    unordered: tuple[str, ...] = (),
+    **originals: str,
+) -> Callable[[str], Remote]:
+    """Let files be made out of others, as `Remote` says; addresses are filled in as above."""
+
+    def remote(path: str) -> Remote:
+        filled = {name: (_fill(address, path),) for name, address in originals.items()}
+        return Remote(path, originals=filled, convert=convert, unordered=unordered)
+
+    return remote
+
+
+def _fill(address: str, path: str) -> str:
+    return address.format(rest=path.partition("/")[2], stem=PurePosixPath(path).stem)
 
 
 def fetch(remote: Remote) -> Path:
     """Return the path of a file, downloaded (and converted) if it is not on this machine.
 
-    Raises:
-        DataNotFoundError: If the file is not here and cannot be fetched.
-        ChecksumError: If its content is wrong.
-        CacheError: If the cache folder cannot be written.
+    Errors are those that the page of `gdmlib.data.published` names.
     """
     found = find(remote.path, remote.unordered)
     if found is not None:
@@ -45,44 +94,36 @@ def fetch(remote: Remote) -> Path:
 
 
 def find(path: str, unordered: tuple[str, ...] = ()) -> Path | None:
-    """Look for a file on this machine.
+    """Return a file that is on this machine, its checksum verified, or None.
 
-    Args:
-        path: Its place in the folder layout.
-        unordered: Those of its arrays whose rows may come in any order.
-
-    Returns:
-        The file in ``$GDMLIB_DATA``, else the one in the cache, checksum verified; None if there is
-        none. A damaged file in the cache is thrown away.
-
-    Raises:
-        ChecksumError: If the file in ``$GDMLIB_DATA``, which is not ours to throw away, is damaged.
+    A damaged file in the cache is thrown away; one in ``$GDMLIB_DATA``, which is not ours to throw
+    away, is a `ChecksumError`. The order of rows does not count in the arrays of ``unordered``.
     """
-    checksum = registry().get(path, Checksum())
+    file = _locate(path)
+    if file is None:
+        return None
+    wrong = wrong_checksum(file, registry().get(path, Checksum()), unordered)
+    if wrong is None:
+        return file
     folder = data_folder()
-    if folder is not None and (folder / path).is_file():
-        wrong = wrong_checksum(folder / path, checksum, unordered)
-        if wrong:
-            raise ChecksumError(
-                f"{folder / path} is damaged or not the expected version: {wrong}. Remove it or "
-                f"put a good copy in its place; or unset {DATA_VARIABLE} to download one"
-            )
-        return folder / path
-    cached = cache_folder() / path
-    if cached.is_file():
-        if wrong_checksum(cached, checksum, unordered) is None:
-            return cached
-        try:
-            cached.unlink()
-        except OSError as reason:
-            raise cache_error(cached, reason) from reason
+    if folder is not None and file == folder / path:
+        raise ChecksumError(
+            f"{file} is damaged or not the expected version: {wrong}. Remove it or put a good copy "
+            f"in its place; or unset {DATA_VARIABLE} to download one"
+        )
+    with explained(file):
+        file.unlink()
     return None
 
 
 def is_here(path: str) -> bool:
     """Say whether a file is on this machine, without reading it."""
-    folder = data_folder()
-    return (folder is not None and (folder / path).is_file()) or (cache_folder() / path).is_file()
+    return _locate(path) is not None
+
+
+def _locate(path: str) -> Path | None:
+    folders = [folder for folder in (data_folder(), cache_folder()) if folder is not None]
+    return next((folder / path for folder in folders if (folder / path).is_file()), None)
 
 
 def _convert(remote: Remote, target: Path, checksum: Checksum) -> None:
@@ -100,26 +141,17 @@ def _convert(remote: Remote, target: Path, checksum: Checksum) -> None:
         except Exception as reason:  # whatever a converter stumbles over in a strange file
             wrong = f"{type(reason).__name__}: {reason}"
         if wrong:
+            addresses = ", ".join(urls[0] for urls in remote.originals.values())
             raise ChecksumError(
-                f"{remote.path} could not be made out of {_first_urls(remote)}: {wrong}. The "
-                f"download is thrown away. Try again later, or set {DATA_VARIABLE} to a folder "
-                "that has the file"
+                f"{remote.path} could not be made out of {addresses}: {wrong}. The download is "
+                f"thrown away. Try again later, or set {DATA_VARIABLE} to a folder that has the "
+                "file"
             )
         made.replace(target)
 
 
-def _first_urls(remote: Remote) -> str:
-    return ", ".join(urls[0] for urls in remote.originals.values())
-
-
 def _download(urls: Sequence[str], target: Path, path: str, checksum: Checksum) -> None:
-    """Download from the first address that gives the right content.
-
-    Raises:
-        ChecksumError: If what came was wrong.
-        DataNotFoundError: If nothing came.
-        CacheError: If the cache cannot be written.
-    """
+    """Download from the first address that gives the right content."""
     import requests
 
     reasons = []
@@ -139,8 +171,7 @@ def _download(urls: Sequence[str], target: Path, path: str, checksum: Checksum) 
                 return
             came = True
             reasons.append(f"{url}: {wrong}")
-    error = ChecksumError if came else DataNotFoundError
-    raise error(_not_found(path, reasons, came))
+    raise (ChecksumError if came else DataNotFoundError)(_not_found(path, reasons, came))
 
 
 def _download_one(url: str, target: Path) -> None:
@@ -168,7 +199,7 @@ def _in_short(reason: Exception) -> str:
     return f"{type(cause or reason).__name__}: {text if len(text) < 160 else text[:157] + '...'}"
 
 
-def _not_found(path: str, reasons: Sequence[str], came: bool = False) -> str:
+def _not_found(path: str, reasons: Sequence[str], came: bool) -> str:
     folder = data_folder()
     if folder is None:
         first = f"{DATA_VARIABLE} (not set)"

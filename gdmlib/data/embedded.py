@@ -6,11 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from gdmlib._checks import check_count
 from gdmlib.data import declare
+from gdmlib.data.crops import corners, crop
 from gdmlib.data.dataset import Dataset, Pictures, check_name
+from gdmlib.data.reading import picture
 
 PHOTOGRAPHS: dict[str, str] = {
     "chelsea": "a cat, by Stéfan van der Walt (CC0), scikit-image",
@@ -41,10 +43,6 @@ def iris(classes: Sequence[str] | None = None) -> Dataset:
 
     Returns:
         ``x`` ``(N, 4)`` in centimetres, ``y`` ``(N,)``; 50 flowers a species.
-
-    Raises:
-        UnknownDatasetError: If a species is not known.
-        ValueError: If ``classes`` is empty or names a species twice.
     """
     from sklearn.datasets import load_iris
 
@@ -81,9 +79,6 @@ def digits(split: str = "all") -> Dataset:
 
     Returns:
         ``x`` ``(N, 1, 8, 8)`` with ink 1 on ground 0, in steps of 1/16; ``y`` ``(N,)``.
-
-    Raises:
-        UnknownDatasetError: If the split is not known.
     """
     from sklearn.datasets import load_digits
 
@@ -113,7 +108,7 @@ def photographs() -> Pictures:
         Sizes differ.
     """
     return Pictures(
-        {name: image_tensor(_photograph(name)) for name in PHOTOGRAPHS},
+        {name: picture(_photograph(name)) for name in PHOTOGRAPHS},
         name="photographs",
         source="; ".join(f"{name}: {credit}" for name, credit in PHOTOGRAPHS.items()),
         licence="each photograph has its own (see source)",
@@ -146,15 +141,11 @@ def photo_patches(
         ``x`` ``(n, 1, size, size)``, or ``(n, 3, size, size)`` for ``grey=False``, in [0, 1]; ``y``
         ``(n,)`` says which photograph of ``classes`` the patch is from, and the attributes ``row``
         and ``column`` where its upper left corner lies.
-
-    Raises:
-        UnknownDatasetError: If the split is not known.
-        ValueError: If ``n`` or ``size`` is out of range.
     """
     check_name(split, PATCH_SPLITS, "split of photo_patches")
     n, size = check_count(n), check_count(size, "size")
     names = PATCH_SPLITS[split]
-    images = [image_tensor(_photograph(name)) for name in names]
+    images = [picture(_photograph(name)) for name in names]
     smallest = min(min(image.shape[1:]) for image in images)
     if size > smallest:
         raise ValueError(f"size: the smallest photograph has {smallest} pixels a side, got {size}")
@@ -162,33 +153,20 @@ def photo_patches(
         weights = torch.tensor([0.2125, 0.7154, 0.0721], dtype=torch.float32)[:, None, None]
         images = [(image * weights).sum(0, keepdim=True) for image in images]
 
-    places = torch.tensor(
-        [(image.shape[1] - size + 1, image.shape[2] - size + 1) for image in images]
-    )
     # Every place in every photograph is equally probable.
-    y = torch.multinomial(places.prod(1).float(), n, replacement=True, generator=generator)
-    corner = (torch.rand(n, 2, generator=generator, dtype=torch.float64) * places[y]).long()
-    x = torch.empty(n, images[0].shape[0], size, size, dtype=torch.float32)
-    for label, image in enumerate(images):
-        windows = image.unfold(1, size, 1).unfold(2, size, 1)
-        chosen = y == label
-        rows, columns = corner[chosen].unbind(1)
-        x[chosen] = windows[:, rows, columns].transpose(0, 1)
+    places = torch.tensor([(x.shape[1] - size + 1) * (x.shape[2] - size + 1) for x in images])
+    y = torch.multinomial(places.float(), n, replacement=True, generator=generator)
+    place = torch.rand(n, 2, generator=generator, dtype=torch.float64)
+    corner = corners(images, y, place, size)
     return Dataset(
         name=f"photo_patches ({split})",
-        x=x,
+        x=crop(images, y, corner, size),
         y=y,
         classes=names,
         source="; ".join(f"{name}: {PHOTOGRAPHS[name]}" for name in names),
         licence="each photograph has its own (see source)",
         attributes={"row": corner[:, 0], "column": corner[:, 1]},
     )
-
-
-def image_tensor(image: np.ndarray) -> Tensor:
-    """Turn a uint8 image ``(H, W)`` or ``(H, W, C)`` into a tensor ``(C, H, W)`` in [0, 1]."""
-    pixels = torch.from_numpy(np.atleast_3d(image)[..., :3].copy())
-    return pixels.permute(2, 0, 1).contiguous().float() / 255
 
 
 def _photograph(name: str) -> np.ndarray:

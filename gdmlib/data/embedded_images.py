@@ -7,7 +7,7 @@ import torch
 
 from gdmlib.data import declare
 from gdmlib.data.dataset import Dataset, Pictures
-from gdmlib.data.embedded import image_tensor
+from gdmlib.data.reading import picture
 
 
 @declare.embedded(content="3 × 512×512 grey", licence="CC0")
@@ -21,7 +21,7 @@ def textures() -> Pictures:
     from skimage import data
 
     return Pictures(
-        {name: image_tensor(getattr(data, name)()) for name in ("brick", "grass", "gravel")},
+        {name: picture(getattr(data, name)()) for name in ("brick", "grass", "gravel")},
         name="textures",
         source="CC0 Textures (brick, gravel) and Linolafett (grass); from scikit-image",
         licence="CC0 1.0",
@@ -66,8 +66,8 @@ def stereo() -> Pictures:
     known = np.where(np.isfinite(disparity), disparity, np.nan).astype(np.float32)
     return Pictures(
         {
-            "left": image_tensor(left),
-            "right": image_tensor(right),
+            "left": picture(left),
+            "right": picture(right),
             "disparity": torch.from_numpy(known)[None],
         },
         name="stereo",

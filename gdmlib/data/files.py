@@ -23,47 +23,42 @@ _STALE = 24 * 3600.0  # seconds after which nobody writes there any more
 
 def data_folder() -> Path | None:
     """Return the folder that ``$GDMLIB_DATA`` names, or None if the variable is not set."""
-    folder = os.environ.get(DATA_VARIABLE, "")
-    return Path(folder).expanduser() if folder else None
+    return _named_by(DATA_VARIABLE)
 
 
 def cache_folder() -> Path:
     """Return the folder for downloads and renderings: ``$GDMLIB_CACHE``, or the system's own."""
-    folder = os.environ.get(CACHE_VARIABLE, "")
-    if folder:
-        return Path(folder).expanduser()
-    import pooch
+    named = _named_by(CACHE_VARIABLE)
+    if named is None:
+        import pooch
 
-    return Path(pooch.os_cache("gdmlib"))
+        return Path(pooch.os_cache("gdmlib"))
+    return named
 
 
-def cache_error(path: Path, reason: OSError) -> CacheError:
-    """Return the error that says that ``path`` cannot be written, and the way out."""
-    return CacheError(
-        f"cannot write {path} ({reason.strerror or reason}); make the folder writable, free some "
-        f"space, or set {CACHE_VARIABLE} to a folder that you may write to"
-    )
+def _named_by(variable: str) -> Path | None:
+    folder = os.environ.get(variable, "")
+    return Path(folder).expanduser() if folder else None
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn trouble with writing ``path`` into an error that says the way out."""
+def explained(path: Path) -> Iterator[None]:
+    """Turn trouble with writing ``path`` into a `CacheError` that says the way out."""
     try:
         yield
     except (CacheError, ChecksumError, DataNotFoundError):
         raise
     except OSError as reason:
-        raise cache_error(path, reason) from reason
+        raise CacheError(
+            f"cannot write {path} ({reason.strerror or reason}); make the folder writable, free "
+            f"some space, or set {CACHE_VARIABLE} to a folder that you may write to"
+        ) from reason
 
 
 @contextmanager
 def folder_beside(path: Path) -> Iterator[Path]:
-    """Give a temporary folder in the folder of ``path``, and remove it at the end.
-
-    Raises:
-        CacheError: If the folder cannot be made or written.
-    """
-    with _explained(path):
+    """Give a temporary folder in the folder of ``path``, and remove it at the end."""
+    with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_stale(path.parent)
         folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=_UNFINISHED))
@@ -74,12 +69,8 @@ def folder_beside(path: Path) -> Iterator[Path]:
 
 
 def keep(path: Path, write: Callable[[Path], object]) -> None:
-    """Let ``write`` make a file of the cache: whole or not at all.
-
-    Raises:
-        CacheError: If the folder cannot be made or written.
-    """
-    with _explained(path):
+    """Let ``write`` make a file of the cache: whole or not at all."""
+    with explained(path):
         _remove_stale(path.parent)
         write_atomically(path, write)
 

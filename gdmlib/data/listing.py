@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
-from typing import overload
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from gdmlib.data.dataset import check_name
 from gdmlib.data.declare import DECLARED, Entry
@@ -15,8 +15,6 @@ TIERS: dict[str, str] = {
     "B": "no licence found, or for research and education only: evaluate on it, do not pass it on",
 }
 """What the licence tiers mean."""
-
-HEADER = ("load with", "kind", "content", "size", "here", "checksum", "tier", "licence")
 
 
 def catalogue() -> Catalogue:
@@ -30,32 +28,17 @@ def catalogue() -> Catalogue:
     return Catalogue(sorted(DECLARED.values(), key=lambda entry: kinds.index(entry.kind)))
 
 
-class Catalogue(Sequence[Entry]):
+class Catalogue(tuple[Entry, ...]):
     """All data sets, printed as a table; ``catalogue()["mnist"]`` finds one by name."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
-        self._entries = tuple(entries)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __iter__(self) -> Iterator[Entry]:
-        return iter(self._entries)
-
-    @overload
-    def __getitem__(self, key: int | str) -> Entry: ...
-    @overload
-    def __getitem__(self, key: slice) -> Catalogue: ...
-    def __getitem__(self, key: int | str | slice) -> Entry | Catalogue:
-        if isinstance(key, slice):
-            return Catalogue(self._entries[key])
-        if isinstance(key, int):
-            return self._entries[key]
-        names = [entry.name for entry in self._entries]
-        return self._entries[names.index(check_name(key, names, "data set"))]
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, str):
+            names = [entry.name for entry in self]
+            key = names.index(check_name(key, names, "data set"))
+        return super().__getitem__(key)
 
     def __repr__(self) -> str:
-        rows = [HEADER, *(entry.row() for entry in self)]
+        rows = [tuple(_CELLS), *(tuple(cells(entry).values()) for entry in self)]
         # The last column, the longest, needs no padding.
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)][:-1]
         lines = [
@@ -67,13 +50,39 @@ class Catalogue(Sequence[Entry]):
         return "\n".join([*lines, "", *notes])
 
     def _repr_html_(self) -> str:
-        def line(cells: Sequence[str], tag: str) -> str:
-            inside = "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
+        def line(texts: Iterable[str], tag: str) -> str:
+            inside = "".join(f"<{tag}>{html.escape(text)}</{tag}>" for text in texts)
             return f"<tr>{inside}</tr>"
 
-        body = "".join(line(entry.row(), "td") for entry in self)
+        body = "".join(line(cells(entry).values(), "td") for entry in self)
         notes = "; ".join(f"{tier}: {html.escape(text)}" for tier, text in TIERS.items())
         return (
-            f"<table><thead>{line(HEADER, 'th')}</thead><tbody>{body}</tbody></table>"
+            f"<table><thead>{line(_CELLS, 'th')}</thead><tbody>{body}</tbody></table>"
             f"<p>Tiers: {notes}.</p>"
         )
+
+
+_CELLS: dict[str, Callable[[Entry], str]] = {
+    "load with": lambda entry: entry.call,
+    "kind": lambda entry: entry.kind,
+    "content": lambda entry: entry.content,
+    "size": lambda entry: _bytes(entry.size) if entry.size else "-",
+    "here": lambda entry: "yes" if entry.here else "no",
+    "checksum": lambda entry: (
+        "-" if not entry.files else "sha256" if entry.verified else "unverified"
+    ),
+    "tier": lambda entry: entry.tier,
+    "licence": lambda entry: entry.licence,
+}
+
+
+def cells(entry: Entry) -> dict[str, str]:
+    """Return an entry as the cells of the table, by their headings."""
+    return {title: text(entry) for title, text in _CELLS.items()}
+
+
+def _bytes(size: int) -> str:
+    """Write a size in bytes with the unit that fits it: ``28 kB``, ``11.6 MB``."""
+    if size < 999_500:
+        return f"{size / 1e3:.0f} kB" if size >= 999.5 else f"{size} B"
+    return f"{size / 1e6:.1f} MB" if size < 999_950_000 else f"{size / 1e9:.1f} GB"

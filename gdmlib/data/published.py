@@ -25,7 +25,7 @@ import torch
 
 from gdmlib.data import declare, reading
 from gdmlib.data.dataset import ChecksumError, Dataset, check_name, check_seed
-from gdmlib.data.sources import GITHUB, as_published
+from gdmlib.data.download import GITHUB, as_published
 
 
 @declare.downloadable(
@@ -48,16 +48,8 @@ def mnist(split: str = "train") -> Dataset:
     Returns:
         ``x`` ``(N, 1, 28, 28)``, ink 1 on ground 0; ``y`` ``(N,)``.
     """
-    check_name(split, ("train", "test"), "split of mnist")
-    images, labels = _mnist_arrays("mnist", split)
-    return Dataset(
-        name=f"mnist ({split})",
-        x=reading.images(images[:, None]),
-        y=reading.labels(labels),
-        classes=tuple("0123456789"),
-        source="Y. LeCun, C. Cortes and C. J. C. Burges, 'The MNIST database', 1998",
-        licence=declare.licence("mnist"),
-    )
+    source = "Y. LeCun, C. Cortes and C. J. C. Burges, 'The MNIST database', 1998"
+    return _as_mnist("mnist", split, tuple("0123456789"), source)
 
 
 @declare.derived("mnist", content="the same, drawn 0 or 1 with a fixed seed")
@@ -122,27 +114,9 @@ def fashion_mnist(split: str = "train") -> Dataset:
     Returns:
         ``x`` ``(N, 1, 28, 28)`` in [0, 1]; ``y`` ``(N,)``.
     """
-    check_name(split, ("train", "test"), "split of fashion_mnist")
-    images, labels = _mnist_arrays("fashion_mnist", split)
-    return Dataset(
-        name=f"fashion_mnist ({split})",
-        x=reading.images(images[:, None]),
-        y=reading.labels(labels),
-        classes=(
-            "T-shirt/top",
-            "trouser",
-            "pullover",
-            "dress",
-            "coat",
-            "sandal",
-            "shirt",
-            "sneaker",
-            "bag",
-            "ankle boot",
-        ),
-        source="H. Xiao, K. Rasul and R. Vollgraf, 'Fashion-MNIST', 2017, arXiv:1708.07747",
-        licence=declare.licence("fashion_mnist"),
-    )
+    classes = "T-shirt/top, trouser, pullover, dress, coat, sandal, shirt, sneaker, bag, ankle boot"
+    source = "H. Xiao, K. Rasul and R. Vollgraf, 'Fashion-MNIST', 2017, arXiv:1708.07747"
+    return _as_mnist("fashion_mnist", split, tuple(classes.split(", ")), source)
 
 
 @declare.downloadable(
@@ -184,6 +158,19 @@ def caltech_silhouettes(split: str = "train") -> Dataset:
         source="B. Marlin, K. Swersky, B. Chen and N. de Freitas, 'Inductive principles for "
         "restricted Boltzmann machine learning', AISTATS 2010",
         licence=declare.licence("caltech_silhouettes"),
+    )
+
+
+def _as_mnist(name: str, split: str, classes: tuple[str, ...], source: str) -> Dataset:
+    check_name(split, ("train", "test"), f"split of {name}")
+    images, labels = _mnist_arrays(name, split)
+    return Dataset(
+        name=f"{name} ({split})",
+        x=reading.images(images[:, None]),
+        y=reading.labels(labels),
+        classes=classes,
+        source=source,
+        licence=declare.licence(name),
     )
 
 

@@ -10,7 +10,7 @@ import torch
 from gdmlib.data import convert, declare, reading
 from gdmlib.data.checksums import read_arrays
 from gdmlib.data.dataset import Dataset, Pictures, UnknownDatasetError, check_name
-from gdmlib.data.sources import GITHUB, Remote, as_published, converted
+from gdmlib.data.download import GITHUB, Remote, as_published, converted
 
 _BSDS = f"{GITHUB}/BIDS/BSDS500/a04b7c6c3a9f0ace74bf205c72a43d32e1c72722/BSDS500/data"
 _DNCNN = f"{GITHUB}/cszn/DnCNN/e93b27812d3ff523a3a79d19e5e50d233d7a8d0a/testsets"

@@ -10,7 +10,7 @@ import torch
 from gdmlib.data import convert, declare, reading
 from gdmlib.data.checksums import read_arrays
 from gdmlib.data.dataset import Dataset, check_name
-from gdmlib.data.sources import GITHUB, Remote, converted
+from gdmlib.data.download import GITHUB, Remote, converted
 
 _MADE = f"{GITHUB}/mgermain/MADE/514849eb9451311c02049f9e2d9a17fac589996a/datasets"
 _DEBD = f"{GITHUB}/arranger1044/DEBD/850908666388f1b1c766a304b37dae14613f1e51/datasets"

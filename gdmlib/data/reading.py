@@ -35,6 +35,11 @@ def images(array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.array(array, dtype=np.float32, order="C")).div_(255)
 
 
+def picture(array: np.ndarray) -> Tensor:
+    """Turn a uint8 picture ``(H, W)`` or ``(H, W, C)`` into ``(C, H, W)`` in [0, 1]."""
+    return images(np.atleast_3d(array)[..., :3].transpose(2, 0, 1))
+
+
 def labels(array: np.ndarray) -> Tensor:
     """Turn class numbers into int64 ``(N,)``."""
     return torch.from_numpy(array.astype(np.int64).ravel())
@@ -43,8 +48,5 @@ def labels(array: np.ndarray) -> Tensor:
 def pictures(prefix: str, what: str, skip: str | None = None) -> dict[str, Tensor]:
     """Load every picture whose place begins with ``prefix``, as ``(C, H, W)`` in [0, 1]."""
     paths = [path for path in files(prefix) if PurePosixPath(path).stem != skip]
-    found = {}
-    for path, file in zip(paths, get_all(paths, what), strict=True):
-        pixels = np.atleast_3d(read_arrays(file)["image"])
-        found[PurePosixPath(path).stem] = images(pixels.transpose(2, 0, 1))
-    return found
+    found = zip(paths, get_all(paths, what), strict=True)
+    return {PurePosixPath(path).stem: picture(read_arrays(file)["image"]) for path, file in found}

@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from gdmlib._checks import check_count
-from gdmlib.data import declare
+from gdmlib.data import declare, reading
+from gdmlib.data.checksums import read_arrays
 from gdmlib.data.dataset import CacheError, Dataset, check_name, check_seed
 from gdmlib.data.files import cache_folder, keep
 from gdmlib.data.fonts import FAMILIES, FONTS, STYLES, Ink, choose_fonts, ink
@@ -77,11 +78,6 @@ def glyphs(
         the same seed and families that have all the styles in question (DejaVu and STIX do), sets
         that differ in ``styles`` alone are pairs.
 
-    Raises:
-        UnknownDatasetError: If a style, family or split is not known.
-        ValueError: If ``n``, ``size``, ``seed`` or ``characters`` are not as expected, or no chosen
-            font draws a character.
-
     Warns:
         UserWarning: If the cache folder cannot be written; the glyphs are returned all the same.
     """
@@ -110,7 +106,7 @@ def glyphs(
     numbers = {k: torch.from_numpy(arrays[k]) for k in ("font", "rotation", "shear", "scale")}
     return Dataset(
         name=f"glyphs ({split})",
-        x=torch.from_numpy(arrays["x"])[:, None].float().div_(255),
+        x=reading.images(arrays["x"][:, None]),
         y=torch.from_numpy(arrays["y"]),
         classes=wanted,
         source="drawn by gdmlib with the fonts that Matplotlib ships: DejaVu (Bitstream, Inc. and "
@@ -215,8 +211,7 @@ def _render_one(upright: Ink, size: int, linear: np.ndarray, shift: np.ndarray) 
 def _read_cache(path: Path, n: int, size: int) -> dict[str, np.ndarray] | None:
     """Read a rendering; None, and no file, where it is missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
+        arrays = read_arrays(path)
         if arrays["x"].shape == (n, size, size) and all(len(a) == n for a in arrays.values()):
             return arrays
     except (FileNotFoundError, NotADirectoryError):

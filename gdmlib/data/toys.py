@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_count
+from gdmlib._checks import check_count, check_not_negative
 from gdmlib.data import declare
 from gdmlib.data.dataset import Dataset, check_name
 
@@ -63,10 +63,13 @@ def _two_rings(n: int, noise: float, generator: Generator | None) -> Drawn:
     return x + noise * _normal(n, generator), y, {}
 
 
+def _on_a_circle(angle: Tensor, noise: float, n: int, generator: Generator | None) -> Drawn:
+    return _mixture(_polar(torch.full_like(angle, 2.0), angle), noise, n, generator)
+
+
 def _eight_gaussians(n: int, noise: float, generator: Generator | None) -> Drawn:
     angle = torch.arange(8, dtype=torch.float32) * math.pi / 4
-    modes = _polar(torch.full_like(angle, 2.0), angle)
-    return _mixture(modes, noise, n, generator)
+    return _on_a_circle(angle, noise, n, generator)
 
 
 def _two_blobs(n: int, noise: float, generator: Generator | None) -> Drawn:
@@ -75,8 +78,7 @@ def _two_blobs(n: int, noise: float, generator: Generator | None) -> Drawn:
 
 def _blobs(n: int, noise: float, generator: Generator | None) -> Drawn:
     angle = math.pi / 2 + torch.arange(3, dtype=torch.float32) * 2 * math.pi / 3
-    modes = _polar(torch.full_like(angle, 2.0), angle)
-    return _mixture(modes, noise, n, generator)
+    return _on_a_circle(angle, noise, n, generator)
 
 
 def _pinwheel(n: int, noise: float, generator: Generator | None) -> Drawn:
@@ -152,17 +154,11 @@ def toy(
         are equally probable. Where the density is a mixture of isotropic Gaussians
         (``eight_gaussians``, ``two_blobs``, ``blobs``), ``attributes`` holds its ``modes`` ``(K,
         2)`` and ``std`` ``()``, so that the exact density is known.
-
-    Raises:
-        UnknownDatasetError: If no toy has this name.
-        ValueError: If ``n`` is not at least 1, or ``noise`` negative or not finite.
     """
     key = check_name(_ALSO_CALLED.get(name, name), _TOYS, "toy data set")
     n = check_count(n)
     draw, own_noise, classes = _TOYS[key]
-    scale = own_noise if noise is None else float(noise)
-    if not (math.isfinite(scale) and scale >= 0):
-        raise ValueError(f"noise: expected a finite number of at least 0, got {noise!r}")
+    scale = check_not_negative(own_noise if noise is None else float(noise), "noise")
     x, y, attributes = draw(n, scale, generator)
     return Dataset(
         name=key,

@@ -7,12 +7,11 @@ colours are those of Okabe and Ito, which people with any common colour blindnes
 and classes differ by marker as well as by colour.
 """
 
-from gdmlib.plotting import _style
 from gdmlib.plotting._animation import Animation, animate
 from gdmlib.plotting._charts import scatter, training_curves
 from gdmlib.plotting._densities import covariance_ellipse, density_contours, density_curve
 from gdmlib.plotting._images import image_grid, receptive_field
-from gdmlib.plotting._style import style
+from gdmlib.plotting._style import COLOURS, MARKERS, style
 
 __all__ = [
     "COLOURS",
@@ -28,10 +27,3 @@ __all__ = [
     "style",
     "training_curves",
 ]
-
-#: The colours of Okabe and Ito (2008), the most legible on white first: blue, vermilion, green,
-#: purple, orange, sky blue, black, yellow.
-COLOURS = _style.COLOURS
-
-#: One marker a class, in the order of :data:`COLOURS`.
-MARKERS = _style.MARKERS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,6 +17,7 @@ from gdmlib.plotting._images import as_images, to_colours
 from gdmlib.plotting._style import to_tensor
 
 
+@dataclass(frozen=True, repr=False)
 class Animation:
     """A small looping GIF that a notebook shows where it is the last value of a cell.
 
@@ -25,8 +27,9 @@ class Animation:
         alt: What there is to see, in words.
     """
 
-    def __init__(self, data: bytes, frames: int, alt: str) -> None:
-        self.data, self.frames, self.alt = data, frames, alt
+    data: bytes
+    frames: int
+    alt: str
 
     def __repr__(self) -> str:
         return f"Animation of {self.frames} frames: {self.alt}"
@@ -55,10 +58,6 @@ def animate(
         hold: Seconds that the last frame stays.
         figsize: Of a drawing, in inches.
         max_bytes: The GIF is made with fewer colours until it is no larger than this.
-
-    Raises:
-        ValueError: If there is no frame, frames differ in size, or the GIF is too large even with 8
-            colours.
     """
     if len(frames) == 0:
         raise ValueError("frames: expected at least one")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,6 +12,9 @@ from torch import Tensor
 
 from gdmlib._checks import check_labels
 from gdmlib.plotting._style import COLOURS, MARKERS, given_or_new, to_tensor
+
+if TYPE_CHECKING:
+    from gdmlib.training import History
 
 
 def scatter(
@@ -24,24 +27,16 @@ def scatter(
     colour: str | None = None,
     size: float = 18.0,
     alpha: float = 0.75,
-    equal: bool = False,
-    legend: bool = True,
 ) -> Axes:
     """Draw points in the plane; each class has its own colour and its own marker.
 
     Args:
         x: Points, shape ``(N, 2)``.
         y: Classes ``0 .. K-1``, shape ``(N,)``, at most eight. Without them all points look alike.
-        ax: Where to draw; by default a new figure.
         classes: Names of the classes, for the legend.
         labels: What stands at the two axes, units included.
         colour: Of points without classes.
         size, alpha: Area of a marker in square points, and its opacity.
-        equal: Give both axes the same scale.
-        legend: Draw a legend when there are names of classes.
-
-    Raises:
-        ValueError: If shapes or labels do not fit, or a point is NaN.
     """
     x = to_tensor(x, "x", shape=("N", 2))
     ax = given_or_new(ax, (5.0, 4.2))
@@ -56,32 +51,17 @@ def scatter(
         for label in range(int(y.max()) + 1 if classes is None else known):
             chosen = x[y == label]
             name = None if classes is None else classes[label]
-            look: dict[str, Any] = {
-                "color": COLOURS[label],
-                "marker": MARKERS[label],
-                "label": name,
-            }
-            ax.scatter(chosen[:, 0], chosen[:, 1], **look, **dots)
-        if classes is not None and legend:
+            dots |= {"color": COLOURS[label], "marker": MARKERS[label], "label": name}
+            ax.scatter(chosen[:, 0], chosen[:, 1], **dots)
+        if classes is not None:
             ax.legend()
     if labels is not None:
         ax.set(xlabel=labels[0], ylabel=labels[1])
-    if equal:
-        ax.set_aspect("equal", adjustable="datalim")
     return ax
 
 
-class _History(Protocol):
-    """What :func:`training_curves` reads of a :class:`gdmlib.training.History`."""
-
-    epoch: list[int]
-    metrics: dict[str, list[float]]
-    valid_epoch: list[int]
-    valid: dict[str, list[float]]
-
-
 def training_curves(
-    history: _History,
+    history: History,
     ax: Axes | None = None,
     *,
     keys: Sequence[str] | None = None,
@@ -94,14 +74,10 @@ def training_curves(
 
     Args:
         history: As ``fit`` returns it.
-        ax: Where to draw; by default a new figure.
         keys: Which quantities; by default all of them.
         ylabel: Name and unit of what is drawn, for instance ``"negative log-likelihood (nats)"``.
         convert: From a recorded value to the one that is drawn, as from nats to bits.
         baseline, baseline_label: A value to compare with, drawn as a horizontal line.
-
-    Raises:
-        ValueError: If nothing was recorded, or a key is unknown.
     """
     known = list(dict.fromkeys([*history.metrics, *history.valid]))
     keys = known if keys is None else list(keys)

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse
 from torch import Tensor, nn
 
+from gdmlib._checks import check_count
 from gdmlib.plotting._style import COLOURS, check_limits, given_or_new, to_tensor
 
 
@@ -23,6 +24,10 @@ def _where(log_prob: Callable[[Tensor], Tensor]) -> tuple[torch.device, torch.dt
             if tensor.is_floating_point():
                 return tensor.device, tensor.dtype
     return torch.device("cpu"), torch.get_default_dtype()
+
+
+def _points(limits: tuple[float, float], resolution: int) -> Tensor:
+    return torch.linspace(*limits, check_count(resolution, "resolution", 2), dtype=torch.float64)
 
 
 def _evaluate(log_prob: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
@@ -46,35 +51,24 @@ def density_contours(
     *,
     mass: Sequence[float] | None = None,
     resolution: int = 200,
-    cmap: str = "Blues",
-    colour: str = COLOURS[6],
-    linewidths: float = 1.2,
 ) -> Axes:
     """Draw the contours of a density of two variables.
 
     Args:
         log_prob: From points, shape ``(N, 2)``, to log-densities in nats, shape ``(N,)``. If it is
             the method of a module, the points come in the module's dtype and on its device.
-        ax: Where to draw; by default a new figure.
         xlim, ylim: The rectangle that is drawn.
         levels: How many contours, at equal steps of the density; or the densities at which to draw
             them.
-        filled: Fill between the contours with the colours of ``cmap``, or draw lines in ``colour``.
+        filled: Fill between the contours with shades of blue, or draw black lines.
         mass: Instead of ``levels``: the smallest regions that contain these parts of the
             probability, for instance ``(0.5, 0.9, 0.99)``. The density should be close to zero
             outside the rectangle.
         resolution: Points evaluated along each axis.
-        cmap, colour, linewidths: How it looks.
-
-    Raises:
-        ValueError: If the limits or levels make no sense, or ``log_prob`` returns NaN, another
-            shape, or no positive density at all.
     """
     xlim, ylim = check_limits(xlim, "xlim"), check_limits(ylim, "ylim")
-    if resolution < 2:
-        raise ValueError(f"resolution: expected at least 2 points an axis, got {resolution}")
-    x = torch.linspace(*xlim, resolution, dtype=torch.float64)
-    y = torch.linspace(*ylim, resolution, dtype=torch.float64)
+    x = _points(xlim, resolution)
+    y = _points(ylim, resolution)
     grid_y, grid_x = torch.meshgrid(y, x, indexing="ij")
     density = _evaluate(log_prob, torch.stack([grid_x, grid_y], dim=-1).view(-1, 2)).exp()
     peak = float(density.max())
@@ -84,17 +78,16 @@ def density_contours(
     ax = given_or_new(ax, (5.0, 4.2))
     values = density.view(resolution, resolution)
     if filled:
-        ax.contourf(x, y, values, levels=[*heights, max(heights[-1], peak) * 1.001], cmap=cmap)
+        ax.contourf(x, y, values, levels=[*heights, max(heights[-1], peak) * 1.001], cmap="Blues")
     else:
-        ax.contour(x, y, values, levels=heights, colors=[colour], linewidths=linewidths)
+        ax.contour(x, y, values, levels=heights, colors=[COLOURS[6]], linewidths=1.2)
     ax.set(xlim=xlim, ylim=ylim)
     return ax
 
 
 def _heights(levels: int | Sequence[float], peak: float) -> list[float]:
     if isinstance(levels, int):
-        if levels < 1:
-            raise ValueError(f"levels: expected at least one, got {levels}")
+        check_count(levels, "levels")
         return [peak * (step + 0.5) / levels for step in range(levels)]
     heights = [float(level) for level in levels]
     if not heights or heights[0] < 0 or any(b <= a for a, b in pairwise(heights)):
@@ -125,7 +118,6 @@ def density_curve(
     *,
     label: str | None = None,
     colour: str | None = None,
-    linestyle: str = "-",
     filled: bool = False,
     resolution: int = 400,
 ) -> Axes:
@@ -133,22 +125,16 @@ def density_curve(
 
     Args:
         log_prob: From points, shape ``(N,)``, to log-densities in nats, shape ``(N,)``.
-        ax: Where to draw; by default a new figure.
         xlim: The interval that is drawn.
         label: What the legend says; without it there is no legend.
-        colour, linestyle, filled: How it looks; by default the next colour of the house.
+        colour, filled: How it looks; by default the next colour of the house.
         resolution: Points at which the density is evaluated.
-
-    Raises:
-        ValueError: If the limits make no sense, or ``log_prob`` returns NaN or another shape.
     """
     xlim = check_limits(xlim, "xlim")
-    if resolution < 2:
-        raise ValueError(f"resolution: expected at least 2 points, got {resolution}")
-    x = torch.linspace(*xlim, resolution, dtype=torch.float64)
+    x = _points(xlim, resolution)
     density = _evaluate(log_prob, x).exp()
     ax = given_or_new(ax)
-    (line,) = ax.plot(x, density, color=colour, linestyle=linestyle, label=label)
+    (line,) = ax.plot(x, density, color=colour, label=label)
     if filled:
         ax.fill_between(x, density, color=line.get_color(), alpha=0.2, linewidth=0)
     ax.autoscale(axis="y")  # an earlier curve may have been lower
@@ -173,13 +159,9 @@ def covariance_ellipse(
     Args:
         mean: Shape ``(2,)``.
         covariance: Shape ``(2, 2)``, symmetric, no negative eigenvalue.
-        ax: Where to draw; by default a new figure.
         n_std: Distances from the mean in standard deviations. The ellipses at 1 and 2 contain 39 %
             and 86 % of the probability.
         colour, label: How it looks, and what a legend will say.
-
-    Raises:
-        ValueError: If the covariance is none, or a distance is not positive.
     """
     mean = to_tensor(mean, "mean", shape=(2,)).to(torch.float64)
     covariance = to_tensor(covariance, "covariance", shape=(2, 2)).to(torch.float64)

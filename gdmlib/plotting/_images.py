@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,6 +15,7 @@ from matplotlib.colors import PowerNorm, to_rgb
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from gdmlib._checks import check_count
 from gdmlib.plotting._style import COLOURS, given_or_new, to_tensor
 
 _MISSING = "#E69F00"  # the colour of a pixel that is NaN: no grey image contains it
@@ -85,18 +87,12 @@ def image_grid(
         row_labels: One text a row, written to its left.
         missing: Colour of pixels that are NaN or infinite; by default an orange, which no grey
             image holds.
-
-    Raises:
-        ValueError: If the shape is not that of images, or there are not as many titles as images or
-            as many labels as rows.
     """
     images = as_images(images)
     count, _, height, width = images.shape
     if ncols is None:
         ncols = min(count, max(1, round(math.sqrt(2.0 * count * height / width))))
-    if ncols < 1:
-        raise ValueError(f"ncols: expected at least 1, got {ncols}")
-    ncols = min(ncols, count)
+    ncols = min(check_count(ncols, "ncols"), count)
     nrows = math.ceil(count / ncols)
     if titles is not None and len(titles) != count:
         raise ValueError(f"titles: expected {count}, one an image, got {len(titles)}")
@@ -119,7 +115,9 @@ def image_grid(
     row_step, column_step = height + gap + title_room, width + gap
     if ax is None:
         size = (ncols * column_step + gap, nrows * row_step + gap)
-        ax = _bare_axes(size[0] * shrink / dpi, size[1] * shrink / dpi)
+        figure = plt.figure(figsize=(size[0] * shrink / dpi, size[1] * shrink / dpi))
+        figure.set_layout_engine("none")
+        ax = figure.add_axes((0.0, 0.0, 1.0, 1.0))  # they fill it
 
     mosaic = np.ones((nrows * row_step + gap, ncols * column_step + gap, 3))
     corners = [
@@ -140,13 +138,6 @@ def image_grid(
     return ax
 
 
-def _bare_axes(width: float, height: float) -> Axes:
-    """Return axes that fill a new figure of the given size in inches."""
-    figure = plt.figure(figsize=(width, height))
-    figure.set_layout_engine("none")
-    return figure.add_axes((0.0, 0.0, 1.0, 1.0))
-
-
 def receptive_field(
     influence: Tensor | np.ndarray,
     ax: Axes | None = None,
@@ -159,15 +150,11 @@ def receptive_field(
     Args:
         influence: Shape ``(H, W)``, not negative; for instance the absolute gradient of the
             prediction at ``pixel`` with respect to each pixel of the input.
-        ax: Where to draw; by default a new figure.
         pixel: Row and column of the predicted pixel, by default the one in the middle. It is
             marked.
         causal: Draw the border between the past and the future of the raster scan, and cross out
             every pixel of the future, ``pixel`` included, that has an influence nevertheless.
         label: What the colour bar says.
-
-    Raises:
-        ValueError: If ``influence`` is no such map or ``pixel`` lies outside of it.
     """
     influence = to_tensor(influence, "influence", shape=("H", "W")).to(torch.float64)
     if float(influence.min()) < 0:
@@ -183,30 +170,18 @@ def receptive_field(
     # A square-root scale: far pixels matter far less than near ones, and should still be seen.
     drawn = ax.imshow(influence.numpy(), cmap="Blues", norm=PowerNorm(0.5, 0.0, largest))
     ax.figure.colorbar(drawn, ax=ax, label=label, shrink=0.85)
-    mark = Rectangle(
-        (column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor=COLOURS[1], linewidth=2.5
-    )
-    ax.add_patch(mark)
+    place = column - 0.5, row - 0.5
+    ax.add_patch(Rectangle(place, 1, 1, fill=False, edgecolor=COLOURS[1], linewidth=2.5))
     ax.set(xlabel="column", ylabel="row")
     if causal:
         edge_x = [-0.5, column - 0.5, column - 0.5, width - 0.5]
         edge_y = [row + 0.5, row + 0.5, row - 0.5, row - 0.5]
         ax.plot(edge_x, edge_y, color=COLOURS[6], linewidth=1.5, linestyle="--")
-        _corner_text(ax, "past", (0.03, 0.97))
-        _corner_text(ax, "future", (0.97, 0.03))
+        card = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2}
+        corner: dict[str, Any] = {"transform": ax.transAxes, "fontsize": 9.5, "bbox": card}
+        ax.text(0.03, 0.97, "past", ha="left", va="top", **corner)
+        ax.text(0.97, 0.03, "future", ha="right", va="bottom", **corner)
         future = torch.arange(height * width).view(height, width) >= row * width + column
         leaks = (future & (influence > 0)).nonzero()
         ax.plot(leaks[:, 1], leaks[:, 0], "x", color=COLOURS[1], markersize=7, markeredgewidth=2)
     return ax
-
-
-def _corner_text(ax: Axes, text: str, place: tuple[float, float]) -> None:
-    ax.text(
-        *place,
-        text,
-        transform=ax.transAxes,
-        ha="left" if place[0] < 0.5 else "right",
-        va="bottom" if place[1] < 0.5 else "top",
-        fontsize=9.5,
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 2},
-    )

@@ -16,18 +16,12 @@ from torch import Tensor
 
 from gdmlib._checks import check_tensor
 
-COLOURS = (
-    "#0072B2",
-    "#D55E00",
-    "#009E73",
-    "#CC79A7",
-    "#E69F00",
-    "#56B4E9",
-    "#000000",
-    "#F0E442",
-)
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+"""The colours of Okabe and Ito (2008), the most legible on white first: blue, vermilion, green,
+purple, orange, sky blue, black, yellow."""
 
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "*")
+"""One marker a class, in the order of :data:`COLOURS`."""
 
 _HOUSE_STYLE: dict[Any, Any] = {
     "figure.dpi": 110,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from gdmlib.autoregressive import FVSBN, MADE, NADE, Strength, distances
-from gdmlib.reproduce.experiment import Experiment, Fitting, held_out, trained
+from gdmlib.reproduce.experiment import Experiment, Fitted, Fitting, held_out, trained
 from gdmlib.reproduce.records import Published
 from gdmlib.reproduce.tasks import BINARY
 from gdmlib.training import scores
@@ -24,7 +24,7 @@ def _source(data: str) -> dict[str, Any]:
 # --- the exact fit of an FVSBN --------------------------------------------------------------------
 
 
-def _convex(fitting: Fitting, x: Tensor, valid: Tensor) -> tuple[nn.Module, dict[str, Any]]:
+def _convex(fitting: Fitting, x: Tensor, valid: Tensor) -> Fitted:
     config, tried = fitting.job.config, list[float]()
     # In an image, a weight between far pixels may cost more than one between neighbours.
     relative = None

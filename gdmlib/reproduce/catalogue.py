@@ -1,6 +1,6 @@
 """All experiments, in the order of the table."""
 
-from gdmlib.reproduce import binary, densities, photographs, pixels
+from gdmlib.reproduce import binary, densities, patches, photographs, pixels
 from gdmlib.reproduce.experiment import Experiment
 
 _ALL: tuple[Experiment, ...] = (
@@ -10,8 +10,8 @@ _ALL: tuple[Experiment, ...] = (
     *binary.MNIST,
     pixels.PIXELCNN,
     pixels.PIXELCNNPP,
-    photographs.MCGSM_PATCHES,
-    photographs.RIDE_PATCHES,
+    patches.MCGSM_PATCHES,
+    patches.RIDE_PATCHES,
     photographs.MCGSM_IMAGES,
     photographs.RIDE_IMAGES,
     photographs.RIDE_STABLE,

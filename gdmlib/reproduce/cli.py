@@ -68,19 +68,16 @@ def _show(record: Record, out: Path | None) -> None:
         f"(one standard error over {metric.count} {metric.over})"
     )
     if record.published is not None and record.gap is not None:
-        print(
-            f"published {record.published.value} ({record.published.source}), gap {record.gap:+.4f}"
-        )
+        goal = record.published
+        print(f"published {goal.value} ({goal.source}), gap {record.gap:+.4f}")
     if out is not None:
         print(f"record: {out / record.name}.json")
 
 
 def _processes(options: argparse.Namespace) -> int:
     """Return the number of processes: that of GPUs, or that of processes on the CPU."""
-    if options.devices is None and options.processes is None:
-        return 1
     if options.devices is None:
-        return int(options.processes)
+        return 1 if options.processes is None else int(options.processes)
     if find_device(options.device) == "cpu" and options.devices > 1:
         raise ValueError("--devices counts GPUs, and this runs on the CPU; use --processes")
     if options.processes not in (None, options.devices):

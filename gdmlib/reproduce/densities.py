@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gdmlib._checks import check_tensor
 from gdmlib.autoregressive import BernoulliMixture
+from gdmlib.data import red_wine
 from gdmlib.densities import MultivariateNormal
-from gdmlib.reproduce.experiment import STAND_IN, Experiment, Fitting, Outcome, held_out
+from gdmlib.reproduce.experiment import STAND_IN, Experiment, Fitted, Fitting, Outcome, held_out
 from gdmlib.reproduce.job import Job
 from gdmlib.reproduce.records import Data, Metric, Published, sha256_of
 from gdmlib.reproduce.tasks import BINARY, seeded
@@ -36,8 +35,6 @@ def _red_wine(job: Job) -> Outcome:
         x = torch.randn(60, 3, generator=generator) @ torch.randn(3, 3, generator=generator)
         fold = torch.arange(60) % 3
     elif name == "red_wine":
-        from gdmlib.data import red_wine
-
         wine = red_wine()
         x, fold = wine.x, wine.attributes["fold"]
     else:
@@ -46,7 +43,7 @@ def _red_wine(job: Job) -> Outcome:
     return Outcome(gaussian_folds(x, fold), Data(name, sha256_of(x, fold)), details)
 
 
-def _mixture(fitting: Fitting, x: Tensor, valid: Tensor) -> tuple[nn.Module, dict[str, Any]]:
+def _mixture(fitting: Fitting, x: Tensor, valid: Tensor) -> Fitted:
     model = BernoulliMixture.fit(
         fitting.place(x),
         **fitting.settings(BernoulliMixture.fit),

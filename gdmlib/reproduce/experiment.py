@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from gdmlib.reproduce.job import Job, Settings
 from gdmlib.reproduce.records import Data, Metric, Published
-from gdmlib.training import scores, train
+from gdmlib.training import History, scores, train
 
 STAND_IN = {"data": "stand-in"}
 """What every trial changes."""
@@ -66,11 +66,7 @@ class Experiment:
     others: Mapping[str, Published] = field(default_factory=dict)
 
     def settings(self, smoke: bool, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the settings of a run, its seeds among them.
-
-        Raises:
-            ValueError: If a change names a setting that does not exist.
-        """
+        """Return the settings of a run, its seeds among them."""
         plain = {"seeds": list(self.seeds), **self.config, **(self.smoke if smoke else {})}
         unknown = changes.keys() - plain.keys()
         if unknown:
@@ -154,7 +150,7 @@ class Fitting:
         return self.job.config.of(function, prefix)
 
     def place(self, x: Any) -> Any:
-        """Send tensors, or a tuple or list of them, to the device of the run."""
+        """Send a model or tensors, or a tuple or list of them, to the device of the run."""
         if isinstance(x, tuple | list):
             return type(x)(self.place(part) for part in x)
         return x.to(self.job.device)
@@ -171,8 +167,14 @@ class Fitting:
             return self.job.training(f"{self.name}-{part}", epochs)
         return self.job.training(self.name, epochs, self.number * epochs, self.of * epochs)
 
+    def train(self, model: nn.Module, x: Any, valid: Any = None, **options: Any) -> History:
+        """Train by the settings of the run, and keep what a resumed one needs."""
+        options |= {**self.settings(train), **self.keeping(), "generator": self.generator}
+        return train(model, x, valid, **options)
 
-Fit = Callable[[Fitting, Any, Any], tuple[nn.Module, dict[str, Any]]]
+
+Fitted = tuple[nn.Module, dict[str, Any]]
+Fit = Callable[[Fitting, Any, Any], Fitted]
 
 
 def trained(model: Callable[..., nn.Module], **fixed: Any) -> Fit:
@@ -184,18 +186,10 @@ def trained(model: Callable[..., nn.Module], **fixed: Any) -> Fit:
         fixed: Arguments of the model that are no settings.
     """
 
-    def fit(fitting: Fitting, x: Tensor, valid: Tensor) -> tuple[nn.Module, dict[str, Any]]:
+    def fit(fitting: Fitting, x: Tensor, valid: Tensor) -> Fitted:
         sizes = {**fixed, **fitting.settings(model)}
-        made = model(tuple(x.shape[1:]), **sizes, generator=fitting.generator)
-        made = made.to(fitting.job.device)
-        history = train(
-            made,
-            fitting.place(x),
-            fitting.place(valid),
-            **fitting.settings(train),
-            **fitting.keeping(),
-            generator=fitting.generator,
-        )
+        made = fitting.place(model(tuple(x.shape[1:]), **sizes, generator=fitting.generator))
+        history = fitting.train(made, fitting.place(x), fitting.place(valid))
         return made, {
             "parameters": sum(p.numel() for p in made.parameters()),
             "epochs": len(history),
@@ -246,8 +240,7 @@ def _run(task: Task, fit: Fit, job: Job) -> Outcome:
     parts = task.parts(job.config)
     seeds: list[int | None] = list(job.seeds) or [None]
 
-    def one(number: int, seed: int | None) -> dict[str, Any]:
-        name = "model" if seed is None else f"seed-{seed}"
+    def one(number: int, seed: int | None, name: str) -> dict[str, Any]:
         torch.manual_seed(seed or 0)  # dropout draws from torch's global generator
         generator = torch.Generator().manual_seed(seed or 0)
         fitting = Fitting(job, name, number, len(seeds), generator)
@@ -255,22 +248,19 @@ def _run(task: Task, fit: Fit, job: Job) -> Outcome:
         job.keep(name, model)
         return {"values": task.values(model, fitting.place(parts.test)), "details": details}
 
-    found = [
-        job.stage("model" if seed is None else f"seed-{seed}", partial(one, number, seed))
-        for number, seed in enumerate(seeds)
-    ]
+    found = []
+    for number, seed in enumerate(seeds):
+        name = "model" if seed is None else f"seed-{seed}"
+        found.append(job.stage(name, partial(one, number, seed, name)))
     values = [run["values"] for run in found]
     if seeds == [None]:
         details = found[0]["details"]
     else:
         details = {key: [run["details"][key] for run in found] for key in found[0]["details"]}
         details["stderr over test examples"] = [float(v.std() / len(v) ** 0.5) for v in values]
-    return Outcome(_summary(task, values), parts.data, details)
-
-
-def _summary(task: Task, runs: list[Tensor]) -> Metric:
-    """Summarise what the runs gave for each test example: over seeds, if there are several."""
-    if len(runs) == 1:
-        return Metric.of_examples(task.metric, runs[0], task.unit, task.better)
-    means = [float(values.mean()) for values in runs]
-    return Metric.of_runs(task.metric, means, task.unit, "seeds", task.better)
+    if len(values) == 1:
+        metric = Metric.of_examples(task.metric, values[0], task.unit, task.better)
+    else:
+        means = [float(v.mean()) for v in values]
+        metric = Metric.of_runs(task.metric, means, task.unit, "seeds", task.better)
+    return Outcome(metric, parts.data, details)

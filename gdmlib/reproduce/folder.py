@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gdmlib._files import write_atomically
+from gdmlib.training.resume import differences
 
 _STATE = "run.json"
 
@@ -17,16 +18,10 @@ class ResumeError(ValueError):
 
 
 def read_state(folder: Path) -> dict[str, Any]:
-    """Return what a run noted of itself, {} if there is none.
-
-    Raises:
-        ResumeError: If the file is broken.
-    """
+    """Return what a run noted of itself, {} if there is none."""
     path = folder / _STATE
-    if not path.is_file():
-        return {}
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
     except (ValueError, TypeError) as error:
         raise ResumeError(f"{path} is broken ({error}); delete {folder} and start again") from error
 
@@ -55,44 +50,27 @@ def prepare(
         ResumeError: If an unfinished run would be lost, or the settings are not the same.
     """
     state = read_state(folder)
-    remarks = []
     if state and resume:
-        was = state["settings"]
-        changed = [
-            f"{key} was {was.get(key)!r}, now {settings.get(key)!r}"
-            for key in sorted(was.keys() | settings.keys())
-            if was.get(key) != settings.get(key)
-        ]
+        changed = differences(state["settings"], settings)
         if changed:
             raise ResumeError(
                 f"{folder} holds a run with other settings: {'; '.join(changed)}. Give the old "
                 "ones, or another --work."
             )
-        for key, value in where.items():
-            if state["where"].get(key) != value:
-                remarks.append(
-                    f"{key} was {state['where'].get(key)!r}, now {value!r}: the last digits may "
-                    "differ from those of a run that was not interrupted"
-                )
+        remarks = [
+            f"{moved}: the last digits may differ from those of a run that was not interrupted"
+            for moved in differences(state["where"], where)
+        ]
         return (float(state["seconds"]), float(state["cpu_seconds"])), remarks
     if state and not state["finished"]:
         raise ResumeError(
             f"{folder} holds a run that was not finished. Add --resume to go on with it, or delete "
             "that folder to start again."
         )
-    if not state and resume:
-        remarks.append(f"nothing to resume in {folder}: starting from the beginning")
+    remarks = [f"nothing to resume in {folder}: starting from the beginning"] if resume else []
     for pattern in ("*.stage.pt", "*.fit.pt", "*.safetensors", "*.part"):
         for path in folder.glob(pattern) if folder.is_dir() else ():
             path.unlink()
-    write_state(
-        folder,
-        {
-            "settings": dict(settings),
-            "where": dict(where),
-            "seconds": 0.0,
-            "cpu_seconds": 0.0,
-            "finished": False,
-        },
-    )
+    spent = {"seconds": 0.0, "cpu_seconds": 0.0, "finished": False}
+    write_state(folder, {"settings": dict(settings), "where": dict(where), **spent})
     return (0.0, 0.0), remarks

@@ -40,13 +40,12 @@ class Job:
     """How an experiment is to run, where, and what is left of an earlier attempt.
 
     Args:
-        name: Of the experiment.
-        settings: See `Experiment.settings`.
+        name, settings: Of the experiment, see `Experiment.settings`.
         smoke: Whether this is a trial.
         device: Where tensors and models go.
         folder: Keeps what is needed to go on after an interruption; None keeps nothing.
-        say: Takes a line of progress; None for silence, as in all processes but the first.
-        main: Whether this process writes files.
+        say: Takes a line of progress.
+        main: Whether this process writes files and speaks.
         earlier: Seconds, and seconds of processor time, that were spent before an interruption.
     """
 
@@ -103,10 +102,8 @@ class Job:
     def training(self, name: str, epochs: int, before: int = 0, total: int = 0) -> dict[str, Any]:
         """Return the options of `gdmlib.training.fit` that keep a training and show its progress.
 
-        Args:
-            name: Of the checkpoint: one for each training of the experiment.
-            epochs: How many there are in this training.
-            before, total: The epochs of the trainings before this one, and of all of them.
+        Its checkpoint is called ``name``; ``before`` and ``total`` are the epochs of the trainings
+        before this one, and of all of them.
         """
 
         def on_epoch(epoch: int, history: Any) -> None:
@@ -154,12 +151,9 @@ class Job:
 
     def _note(self, finished: bool = False) -> None:
         if self.folder is not None and self.main:
-            state = read_state(self.folder)
             seconds, cpu_seconds = self.spent()
-            write_state(
-                self.folder,
-                {**state, "seconds": seconds, "cpu_seconds": cpu_seconds, "finished": finished},
-            )
+            spent = {"seconds": seconds, "cpu_seconds": cpu_seconds, "finished": finished}
+            write_state(self.folder, {**read_state(self.folder), **spent})
 
 
 def clock(seconds: float) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, is_dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from statistics import fmean
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 import torch
@@ -147,11 +149,7 @@ def sha256_of(*tensors: Tensor) -> str:
 
 
 def check_record(record: Record) -> dict[str, Any]:
-    """Return what will stand in the file.
-
-    Raises:
-        RecordError: If a number is not finite, or the entries do not agree.
-    """
+    """Return what will stand in the file."""
     content = asdict(record)
     _parse(content, f"{record.name}.json")
     return content
@@ -165,78 +163,63 @@ def write_record(record: Record, folder: str | Path) -> Path:
     return path
 
 
-_NUMBER = (int, float)
-_PARTS: dict[type, dict[str, Any]] = {
-    Metric: {
-        "name": str, "value": _NUMBER, "stderr": _NUMBER, "unit": str, "over": str, "count": int,
-        "values": list, "better": str,
-    },
-    Published: {"value": _NUMBER, "unit": str, "source": str, "verified": bool},
-    Data: {"name": str, "sha256": str},
-    Record: {
-        "name": str, "title": str, "date": str, "smoke": bool, "config": dict, "seeds": list,
-        "details": dict, "device": str, "threads": int, "processes": int, "versions": dict,
-        "seconds": _NUMBER, "cpu_seconds": _NUMBER, "metric": dict,
-        "published": (dict, type(None)), "gap": (*_NUMBER, type(None)), "data": dict,
-        "protocol": str, "others": list,
-    },
-    Other: {
-        "metric": dict, "published": (dict, type(None)), "gap": (*_NUMBER, type(None)),
-    },
-}  # fmt: skip
-
-
 def _part(kind: type, content: object, where: str) -> Any:
-    """Make a `Metric`, `Published`, `Data` or `Record` of a dict, or say what is wrong."""
-    schema = _PARTS[kind]
+    """Make one of the dataclasses above of what JSON gave, or say what is wrong."""
+    hints = get_type_hints(kind)
     if not isinstance(content, dict):
         raise RecordError(f"{where}: expected an object, got {type(content).__name__}")
     for problem, keys in (
-        ("misses", schema.keys() - content.keys()),
-        ("has unknown", content.keys() - schema.keys()),
+        ("misses", hints.keys() - content.keys()),
+        ("has unknown", content.keys() - hints.keys()),
     ):
         if keys:
             raise RecordError(f"{where}: {problem} {', '.join(sorted(map(str, keys)))}")
-    for key, types in schema.items():
-        value = content[key]
-        right = isinstance(value, types) and (types is bool or not isinstance(value, bool))
-        if not right or (isinstance(value, float) and not math.isfinite(value)):
-            allowed = types if isinstance(types, tuple) else (types,)
-            names = " or ".join({"NoneType": "null"}.get(t.__name__, t.__name__) for t in allowed)
-            raise RecordError(f"{where}.{key}: expected a finite {names}, got {value!r}")
-    return kind(**content)
+    return kind(**{key: _entry(hints[key], content[key], f"{where}.{key}") for key in hints})
+
+
+def _entry(hint: Any, value: object, where: str) -> Any:
+    """Make of what JSON gave what a type hint asks for: a number, text, a list, a dataclass, ..."""
+    options = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    kinds: list[type] = []
+    for option in options:
+        plain = dict if is_dataclass(option) else get_origin(option) or option
+        kinds += (int, float) if plain is float else (plain,)
+    right = isinstance(value, tuple(kinds)) and (bool in kinds or not isinstance(value, bool))
+    if not right or (isinstance(value, float) and not math.isfinite(value)):
+        names = " or ".join("null" if kind is NoneType else kind.__name__ for kind in kinds)
+        raise RecordError(f"{where}: expected a finite {names}, got {value!r}")
+    if isinstance(value, list):
+        (kind,) = get_args(hint)
+        return [_entry(kind, entry, f"{where}[{number}]") for number, entry in enumerate(value)]
+    if isinstance(value, dict) and is_dataclass(options[0]):
+        return _part(options[0], value, where)  # type: ignore[arg-type]
+    return value
 
 
 def _parse(content: object, where: str) -> Record:
     if isinstance(content, dict):
         content = {"others": [], **content}
     record: Record = _part(Record, content, where)
-    data: Data = _part(Data, record.data, f"{where}.data")
     if min(record.seconds, record.cpu_seconds) < 0:
         raise RecordError(f"{where}: a time is negative")
     if min(record.threads, record.processes) < 1:
         raise RecordError(f"{where}: expected at least one thread and one process")
-    if len(data.sha256) != 64 or set(data.sha256) - set("0123456789abcdef"):
+    if len(record.data.sha256) != 64 or set(record.data.sha256) - set("0123456789abcdef"):
         raise RecordError(f"{where}.data.sha256: expected 64 hexadecimal digits")
     try:
         datetime.fromisoformat(record.date)
     except ValueError as error:
         raise RecordError(f"{where}.date: {error}") from error
-    measured: dict[str, Any] = vars(_parse_metric(record, record.smoke, where))
-    others = []
+    _check_measured(record, record.smoke, where)
     for number, other in enumerate(record.others):
-        place = f"{where}.others[{number}]"
-        others.append(_parse_metric(_part(Other, other, place), record.smoke, place))
-    return Record(**{**vars(record), **measured, "data": data, "others": others})
+        _check_measured(other, record.smoke, f"{where}.others[{number}]")
+    return record
 
 
-def _parse_metric(found: Record | Other, smoke: bool, where: str) -> Other:
-    """Return a metric, what was published, and the gap between them, if they agree."""
-    metric: Metric = _part(Metric, found.metric, f"{where}.metric")
+def _check_measured(found: Record | Other, smoke: bool, where: str) -> None:
+    """Check that a metric, what was published, and the gap between them agree."""
+    metric, published = found.metric, found.published
     _check_metric(metric, f"{where}.metric")
-    published: Published | None = None
-    if found.published is not None:
-        published = _part(Published, found.published, f"{where}.published")
     expected = gap_of(metric, published, smoke)
     if (found.gap is None) != (expected is None) or (
         found.gap is not None and not math.isclose(found.gap, expected or 0.0, abs_tol=1e-9)
@@ -244,7 +227,6 @@ def _parse_metric(found: Record | Other, smoke: bool, where: str) -> Other:
         raise RecordError(f"{where}.gap: expected {expected}, got {found.gap}")
     if published is not None and published.unit != metric.unit:
         raise RecordError(f"{where}: {metric.unit} is compared with {published.unit}")
-    return Other(metric, published, found.gap)
 
 
 def gap_of(metric: Metric, published: Published | None, smoke: bool) -> float | None:
@@ -253,20 +235,17 @@ def gap_of(metric: Metric, published: Published | None, smoke: bool) -> float | 
 
 
 def _check_metric(metric: Metric, where: str) -> None:
-    for key, allowed in (("over", OVER), ("better", BETTER)):
-        if getattr(metric, key) not in allowed:
-            raise RecordError(
-                f"{where}.{key}: expected one of {allowed}, got {getattr(metric, key)!r}"
-            )
+    for key, got, allowed in (("over", metric.over, OVER), ("better", metric.better, BETTER)):
+        if got not in allowed:
+            raise RecordError(f"{where}.{key}: expected one of {allowed}, got {got!r}")
     if metric.stderr < 0:
         raise RecordError(f"{where}.stderr: a standard error is negative")
-    numbers = [x for x in metric.values if type(x) in _NUMBER and math.isfinite(x)]
-    if len(numbers) != len(metric.values):
-        raise RecordError(f"{where}.values: expected finite numbers, got {metric.values!r}")
     expected = 0 if metric.over == "test examples" else metric.count
-    if metric.count < 2 or len(numbers) != expected:
-        raise RecordError(f"{where}.values: got {len(numbers)} for {metric.count} {metric.over}")
-    if numbers and not math.isclose(math.fsum(numbers) / len(numbers), metric.value, abs_tol=1e-6):
+    if metric.count < 2 or len(metric.values) != expected:
+        raise RecordError(
+            f"{where}.values: got {len(metric.values)} for {metric.count} {metric.over}"
+        )
+    if metric.values and not math.isclose(fmean(metric.values), metric.value, abs_tol=1e-6):
         raise RecordError(f"{where}.value: {metric.value} is not the mean of the values")
 
 
@@ -274,11 +253,7 @@ def _check_metric(metric: Metric, where: str) -> None:
 
 
 def load_record(path: str | Path) -> Record:
-    """Read one record.
-
-    Raises:
-        RecordError: If the file is not JSON or not a record, or is not called after the experiment.
-    """
+    """Read one record, which is called after the experiment."""
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -291,12 +266,7 @@ def load_record(path: str | Path) -> Record:
 
 
 def load_records(folder: str | Path) -> list[Record]:
-    """Read all records, ``*.json``, of a folder, sorted by name.
-
-    Raises:
-        FileNotFoundError: If there is no such folder.
-        RecordError: If a record is malformed; the message names the file and the entry.
-    """
+    """Read all records, ``*.json``, of a folder, sorted by name."""
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder of records")

@@ -18,7 +18,6 @@ from gdmlib.reproduce.experiment import Experiment, Outcome
 from gdmlib.reproduce.folder import prepare
 from gdmlib.reproduce.job import Job
 from gdmlib.reproduce.records import (
-    Metric,
     Other,
     Record,
     RecordError,
@@ -58,13 +57,11 @@ def run(
         say: Takes the lines of progress.
 
     Raises:
-        ValueError: If there is no such experiment, setting or device.
         ResumeError: If ``work`` holds an unfinished run and ``resume`` is not given, or a run with
             other settings.
         RecordError: If the result is no number, or a trial would replace a full record.
         MissingFabricError: If the experiment trains and Lightning Fabric is not installed.
-        FloatingPointError: If a loss or a parameter became NaN; the last good checkpoint is kept in
-            ``work``.
+        FloatingPointError: If a loss became NaN; the last good checkpoint is kept in ``work``.
     """
     if name not in EXPERIMENTS:
         raise ValueError(f"no experiment {name!r}; there are {', '.join(sorted(EXPERIMENTS))}")
@@ -96,15 +93,9 @@ def run(
         several, place = launch(device, processes, nodes)
         main = several.rank == 0
     job = Job(
-        name,
-        settings,
-        smoke=smoke,
-        device=place,
-        folder=folder,
-        say=say,
-        main=main,
+        name, settings, smoke=smoke, device=place, folder=folder, say=say, main=main,
         earlier=earlier,
-    )
+    )  # fmt: skip
     with together(several):
         outcome = experiment.run(job)
     _check_read(job)
@@ -144,9 +135,8 @@ def _check_out(name: str, out: str | Path | None, smoke: bool) -> None:
 
 
 def _record(experiment: Experiment, job: Job, outcome: Outcome, processes: int) -> Record:
-    published = experiment.published
     seconds, cpu_seconds = job.spent()
-    device = job.device.type
+    gpu = job.device.type == "cuda"
     record = Record(
         name=experiment.name,
         title=experiment.title,
@@ -155,7 +145,7 @@ def _record(experiment: Experiment, job: Job, outcome: Outcome, processes: int) 
         config=dict(job.config),
         seeds=job.seeds,
         details=outcome.details,
-        device=torch.cuda.get_device_name(job.device) if device == "cuda" else device,
+        device=torch.cuda.get_device_name(job.device) if gpu else job.device.type,
         threads=torch.get_num_threads(),
         processes=processes,
         versions={
@@ -167,16 +157,15 @@ def _record(experiment: Experiment, job: Job, outcome: Outcome, processes: int) 
         seconds=round(seconds, 3),
         cpu_seconds=round(cpu_seconds, 3),
         metric=outcome.metric,
-        published=published,
-        gap=gap_of(outcome.metric, published, job.smoke),
+        published=experiment.published,
+        gap=gap_of(outcome.metric, experiment.published, job.smoke),
         data=outcome.data,
         protocol=experiment.protocol,
-        others=[_other(experiment, metric, job.smoke) for metric in outcome.others],
+        others=[
+            Other(metric, goal, gap_of(metric, goal, job.smoke))
+            for metric in outcome.others
+            for goal in [experiment.others.get(metric.name)]
+        ],
     )
     check_record(record)
     return record
-
-
-def _other(experiment: Experiment, metric: Metric, smoke: bool) -> Other:
-    published = experiment.others.get(metric.name)
-    return Other(metric, published, gap_of(metric, published, smoke))

@@ -18,10 +18,10 @@ class Row(NamedTuple):
     experiment: str
     data: str
     ours: str
-    published: str
-    gap: str
-    source: str
-    note: str
+    published: str = ""
+    gap: str = ""
+    source: str = ""
+    note: str = ""
     run: str = ""
     better: str = ""
 
@@ -39,7 +39,7 @@ def results_table(folder: str | Path) -> list[Row]:
 
 
 def results_text(folder: str | Path, *patterns: str) -> str:
-    """Return a few lines for people: records beside published numbers.
+    """Return records beside published numbers, one line each; "" if there is none.
 
     Args:
         folder: Holds the records.
@@ -83,62 +83,43 @@ def _full_size(folder: str | Path) -> dict[str, Record]:
 def _rows(name: str, record: Record | None) -> list[Row]:
     """Return the row of an experiment, and one for each further metric of its record."""
     experiment = EXPERIMENTS.get(name)
-    digits = 2 if experiment is None else experiment.digits
-    # What is known of the paper may have grown since the run.
-    published = experiment.published if experiment else record.published if record else None
-    title = experiment.title if experiment else record.title if record else name
-    data = experiment.dataset if experiment else record.data.name if record else ""
     if record is None:
+        assert experiment is not None
         note = f"Not yet run: `python -m gdmlib.reproduce run {name}`"
-        return [_row(title, data, None, published, digits, note)]
-    notes = [experiment.protocol if experiment else record.protocol]
+        goal = _goal(experiment.published, experiment.digits)
+        return [Row(experiment.title, experiment.dataset, "missing", note=note, **goal)]
     if experiment is None:
-        notes.insert(0, "No longer registered.")
+        title, data, digits, published = record.title, record.data.name, 2, record.published
+        note = f"No longer registered. {record.protocol}"
     else:
-        notes.extend(_changes(experiment, record))
-    where = _where(record)
-    first = _row(title, data, record.metric, published, digits, " ".join(notes), where)
+        title, data, digits = experiment.title, experiment.dataset, experiment.digits
+        published = experiment.published  # what is known of the paper may have grown since the run
+        note = " ".join([experiment.protocol, *_changes(experiment, record)])
+    measured = [(title, record.metric, published, note)]
+    measured += [(f"{title}: {o.metric.name}", o.metric, o.published, "") for o in record.others]
     return [
-        first,
-        *[
-            _row(f"{title}: {o.metric.name}", data, o.metric, o.published, digits, "", where)
-            for o in record.others
-        ],
+        Row(
+            label,
+            data,
+            f"{metric.value:.{digits}f} ± {metric.stderr:.{digits}f} {metric.unit} "
+            f"({metric.count:,} {metric.over})",
+            gap="" if goal is None else _gap(metric, goal, digits),
+            note=note,
+            run=_where(record),
+            better=metric.better,
+            **_goal(goal, digits),
+        )
+        for label, metric, goal, note in measured
     ]
 
 
-def _row(
-    title: str,
-    data: str,
-    metric: Metric | None,
-    published: Published | None,
-    digits: int,
-    note: str,
-    where: str = "",
-) -> Row:
-    ours, gap = "missing", ""
-    if metric is not None:
-        ours = (
-            f"{metric.value:.{digits}f} ± {metric.stderr:.{digits}f} {metric.unit} "
-            f"({metric.count:,} {metric.over})"
-        )
-        gap = "" if published is None else _gap(metric, published, digits)
-    return Row(
-        experiment=title,
-        data=data,
-        ours=ours,
-        published="" if published is None else _goal(published, digits),
-        gap=gap,
-        source="" if published is None else published.source,
-        note=note,
-        run=where,
-        better="" if metric is None else metric.better,
-    )
-
-
-def _goal(published: Published, digits: int) -> str:
+def _goal(published: Published | None, digits: int) -> dict[str, str]:
+    """Return the entries of a row that say what a paper reports."""
+    if published is None:
+        return {}
     quoted = "" if published.verified else ", quoted"
-    return f"{published.value:.{digits}f} {published.unit}{quoted}"
+    value = f"{published.value:.{digits}f} {published.unit}{quoted}"
+    return {"published": value, "source": published.source}
 
 
 def _changes(experiment: Experiment, record: Record) -> list[str]:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from gdmlib.data import (
+    binarised_mnist,
+    binary_density,
+    bsds500,
+    caltech_silhouettes,
+    cifar10_subset,
+)
 from gdmlib.data.crops import dequantise, grey_levels, random_crops
 from gdmlib.reproduce.experiment import Splits, Task
 from gdmlib.reproduce.records import Data, sha256_of
@@ -28,20 +37,14 @@ def _splits(name: str, train: Tensor, valid: Tensor, test: Tensor) -> Splits:
 
 
 def _table(data: str) -> Splits:
-    from gdmlib.data import binary_density
-
     return _splits(data, *(binary_density(data, split).x for split in SPLITS))
 
 
 def _silhouettes() -> Splits:
-    from gdmlib.data import caltech_silhouettes
-
     return _splits("silhouettes", *(caltech_silhouettes(split).x for split in SPLITS))
 
 
 def _digits(data: str, binarise_seed: int) -> Splits:
-    from gdmlib.data import binarised_mnist
-
     parts = (binarised_mnist(split, seed=binarise_seed).x for split in SPLITS)
     return _splits(f"MNIST, binarised with seed {binarise_seed}", *parts)
 
@@ -85,8 +88,6 @@ BINARY = {
 
 
 def _cifar(validation: int) -> Splits:
-    from gdmlib.data import cifar10_subset
-
     train, valid = cifar10_subset("train").x.tensor_split([-validation])
     return _splits("cifar10_subset", train, valid, cifar10_subset("test").x)
 
@@ -117,8 +118,6 @@ Photographs = tuple[list[Tensor], list[Tensor], list[Tensor]]
 
 def _bsds300() -> Photographs:
     """Return grey photographs, (H, W) each: 180 of the 200 training images train, 20 validate."""
-    from gdmlib.data import bsds500
-
     train, test = (
         [grey_levels(picture) for _, picture in sorted(bsds500(split).items())]
         for split in ("train", "valid")
@@ -134,11 +133,18 @@ def _stand_in_photographs() -> Photographs:
 
 
 def _patches(
-    images: Photographs, size: int, counts: tuple[int, int, int], seed: int, name: str
+    photographs: Callable[[], Photographs],
+    name: str,
+    size: int,
+    train_patches: int,
+    valid_patches: int,
+    test_patches: int,
+    patch_seed: int,
 ) -> Splits:
     """Cut patches, (n, s, s) each, and subtract their means."""
-    generator, parts = seeded(seed), []
-    for part, count in zip(images, counts, strict=True):
+    generator, parts = seeded(patch_seed), []
+    counts = train_patches, valid_patches, test_patches
+    for part, count in zip(photographs(), counts, strict=True):
         x = dequantise(random_crops(part, count, size, generator), generator)
         parts.append(x - x.flatten(1).mean(dim=1)[:, None, None])
     train, valid, test = parts
@@ -150,40 +156,18 @@ def but_last(x: Tensor) -> Tensor:
     return x.flatten(1, 2)[:, :-1]
 
 
-def _bsds300_patches(
-    size: int, train_patches: int, valid_patches: int, test_patches: int, patch_seed: int
-) -> Splits:
-    counts = train_patches, valid_patches, test_patches
-    return _patches(_bsds300(), size, counts, patch_seed, "BSDS300")
-
-
-def _stand_in_patches(
-    size: int, train_patches: int, valid_patches: int, test_patches: int, patch_seed: int
-) -> Splits:
-    counts = train_patches, valid_patches, test_patches
-    return _patches(_stand_in_photographs(), size, counts, patch_seed, "stand-in")
-
-
-def _whole(images: Photographs, noise_seed: int, name: str) -> Splits:
+def _whole(photographs: Callable[[], Photographs], name: str, noise_seed: int) -> Splits:
     """Return levels to train and to validate with, and dequantised test images, (1, H, W) each."""
-    train, valid, test = images
+    train, valid, test = photographs()
     generator = seeded(noise_seed)
     data = Data(name, sha256_of(*train, *valid, *test))
     return Splits(train, valid, [dequantise(x, generator)[None] for x in test], data)
 
 
-def _bsds300_images(noise_seed: int) -> Splits:
-    return _whole(_bsds300(), noise_seed, "BSDS300")
-
-
-def _stand_in_images(noise_seed: int) -> Splits:
-    return _whole(_stand_in_photographs(), noise_seed, "stand-in")
-
-
 PATCHES = Task(
     "BSDS300, grey 8 × 8 patches without the mean (63 dimensions)",
-    _bsds300_patches,
-    _stand_in_patches,
+    partial(_patches, _bsds300, "BSDS300"),
+    partial(_patches, _stand_in_photographs, "stand-in"),
     "",
     metric="mean test log-likelihood",
     better="higher",
@@ -192,8 +176,8 @@ PATCHES = Task(
 
 IMAGES = Task(
     "BSDS300, whole grey images",
-    _bsds300_images,
-    _stand_in_images,
+    partial(_whole, _bsds300, "BSDS300"),
+    partial(_whole, _stand_in_photographs, "stand-in"),
     "Rates of whole images: the pixels whose context lies in the image, given the others; uniform "
     "noise makes the levels continuous, and [0, 1] is the unit. 180 of the 200 training images "
     "train and 20 validate; the 100 test images are whole. Colours become grey by the weights of "

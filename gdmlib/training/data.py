@@ -30,9 +30,8 @@ def check_data(data: Tensor | tuple[Tensor, ...]) -> tuple[int, list[list[int]]]
                 + ", ".join(str(tuple(y.shape)) for y in tensors)
             )
     if len(tensors[0]) == 0:
-        raise ValueError(
-            f"data: expected at least one element, got shape {tuple(tensors[0].shape)}"
-        )
+        shape = tuple(tensors[0].shape)
+        raise ValueError(f"data: expected at least one element, got shape {shape}")
     return len(tensors[0]), [list(x.shape[1:]) for x in tensors]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -94,20 +94,18 @@ def lbfgs(
     data = tuple(x.detach() for x in data)
     named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     parameters = [p for _, p in named]
-    bound = np.concatenate(
-        [
-            np.full(p.numel(), LOG_PRECISION_BOUND if name.split(".")[-1] == "alpha" else np.inf)
-            for name, p in named
-        ]
-    )
+    bounds = [LOG_PRECISION_BOUND if n.split(".")[-1] == "alpha" else np.inf for n, _ in named]
+    sizes = [p.numel() for p in parameters]
+    bound = np.repeat(bounds, sizes)
 
+    def flat(parts: Iterable[Tensor]) -> np.ndarray:
+        return torch.cat([part.detach().flatten() for part in parts]).double().cpu().numpy()
+
+    @torch.no_grad()
     def put(theta: np.ndarray) -> None:
-        values = torch.as_tensor(theta).to(parameters[0])
-        with torch.no_grad():
-            for p, part in zip(
-                parameters, values.split([p.numel() for p in parameters]), strict=True
-            ):
-                p.copy_(part.view_as(p))
+        parts = torch.as_tensor(theta).to(parameters[0]).split(sizes)
+        for p, part in zip(parameters, parts, strict=True):
+            p.copy_(part.view_as(p))
 
     @torch.enable_grad()
     def objective(theta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -115,16 +113,12 @@ def lbfgs(
         total, gradient = 0.0, np.zeros(len(theta))
         for batch in zip(*[x.split(chunk) for x in data], strict=True):
             loss = -log_prob(*batch).sum()
-            parts = torch.autograd.grad(loss, parameters, allow_unused=True)
-            flat = [
-                torch.zeros_like(p).flatten() if g is None else g.flatten()
-                for g, p in zip(parts, parameters, strict=True)
-            ]
+            parts = torch.autograd.grad(loss, parameters, materialize_grads=True)
             total += float(loss.detach())
-            gradient += torch.cat(flat).double().cpu().numpy()
+            gradient += flat(parts)
         return total / len(data[0]), gradient / len(data[0])
 
-    start = torch.cat([p.detach().flatten() for p in parameters]).double().cpu().numpy()
+    start = flat(parameters)
     history = [objective(start)[0]]
     if not math.isfinite(history[0]):
         raise FloatingPointError(f"the negative log-likelihood at the start is {history[0]}")

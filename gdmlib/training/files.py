@@ -38,13 +38,7 @@ def load_plain(path: Path) -> dict[str, Any]:
 
 
 def save_weights(model: nn.Module, path: str | Path, metadata: Mapping[str, str]) -> None:
-    """Write the parameters and buffers of ``model`` to a safetensors file, atomically.
-
-    Args:
-        model: Any module.
-        path: The file; its folder is made if it is missing.
-        metadata: What made these weights: text for text.
-    """
+    """Write parameters and buffers to a safetensors file; ``metadata`` says what made them."""
     for key, value in metadata.items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise TypeError(f"metadata: expected text for text, got {key!r}: {value!r}")
@@ -82,13 +76,11 @@ def load_weights(model: nn.Module, path: str | Path) -> dict[str, str]:
     have = {k: tuple(v.shape) for k, v in tensors.items()}
     if want != have:
         names = sorted(k for k in want.keys() | have.keys() if want.get(k) != have.get(k))
-        raise CheckpointError(
-            f"{path} holds the weights of another model: "
-            + "; ".join(
-                f"{k}: the model has {want.get(k, 'nothing')}, the file {have.get(k, 'nothing')}"
-                for k in names[:5]
-            )
-            + (f"; and {len(names) - 5} more" if len(names) > 5 else "")
-        )
+        wrong = [
+            f"{k}: the model has {want.get(k, 'nothing')}, the file {have.get(k, 'nothing')}"
+            for k in names[:5]
+        ]
+        wrong += [f"and {len(names) - 5} more"] * (len(names) > 5)
+        raise CheckpointError(f"{path} holds the weights of another model: {'; '.join(wrong)}")
     model.load_state_dict(tensors)
     return dict(metadata)

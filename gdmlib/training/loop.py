@@ -13,7 +13,8 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +85,13 @@ def fit(
     Raises:
         FloatingPointError: If a metric or a parameter became NaN or infinite. The checkpoint is the
             last good one.
-        CheckpointError: If the checkpoint is broken or belongs to another run.
     """
     examples, shapes = check_data(data)
     check_count(epochs, "epochs")
     check_count(validate_every, "validate_every")
     check_count(checkpoint_every, "checkpoint_every")
-    for name, count in (("batch_size", batch_size), ("patience", patience)):
-        if count is not None:
-            check_count(count, name)
-    batch_size = None if batch_size is None else int(batch_size)
+    batch_size = None if batch_size is None else check_count(batch_size, "batch_size")
+    patience = None if patience is None else check_count(patience, "patience")
     objects = dict(getattr(step, "state", {}) if state is None else state)
     if (keep_best or checkpoint is not None) and not objects:
         raise ValueError("state: name what the run changes, e.g. state={'model': model, ...}")
@@ -117,14 +115,14 @@ def fit(
     if resume and path is not None and path.exists():
         history, best = load_run(path, settings, objects, generator)
 
-    watched = validate is not None
-    needed = keep_best or patience is not None
+    watched = history.metrics if validate is None else history.valid
+    limit = patience or math.inf
     saved = len(history)
     steps = 1 if batch_size is None else math.ceil(examples / batch_size)
     models = [thing for thing in objects.values() if isinstance(thing, nn.Module)]
     check_replicas(models, "at the start")
     with _bar(progress, total=epochs * steps, initial=saved * steps) as bar:
-        while len(history) < epochs and _stale(history, watched, monitor) < (patience or math.inf):
+        while len(history) < epochs and _stale(watched, monitor) < limit:
             started = time.perf_counter()
             epoch = len(history) + 1
             means = _train(step, data, batch_size, generator, epoch, bar)
@@ -133,19 +131,18 @@ def fit(
             _check_parameters(objects, epoch)
             check_replicas(models, f"epoch {epoch}")
             if validate is not None and epoch % validate_every == 0:
-                _append(
-                    history.valid, _validate(validate, objects, epoch), f"validate, epoch {epoch}"
-                )
+                found = _validate(validate, objects, epoch)
+                _append(history.valid, found, f"validate, epoch {epoch}")
                 history.valid_epoch.append(epoch)
-            if _note_best(history, watched, monitor, needed) and keep_best:
-                best = copy.deepcopy(export(objects))
+            if _is_best(history, watched, monitor, needed=keep_best or patience is not None):
+                best = copy.deepcopy(export(objects)) if keep_best else None
             history.seconds += time.perf_counter() - started
             if on_epoch is not None:
                 on_epoch(epoch, history)
             if path is not None and epoch % checkpoint_every == 0:
                 save_run(path, settings, objects, generator, history, best)
                 saved = epoch
-    history.stopped = _stale(history, watched, monitor) >= (patience or math.inf)
+    history.stopped = _stale(watched, monitor) >= limit
     if path is not None and saved < len(history):
         save_run(path, settings, objects, generator, history, best)
     if keep_best and best is not None:
@@ -182,9 +179,7 @@ def _train(
                 f'step: expected a dict of scalars, {{"loss": ...}}, got {type(metrics).__name__}'
             )
         for name, metric in metrics.items():
-            value = _scalar(metric, name, f"epoch {epoch}, step {number}")
-            if math.isinf(value):
-                raise FloatingPointError(_not_finite(name, value, f"epoch {epoch}, step {number}"))
+            value = _scalar(metric, name, f"epoch {epoch}, step {number}", finite=True)
             sums[name] = sums.get(name, 0.0) + value * size
             seen[name] = seen.get(name, 0) + size
         bar.update()
@@ -194,11 +189,11 @@ def _train(
     return means
 
 
-def _scalar(value: Tensor | float, name: str, where: str) -> float:
+def _scalar(value: Tensor | float, name: str, where: str, finite: bool = False) -> float:
     if isinstance(value, Tensor) and value.numel() != 1:
         raise ValueError(f"{name}: expected one number, got shape {tuple(value.shape)} ({where})")
     number = float(value.detach() if isinstance(value, Tensor) else value)
-    if math.isnan(number):
+    if math.isnan(number) or (finite and math.isinf(number)):
         raise FloatingPointError(_not_finite(name, number, where))
     return number
 
@@ -213,18 +208,24 @@ def _not_finite(name: str, value: float, where: str) -> str:
 def _validate(
     validate: Callable[[], Mapping[str, float] | float], objects: Mapping[str, Any], epoch: int
 ) -> dict[str, float]:
-    models = [thing for thing in objects.values() if isinstance(thing, nn.Module)]
+    with evaluating(*[thing for thing in objects.values() if isinstance(thing, nn.Module)]):
+        found = validate()
+    metrics = average(found if isinstance(found, Mapping) else {"loss": found}, 1)
+    return {k: _scalar(v, k, f"validation after epoch {epoch}") for k, v in metrics.items()}
+
+
+@contextmanager
+def evaluating(*models: nn.Module) -> Iterator[None]:
+    """Put models into evaluation mode for a while, and record no gradients."""
     modes = [(part, part.training) for model in models for part in model.modules()]
     for model in models:
         model.eval()
     try:
         with torch.no_grad():
-            found = validate()
+            yield
     finally:
         for part, mode in modes:
             part.training = mode
-    metrics = average(found if isinstance(found, Mapping) else {"loss": found}, 1)
-    return {k: _scalar(v, k, f"validation after epoch {epoch}") for k, v in metrics.items()}
 
 
 def _append(lists: dict[str, list[float]], values: dict[str, float], who: str) -> None:
@@ -244,26 +245,22 @@ def _check_parameters(objects: Mapping[str, Any], epoch: int) -> None:
                 raise FloatingPointError(_not_finite(f"{key}.{name}", math.nan, f"epoch {epoch}"))
 
 
-def _monitored(history: History, watched: bool, monitor: str) -> list[float]:
-    return (history.valid if watched else history.metrics).get(monitor, [])
-
-
-def _note_best(history: History, watched: bool, monitor: str, needed: bool) -> bool:
+def _is_best(
+    history: History, watched: Mapping[str, list[float]], monitor: str, needed: bool
+) -> bool:
     """Set ``history.best_epoch``; return whether it changed."""
-    before = history.best_epoch
-    values = _monitored(history, watched, monitor)
-    epochs = history.valid_epoch if watched else history.epoch
+    before, values = history.best_epoch, watched.get(monitor)
+    epochs = history.valid_epoch if watched is history.valid else history.epoch
     if values:
         history.best_epoch = epochs[values.index(min(values))]
     elif epochs and needed:
-        names = sorted(history.valid if watched else history.metrics)
-        raise ValueError(f"monitor: there is no metric {monitor!r}, only {names}")
+        raise ValueError(f"monitor: there is no metric {monitor!r}, only {sorted(watched)}")
     return history.best_epoch != before
 
 
-def _stale(history: History, watched: bool, monitor: str) -> int:
+def _stale(watched: Mapping[str, list[float]], monitor: str) -> int:
     """Count the monitored values since the best one."""
-    values = _monitored(history, watched, monitor)
+    values = watched.get(monitor)
     return len(values) - 1 - values.index(min(values)) if values else 0
 
 

@@ -42,8 +42,7 @@ _current: ContextVar[Processes | None] = ContextVar("processes", default=None)
 @contextmanager
 def together(processes: Processes | None) -> Iterator[None]:
     """Let whatever is trained inside be trained by these processes together."""
-    several = processes if processes is not None and processes.count > 1 else None
-    token = _current.set(several)
+    token = _current.set(processes if processes is not None and processes.count > 1 else None)
     try:
         yield
     finally:
@@ -57,15 +56,10 @@ def is_main() -> bool:
 
 
 def share(index: Tensor | None, examples: int) -> Tensor | None:
-    """Return which examples of a batch this process takes.
+    """Return which examples of a batch, (B,), this process takes: about B / count.
 
-    Args:
-        index: The examples of the batch, shape (B,); None stands for all there are, in their order.
-        examples: How many there are.
-
-    Returns:
-        About B / count of them. A batch of fewer examples than processes is taken whole by each,
-        for the average is the same.
+    ``index`` None stands for all the ``examples``, in their order. A batch of fewer examples than
+    processes is taken whole by each, for the average is the same.
     """
     processes = _current.get()
     if processes is None:
@@ -122,11 +116,7 @@ def average_gradients(parameters: Iterable[nn.Parameter], examples: int) -> None
 
 
 def check_replicas(models: Iterable[nn.Module], where: str) -> None:
-    """Raise if the processes no longer hold the same parameters.
-
-    Raises:
-        RuntimeError: If they do not: a step went past `gdmlib.training.gradient_step`.
-    """
+    """Raise a `RuntimeError` if the processes no longer hold the same parameters."""
     processes = _current.get()
     if processes is None:
         return

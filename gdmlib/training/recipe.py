@@ -20,7 +20,7 @@ from torch import Generator, Tensor, nn
 from gdmlib._checks import check_count
 from gdmlib.training.data import check_data
 from gdmlib.training.history import History
-from gdmlib.training.loop import fit
+from gdmlib.training.loop import evaluating, fit
 from gdmlib.training.steps import Averaged, Batch, Step, cosine, gradient_step
 
 Data = Tensor | tuple[Tensor, ...]
@@ -74,9 +74,6 @@ def train(
 
     Returns:
         The mean losses, ``metrics["loss"]``, and the mean scores of ``valid``, ``valid["loss"]``.
-
-    Raises:
-        FloatingPointError: If a loss or a parameter became NaN or infinite.
     """
     check_data(x)
     examples = len(x[0] if isinstance(x, tuple) else x)
@@ -114,9 +111,7 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         generator=generator,
-        validate=None
-        if valid is None
-        else lambda: float(scores(judged, valid, score=score).mean()),
+        validate=None if valid is None else validate,
         patience=patience,
         **options,
     )
@@ -126,7 +121,6 @@ def train(
     return history
 
 
-@torch.no_grad()
 def scores(
     model: nn.Module,
     x: Data | Sequence[Tensor],
@@ -152,14 +146,8 @@ def scores(
         raise ValueError("x: expected at least one example, got an empty list")
     else:
         batches = [(example[None],) for example in x]
-    modes = [(part, part.training) for part in model.modules()]
-    model.eval()
-    try:
-        found = [_cost(model, batch, score).double().cpu() for batch in batches]
-    finally:
-        for part, mode in modes:
-            part.training = mode
-    return torch.cat(found)
+    with evaluating(model):
+        return torch.cat([_cost(model, batch, score).double().cpu() for batch in batches])
 
 
 def _parts(batch: Batch) -> tuple[Tensor, ...]:

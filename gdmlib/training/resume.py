@@ -43,11 +43,7 @@ def save_run(
     history: History,
     best: dict[str, Any] | None,
 ) -> None:
-    """Write the run, so that the old file stays until the new one is complete.
-
-    Raises:
-        CheckpointError: If a state holds what cannot be read back.
-    """
+    """Write the run, so that the old file stays until the new one is complete."""
     if not is_main():
         return
     content = {
@@ -74,27 +70,32 @@ def settings_of(objects: Mapping[str, Any], step: object) -> dict[str, Any]:
     Of an optimizer every number of every group, of a schedule all that does not change with time,
     and the ``settings`` of the step.
     """
-    found: dict[str, Any] = {
-        f"{key} of the step": v for key, v in getattr(step, "settings", {}).items()
-    }
+    found = {f"{key} of the step": value for key, value in getattr(step, "settings", {}).items()}
     for name, thing in objects.items():
         if isinstance(thing, torch.optim.Optimizer):
-            found[f"kind of {name}"] = type(thing).__name__
-            groups = [
-                {**group, "lr": group.get("initial_lr", group["lr"])}
-                for group in thing.param_groups
-            ]
-            for key in groups[0]:
-                if key not in _NOT_SETTINGS:
-                    found[f"{_NAMES.get(key, key)} of {name}"] = [
-                        _plain(g.get(key)) for g in groups
-                    ]
+            groups = [{**g, "lr": g.get("initial_lr", g["lr"])} for g in thing.param_groups]
+            kept = [key for key in groups[0] if key not in _NOT_SETTINGS]
+            told = {key: [_plain(group.get(key)) for group in groups] for key in kept}
         elif isinstance(thing, LRScheduler):
-            found[f"kind of {name}"] = type(thing).__name__
-            for key, value in vars(thing).items():
-                if not key.startswith("_") and key not in _OF_THE_MOMENT and _is_plain(value):
-                    found[f"{_NAMES.get(key, key)} of {name}"] = _plain(value)
+            told = {
+                key: _plain(value)
+                for key, value in vars(thing).items()
+                if not key.startswith("_") and key not in _OF_THE_MOMENT and _is_plain(value)
+            }
+        else:
+            continue
+        found[f"kind of {name}"] = type(thing).__name__
+        found |= {f"{_NAMES.get(key, key)} of {name}": value for key, value in told.items()}
     return found
+
+
+def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Say which settings are not what they were, sorted by name."""
+    return [
+        f"{key} was {was.get(key)!r}, now {now.get(key)!r}"
+        for key in sorted({**was, **now})
+        if was.get(key) != now.get(key)
+    ]
 
 
 # Which code makes a step, and what a schedule has come to.
@@ -117,20 +118,14 @@ def _plain(value: Any) -> Any:
 def load_run(
     path: Path, settings: dict[str, Any], objects: Mapping[str, Any], generator: torch.Generator
 ) -> tuple[History, dict[str, Any] | None]:
-    """Bring all back to what the file holds; return the history and the best state.
-
-    Raises:
-        CheckpointError: If the file is broken, or its settings are not these.
-    """
+    """Bring all back to what the file holds; return the history and the best state."""
     saved = load_plain(path)
     try:
-        was = saved["settings"]
-        changed = [k for k in {**was, **settings} if was.get(k) != settings.get(k)]
+        changed = differences(saved["settings"], settings)
         if changed:
             raise CheckpointError(
-                f"{path} belongs to another run: "
-                + "; ".join(f"{k} was {was.get(k)!r}, now {settings.get(k)!r}" for k in changed)
-                + ". Use the old settings, another file, or resume=False."
+                f"{path} belongs to another run: {'; '.join(changed)}. "
+                "Use the old settings, another file, or resume=False."
             )
         restore(objects, saved["state"])
         generator.set_state(saved["generator"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,30 +26,29 @@ Step = Callable[[Batch], Metrics]
 Loss = Callable[[Batch], Tensor | Mapping[str, Tensor]]
 
 
+@dataclass(eq=False)
 class _GradientStep:
     """One descent step on one loss. See `gradient_step`."""
 
-    def __init__(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        loss: Loss,
-        clip: float | None,
-        schedule: LRScheduler | None,
-        mixed_precision: bool,
-    ) -> None:
-        self.model, self.optimizer, self.loss, self.clip = model, optimizer, loss, clip
-        self.schedule, self.mixed_precision = schedule, mixed_precision
-        self.settings = {"clip": clip, "mixed_precision": mixed_precision}
-        self.state: dict[str, Any] = {"model": model, "optimizer": optimizer}
-        if schedule is not None:
-            self.state["schedule"] = schedule
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    loss: Loss
+    clip: float | None
+    schedule: LRScheduler | None
+    mixed_precision: bool
+
+    def __post_init__(self) -> None:
+        self.settings = {"clip": self.clip, "mixed_precision": self.mixed_precision}
+        self.state: dict[str, Any] = {"model": self.model, "optimizer": self.optimizer}
+        if self.schedule is not None:
+            self.state["schedule"] = self.schedule
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         if not self.model.training:
             self.model.train()
         self.optimizer.zero_grad(set_to_none=True)
-        with self._precision():
+        device = next((p.device.type for p in self.model.parameters()), "cpu")
+        with torch.autocast(device, torch.bfloat16, enabled=self.mixed_precision):
             value = self.loss(batch)
         mine = dict(value) if isinstance(value, Mapping) else {"loss": value}
         if "loss" not in mine:
@@ -64,10 +64,6 @@ class _GradientStep:
             if self.schedule is not None:
                 self.schedule.step()
         return {name: torch.as_tensor(metric).detach() for name, metric in metrics.items()}
-
-    def _precision(self) -> torch.autocast:
-        device = next((p.device.type for p in self.model.parameters()), "cpu")
-        return torch.autocast(device, torch.bfloat16, enabled=self.mixed_precision)
 
 
 def gradient_step(
@@ -104,17 +100,14 @@ def cosine(
     batch_size: int,
     final_lr: float = 0.0,
 ) -> CosineAnnealingLR:
-    """Return a schedule by which the learning rate falls along half a cosine, step by step.
+    """Let the learning rate fall along half a cosine, step by step, to ``final_lr``.
 
-    Args:
-        optimizer: Its learning rate is that of the first step.
-        epochs, examples, batch_size: They say how many steps there will be.
-        final_lr: The learning rate after the last step.
+    ``epochs``, ``examples`` and ``batch_size`` say how many steps there will be.
     """
-    for name, n in (("epochs", epochs), ("examples", examples), ("batch_size", batch_size)):
-        check_count(n, name)
+    steps = check_count(epochs, "epochs") * math.ceil(
+        check_count(examples, "examples") / check_count(batch_size, "batch_size")
+    )
     check_not_negative(final_lr, "final_lr")
-    steps = epochs * math.ceil(examples / batch_size)
     return CosineAnnealingLR(optimizer, T_max=steps, eta_min=final_lr)
 
 
@@ -202,21 +195,15 @@ class Turns(nn.Module):
         self.batches += 1
         return found
 
-    def _parameters_of(self, name: str) -> dict[int, nn.Parameter]:
+    def _parameters_of(self, name: str) -> set[nn.Parameter]:
         parts = self.players[name].state.values()
-        models = [part for part in parts if isinstance(part, nn.Module)]
-        return {id(p): p for model in models for p in model.parameters()}
+        return {p for part in parts if isinstance(part, nn.Module) for p in part.parameters()}
 
     @contextmanager
     def _alone(self, name: str) -> Iterator[None]:
         """Let the parameters of the other players ask for no gradient."""
-        mine = self._parameters_of(name)
-        others = [
-            p
-            for other in self.players
-            for key, p in self._parameters_of(other).items()
-            if key not in mine and p.requires_grad
-        ]
+        everybody = set().union(*map(self._parameters_of, self.players))
+        others = [p for p in everybody - self._parameters_of(name) if p.requires_grad]
         for p in others:
             p.requires_grad_(False)
         try:

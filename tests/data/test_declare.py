@@ -14,7 +14,8 @@ import torch
 from gdmlib import data
 from gdmlib.data import Dataset, Pictures, catalogue, checksums, convert, declare, download, reading
 from gdmlib.data.checksums import Checksum, arrays_digest
-from gdmlib.data.sources import as_published, converted
+from gdmlib.data.download import as_published, converted
+from gdmlib.data.listing import cells
 
 TEXT = "to be or not to be\n" * 100
 
@@ -61,7 +62,7 @@ def test_a_text_is_one_function_with_one_decorator(registered, server, cache):
     assert (entry.size, entry.verified, entry.here) == (len(TEXT), True, False)
     assert plays() == TEXT and server.asked == ["elsewhere/hamlet.txt", "plays/hamlet.txt"]
     assert entry.here
-    assert entry.row()[3:] == ("2 kB", "yes", "sha256", "A", "public domain")
+    assert tuple(cells(entry).values())[3:] == ("2 kB", "yes", "sha256", "A", "public domain")
     assert declare.loaders() == {"plays": plays}
     assert declare.licence("plays") == "public domain"
 
@@ -109,7 +110,7 @@ def test_what_is_always_here():
     assert blurs(2)[1].sum() == 1
     entry = entries()["blurs"]
     assert (entry.call, entry.kind, entry.size, entry.here) == ("blurs(n)", "rendered", 0, True)
-    assert entry.row()[3:] == ("-", "yes", "-", "A", "CC0")
+    assert tuple(cells(entry).values())[3:] == ("-", "yes", "-", "A", "CC0")
 
 
 @pytest.mark.usefixtures("registered")

@@ -15,9 +15,8 @@ import requests
 from gdmlib.data import CacheError, ChecksumError, DataNotFoundError, download
 from gdmlib.data.checksums import Checksum, arrays_digest, read_arrays, registry, wrong_checksum
 from gdmlib.data.declare import files, remote
-from gdmlib.data.download import fetch, find, is_here
+from gdmlib.data.download import Remote, fetch, find, is_here
 from gdmlib.data.files import cache_folder, data_folder, folder_beside, keep
-from gdmlib.data.sources import Remote
 
 GOOD = b"good content " * 1000
 PLACE = "letters/a.bin"

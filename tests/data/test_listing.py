@@ -9,7 +9,8 @@ import pytest
 from gdmlib import data
 from gdmlib.data import UnknownDatasetError, catalogue
 from gdmlib.data.__main__ import main
-from gdmlib.data.declare import _bytes, files
+from gdmlib.data.declare import files
+from gdmlib.data.listing import _bytes
 
 
 def test_every_set_is_listed_once():

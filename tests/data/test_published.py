@@ -23,7 +23,7 @@ from gdmlib.data import (
     reading,
 )
 from gdmlib.data.checksums import registry
-from gdmlib.data.sources import Remote
+from gdmlib.data.download import Remote
 
 RNG = np.random.default_rng(0)
 

@@ -1,4 +1,4 @@
-"""Every lesson keeps every rule. ``python -m tools.notebooks`` prints the same, without a test."""
+"""Every lesson keeps every rule. ``python -m tools.rules`` prints the same, without a test."""
 
 from __future__ import annotations
 

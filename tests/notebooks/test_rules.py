@@ -12,6 +12,7 @@ import pytest
 from tests.notebooks.sample import cell, good, picture, said, shown, sign
 from tools import notebooks, rules
 from tools.notebooks import Notebook
+from tools.rules.__main__ import main
 
 
 @pytest.fixture
@@ -371,14 +372,14 @@ def test_prose_and_address_do_not_count_in_the_hash(sample: Notebook) -> None:
 def test_the_command_prints_all_problems(
     sample: Notebook, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert rules.main([str(sample.path)]) == 0
+    assert main([str(sample.path)]) == 0
     assert "02_sample.ipynb: 0 problems" in capsys.readouterr().out
     record(seconds=100.0)(sample)
     sample.path.write_text(notebooks.dumps(sample.data), encoding="utf-8")
     (tmp_path / "bad.ipynb").write_text("{")
     (tmp_path / "list.ipynb").write_text('{"cells": 1, "nbformat": 4, "nbformat_minor": 5}')
     paths = [sample.path, tmp_path / "bad.ipynb", tmp_path / "list.ipynb", tmp_path / "gone.ipynb"]
-    assert rules.main([str(path) for path in paths]) == 1
+    assert main([str(path) for path in paths]) == 1
     printed = capsys.readouterr().out
     assert "check_budget: metadata.gdm.seconds is 100.0" in printed
     assert printed.count("is not a notebook") == 2

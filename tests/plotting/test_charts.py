@@ -26,8 +26,7 @@ def test_scatter_gives_each_class_its_colour_marker_and_name(generator):
 
 
 def test_scatter_without_classes_or_without_names():
-    ax = plotting.scatter(torch.rand(5, 2), equal=True)
-    assert ax.get_aspect() == 1
+    ax = plotting.scatter(torch.rand(5, 2))
     plotting.scatter(torch.rand(5, 2), torch.tensor([0, 1, 1, 0, 4]), ax=ax)
     assert ax.get_legend() is None
 

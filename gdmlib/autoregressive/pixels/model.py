@@ -7,7 +7,7 @@ parameters of all factors at once, for it sees only the past of each pixel. So a
 one pass; a sample needs the pixels one after the other, and a `Memory` makes each of them cheap.
 
 Images are floating-point tensors (B, C, H, W) whose values are levels k / (L - 1), k = 0 … L - 1: 0
-and 1 for binary images, multiples of 1/255 for photographs. `gdmlib.data.quantise` makes them so.
+and 1 for binary images, multiples of 1/255 for photographs. `quantise` makes them so.
 """
 
 from __future__ import annotations
