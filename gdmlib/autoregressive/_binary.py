@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Protocol, SupportsIndex
+from typing import SupportsIndex
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gdmlib._checks import check_count, check_event_shape
 from gdmlib._random import uniform
-from gdmlib.autoregressive.chain_rule import ChainRule
+from gdmlib.autoregressive.chain_rule import WholePass
 from gdmlib.densities.density import Binary
 
 
@@ -85,7 +85,7 @@ def hold(t: Tensor, z: Tensor, known: Tensor) -> Tensor:
     return torch.where(known, torch.where(z == 1, -math.inf, math.inf).to(t), t)
 
 
-class BinaryAutoregressive(ChainRule):
+class BinaryAutoregressive(WholePass):
     """A density of binary events by the chain rule. Subclasses say how the logits come about.
 
     Args:
@@ -149,6 +149,12 @@ class BinaryAutoregressive(ChainRule):
         t = hold(noise, self._ordered(x), self._ordered(known))
         return self._unordered(self._ancestral(t)).reshape(x.shape)
 
+    def _visits(self) -> Tensor:
+        return self.ordering
+
+    def _draw_each(self, x: Tensor, noise: Tensor, labels: Tensor | None) -> Tensor:
+        return (self.logits(x) > self._unordered(noise)).to(x)
+
     def _places(self) -> Tensor:
         """Return when each pixel is visited: the inverse of the ordering."""
         return self.ordering.argsort()
@@ -160,35 +166,3 @@ class BinaryAutoregressive(ChainRule):
     def _unordered(self, z: Tensor) -> Tensor:
         """Put columns from the order of visits into that of the image."""
         return z[:, self._places()]
-
-
-class HasLogits(Protocol):
-    """What a sampler by the definition needs."""
-
-    event_shape: torch.Size
-    num_pixels: int
-    bias: nn.Parameter
-
-    @property
-    def ordering(self) -> Tensor:
-        """The pixels in the order of their visits, shape (d,)."""
-        ...
-
-    def logits(self, x: Tensor) -> Tensor:
-        """Return the logit of each pixel, shape (B, d)."""
-        ...
-
-
-@torch.no_grad()
-def plain_sample(model: HasLogits, n: int, generator: Generator | None = None) -> Tensor:
-    """Draw n events by the definition: all logits again for every pixel, and only one is used.
-
-    It needs d times the work, and is what the faster samplers are tested against. Of a MADE it
-    uses the first mask.
-    """
-    t = thresholds(check_count(n), model.num_pixels, model.bias, generator)
-    x = torch.zeros(n, *model.event_shape).to(model.bias)
-    flat = x.view(n, -1)
-    for k, pixel in enumerate(model.ordering.tolist()):
-        flat[:, pixel] = (model.logits(x)[:, pixel] > t[:, k]).to(x)
-    return x

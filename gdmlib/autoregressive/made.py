@@ -38,13 +38,14 @@ from gdmlib.autoregressive._binary import (
     hold,
     thresholds,
 )
-from gdmlib.autoregressive.chain_rule import ChainRule
+from gdmlib.autoregressive.chain_rule import WholePass
 from gdmlib.densities.density import Binary
 
 Orderings = int | Sequence[Sequence[int] | Tensor] | Tensor | np.ndarray
+Noise = tuple[list[Tensor], Tensor]
 
 
-class MADE(ChainRule):
+class MADE(WholePass):
     r"""A masked network of any number of hidden layers, with M masks.
 
     With several masks it is their mixture, the average of probabilities,
@@ -192,12 +193,18 @@ class MADE(ChainRule):
             x[chosen == mask] = self._ancestral(t[chosen == mask], mask)
         return x.reshape(n, *self.event_shape)
 
-    def _noise(self, shape: torch.Size, generator: Generator | None) -> tuple[list[Tensor], Tensor]:
+    def _noise(self, shape: torch.Size, generator: Generator | None) -> Noise:
         n, d = shape[0], self.num_pixels
         t = [thresholds(n, d, self.bias, generator) for _ in range(self.num_masks)]
         return t, uniform((n,), self.bias, generator)
 
-    def _sweep(self, x: Tensor, known: Tensor, noise: tuple[list[Tensor], Tensor]) -> Tensor:
+    def _visits(self) -> Tensor:
+        return self.ordering
+
+    def _draw_each(self, x: Tensor, noise: Noise, labels: Tensor | None) -> Tensor:
+        return (self.logits(x) > noise[0][0][:, self.ordering.argsort()]).to(x)
+
+    def _sweep(self, x: Tensor, known: Tensor, noise: Noise) -> Tensor:
         z, fixed = x.flatten(1), known.flatten(1)
         offers, seen = [], []
         for mask, (t, order) in enumerate(zip(noise[0], self.orderings, strict=True)):
