@@ -18,7 +18,6 @@ from torch.nn.functional import logsigmoid, softplus
 
 from gdmlib._checks import (
     check_count,
-    check_dtype,
     check_mask,
     check_not_negative,
     check_probabilities,
@@ -53,8 +52,7 @@ class BernoulliMixture(Mixture):
     def __init__(self, weights: Tensor, probs: Tensor) -> None:
         super().__init__()
         check_probabilities(weights, "weights")
-        check_tensor(probs, "probs", floating=True)
-        check_dtype(probs, "probs", weights)
+        check_tensor(probs, "probs", floating=True, like=weights)
         if probs.ndim < 2 or len(probs) != len(weights):
             raise ValueError(
                 f"probs: expected shape ({len(weights)}, *event_shape), one row a component, got "
