@@ -36,14 +36,11 @@ class FVSBN(BinaryAutoregressive):
     random start is needed.
 
     Args:
-        event_shape: The shape of an event, n pixels in all: n, (n,) or that of an image, (1, H, W).
-        ordering: The pixels in the order of their visits, a permutation of 0 to n - 1; None goes
-            row by row.
+        event_shape, ordering: See `BinaryAutoregressive`; an event has n pixels in all.
 
     Attributes:
         weight: Parameter of shape (n, n): the weight of the l-th pixel visited for the k-th one.
             Only the part below the diagonal counts, whatever stands elsewhere.
-        bias: Parameter of shape (n,), in the order of visits.
         path: After :meth:`fit`: a :class:`Strength` for each strength that was tried.
         l2: After :meth:`fit`: the strength that each pixel took, shape (n,), in the order of the
             image; inf for independence.
@@ -162,14 +159,14 @@ class FVSBN(BinaryAutoregressive):
         found = fvsbn_fit.fit(
             z,
             l2,
-            model._matrix(relative),
             seen,
             model.ordering,
             per_pixel,
-            n_iter,
-            tolerance,
-            chunk,
             on_strength,
+            relative=model._matrix(relative),
+            n_iter=n_iter,
+            tolerance=tolerance,
+            chunk=chunk,
         )
         with torch.no_grad():
             model.weight.copy_(found.weight)

@@ -208,7 +208,7 @@ class SpatialLSTM(nn.Module):
     def step(
         self, x: Tensor, left: tuple[Tensor, Tensor], top: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """Return states and memories of cells from inputs, (..., D), and those of their neighbours."""
+        """Return states and memories of cells from inputs, (..., D), and those of neighbours."""
         gates = x @ self.input_weight + self.bias
         gates = gates + torch.cat([left[0], top[0]], dim=-1) @ self.hidden_weight
         return spatial_lstm_step(gates, left[1], top[1], self.cell)
