@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import SupportsIndex
 
 import numpy as np
@@ -21,9 +22,11 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gdmlib._checks import check_count, check_event_shape
-from gdmlib._random import uniform
+from gdmlib._random import permutation, uniform
 from gdmlib.autoregressive.chain_rule import WholePass
 from gdmlib.densities.density import Binary
+
+Orderings = int | Sequence[Sequence[int] | Tensor] | Tensor | np.ndarray
 
 
 def check_ordering(
@@ -46,6 +49,18 @@ def check_ordering(
             f"{_what_is_wrong(order, d)}"
         )
     return order.clone()
+
+
+def check_orderings(orderings: Orderings, d: int, generator: Generator | None) -> Tensor:
+    """Return one ordering a mask, (M, d)."""
+    if isinstance(orderings, Integral):
+        others = range(check_count(int(orderings), "orderings") - 1)
+        return torch.stack([torch.arange(d), *[permutation(d, generator) for _ in others]])
+    if not isinstance(orderings, Sequence | Tensor | np.ndarray):
+        raise ValueError(f"orderings: expected a number or permutations, got {orderings!r}")
+    if len(orderings) == 0:
+        raise ValueError("orderings: expected at least one, got none")
+    return torch.stack([check_ordering(o, d, f"orderings[{m}]") for m, o in enumerate(orderings)])
 
 
 def _what_is_wrong(order: Tensor, d: int) -> str:
@@ -123,11 +138,7 @@ class BinaryAutoregressive(WholePass):
     def logits(self, x: Tensor) -> Tensor:
         """Return the log-odds of x_i = 1 given the pixels visited before i.
 
-        Args:
-            x: Zeros and ones, shape (B, *event_shape).
-
-        Returns:
-            Shape (B, d); column i is that of pixel i, wherever the ordering visits it.
+        Shape (B, *event_shape) -> (B, d); column i is that of pixel i, wherever it is visited.
         """
         return self._unordered(self._logits(self._ordered(self.check(x))))
 

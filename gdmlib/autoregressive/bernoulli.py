@@ -148,10 +148,9 @@ class BernoulliMixture(Mixture):
 
     @torch.no_grad()
     def complete(self, x: Tensor, known: Tensor, generator: Generator | None = None) -> Tensor:
-        """Draw the unknown pixels from p(unknown | known), exactly, whatever the known ones are.
+        """Draw from p(unknown | known), exactly, whatever is known; see `ChainRule.complete`.
 
-        The known pixels say how probable each component is; one of them draws the others. Arguments
-        and result are those of every ``complete``.
+        The known pixels say how probable each component is; one of them draws the others.
         """
         z = self.check(x).flatten(1)
         known = check_mask(known, "known", x.shape[1:], x.shape).to(x.device)
@@ -164,15 +163,10 @@ class BernoulliMixture(Mixture):
 
     @torch.no_grad()
     def em_step(self, x: Tensor, *, smoothing: float = 0.0) -> float:
-        """Take one step of EM, in place.
+        """Take one step of EM, in place; return the mean log-likelihood in nats *before* it.
 
-        Args:
-            x: Zeros and ones, shape (N, *event_shape).
-            smoothing: As for :meth:`fit`. With 0 the likelihood cannot fall, but for probabilities
-                of exactly 0 or 1, which are moved inside by the rounding unit of the dtype.
-
-        Returns:
-            The mean log-likelihood of x in nats *before* the step; the E step has it for free.
+        With a smoothing of 0 it cannot fall, but for probabilities of exactly 0 or 1, which are
+        moved inside by the rounding unit of the dtype.
         """
         z = self.check(x).flatten(1)
         check_not_negative(smoothing, "smoothing")

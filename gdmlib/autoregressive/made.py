@@ -21,27 +21,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from numbers import Integral
 from typing import SupportsIndex
 
-import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import dropout, linear, relu
 
-from gdmlib._checks import check_count, check_event_shape, check_share
+from gdmlib._checks import check_event_shape, check_share
 from gdmlib._random import permutation, pick, uniform
 from gdmlib.autoregressive._binary import (
+    Orderings,
     bernoulli_log_prob,
     check_hidden,
-    check_ordering,
+    check_orderings,
     hold,
     thresholds,
 )
 from gdmlib.autoregressive.chain_rule import WholePass
 from gdmlib.densities.density import Binary
 
-Orderings = int | Sequence[Sequence[int] | Tensor] | Tensor | np.ndarray
 Noise = tuple[list[Tensor], Tensor]
 
 
@@ -52,9 +50,9 @@ class MADE(WholePass):
     :math:`p(x) = \frac{1}{M} \sum_m p_m(x)`, which is a density again; the average of
     log-probabilities, which training maximises, would not be one.
 
-    Its completions: each mask offers one, in its own order, and one of them is drawn in proportion
-    to the probability that p_m gives to the known pixels of its own. So the result is a draw from
-    p(unknown | known) if *every* ordering visits the known pixels first.
+    Its completions: each mask offers one, and one of them is drawn in proportion to the probability
+    that p_m gives to the known pixels of its own: a draw from p(unknown | known) if *every* ordering
+    visits the known pixels first.
 
     Args:
         event_shape: The shape of an event, d pixels in all: d, (d,) or that of an image, (1, H, W).
@@ -70,8 +68,8 @@ class MADE(WholePass):
 
     Attributes:
         orderings: Shape (M, d): the pixels in the order of their visits, for each mask.
-        degrees: For each hidden layer the degrees of its units, shape (M, H): the degrees 1 to d -
-            1 are spread evenly and then shuffled. From d - 1 units on, each of them occurs.
+        degrees: For each hidden layer those of its units, shape (M, H): 1 to d - 1, spread evenly
+            and then shuffled.
         weights, biases: The parameters of the layers, the last one without its bias: it is
             ``bias``, in the order of the image.
     """
@@ -98,7 +96,7 @@ class MADE(WholePass):
         if not sizes and not direct:
             raise ValueError("hidden: expected at least one layer, or direct=True")
         self.dropout = check_share(dropout, "dropout")
-        self.register_buffer("orderings", _orderings(orderings, d, generator))
+        self.register_buffer("orderings", check_orderings(orderings, d, generator))
         self.num_masks = len(self.orderings)
         for i, h in enumerate(sizes):
             degrees = [_degrees(h, d, generator) for _ in range(self.num_masks)]
@@ -136,18 +134,15 @@ class MADE(WholePass):
         return sum(used[: None if self.direct is not None else -1]) + sum(map(len, biases))
 
     def logits(self, x: Tensor, mask: int = 0) -> Tensor:
-        """Return the log-odds of x_i = 1 given the pixels that one of the orderings visits first.
+        """Return the log-odds of x_i = 1 given the pixels that one of the masks visits first.
 
-        Args:
-            x: Zeros and ones, shape (B, *event_shape) -> (B, d), in the order of the image.
-            mask: Which of the M masks to use.
+        Shape (B, *event_shape) -> (B, d), in the order of the image.
         """
         return self._masked(self.check(x).flatten(1), self._check_mask(mask))
 
     def conditional_log_prob(self, x: Tensor, mask: int | None = None) -> Tensor:
-        """Return log p_m(x_i | x_<i) of every pixel, (B, *event_shape) -> the same, in nats.
+        """Return log p_m(x_i | x_<i) of every pixel; of several masks, one has to be named.
 
-        A mixture of several orderings has no "before" of its own: one of its masks has to be named.
         Their sum over the event is a column of `log_prob_each`.
         """
         return self._conditional_log_prob(self.check(x), mask)
@@ -157,10 +152,7 @@ class MADE(WholePass):
         return self._log_prob_each(self.check(x).flatten(1))
 
     def loss(self, x: Tensor) -> Tensor:
-        """Return the mean negative log-likelihood under one mask, (), and pass on to the next.
-
-        To train with all the masks in turn, one a step (section 4.2 of the paper).
-        """
+        """Return the mean negative log-likelihood under one mask, (), a step each (section 4.2)."""
         z = self.check(x).flatten(1)
         mask = int(self.turn) % self.num_masks
         self.turn += 1
@@ -244,9 +236,8 @@ class MADE(WholePass):
     def _ancestral(self, t: Tensor, mask: int) -> Tensor:
         """Visit the pixels one by one; each is 1 where its logit exceeds t, (n, d) -> (n, d).
 
-        The columns of t are in the order of visits, those of the result in that of the image.
-
-        When k pixels are known, the units of degree k, and no others, can be computed at last. So
+        The columns of t are in the order of visits, those of the result in that of the image. When
+        k pixels are known, the units of degree k, and no others, can be computed at last. So
         no unit is computed twice, and all d steps cost as much as one pass. Units are sorted by
         degree here: those that are done stand in front, and no mask is needed.
         """
@@ -280,18 +271,6 @@ class MADE(WholePass):
                 logit = logit + z[:, :k] @ direct[k, :k]
             z[:, k] = logit > t[:, k]
         return z[:, place]
-
-
-def _orderings(orderings: Orderings, d: int, generator: Generator | None) -> Tensor:
-    """Return one ordering a mask, (M, d)."""
-    if isinstance(orderings, Integral):
-        others = range(check_count(int(orderings), "orderings") - 1)
-        return torch.stack([torch.arange(d), *[permutation(d, generator) for _ in others]])
-    if not isinstance(orderings, Sequence | Tensor | np.ndarray):
-        raise ValueError(f"orderings: expected a number or permutations, got {orderings!r}")
-    if len(orderings) == 0:
-        raise ValueError("orderings: expected at least one, got none")
-    return torch.stack([check_ordering(o, d, f"orderings[{m}]") for m, o in enumerate(orderings)])
 
 
 def _degrees(h: int, d: int, generator: Generator | None) -> Tensor:
