@@ -93,18 +93,24 @@ def check_tensor(
     return x
 
 
+def check_values(x: Tensor, name: str, fits: Tensor, wanted: str, advice: str = "") -> Tensor:
+    """Return x if all its values fit, or say what was wanted and from where to where they go."""
+    if not holds(fits):
+        low, high = (value.item() for value in x.detach().aminmax())
+        raise ValueError(
+            f"{name}: expected {wanted}, got values from {low:.6g} to {high:.6g}{advice}"
+        )
+    return x
+
+
 def check_labels(y: Tensor, name: str, *, num_classes: int, length: int | None = None) -> Tensor:
     """Return labels as int64 if they are ``length`` integers from 0 to num_classes - 1."""
     check_tensor(y, name, ndim=1, integer=True)
     if length is not None and len(y) != length:
         raise ValueError(f"{name}: expected {length} labels, one an example, got {len(y)}")
     labels = y.long()
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= num_classes:
-        raise ValueError(
-            f"{name}: expected labels 0 to {num_classes - 1}, got values from {low} to {high}"
-        )
-    return labels
+    fits = (labels >= 0) & (labels < num_classes)
+    return check_values(labels, name, fits, f"labels 0 to {num_classes - 1}")
 
 
 def check_shapes(**parameters: tuple[Tensor, str]) -> None:
@@ -131,12 +137,8 @@ def check_events(x: Tensor, name: str, event_shape: Sequence[int | str], like: T
 
 def check_zeros_and_ones(x: Tensor, name: str) -> Tensor:
     """Return x if it holds nothing but zeros and ones."""
-    if not holds((x == 0) | (x == 1)):
-        raise ValueError(
-            f"{name}: expected zeros and ones, got values from {float(x.min()):.6g} to "
-            f"{float(x.max()):.6g}; binarise first, for instance ({name} > 0.5).float()"
-        )
-    return x
+    advice = f"; binarise first, for instance ({name} > 0.5).float()"
+    return check_values(x, name, (x == 0) | (x == 1), "zeros and ones", advice)
 
 
 def check_mask(mask: Tensor, name: str, *shapes: Sequence[int]) -> Tensor:

@@ -22,6 +22,7 @@ from gdmlib._checks import (
     check_not_negative,
     check_probabilities,
     check_tensor,
+    check_values,
     check_zeros_and_ones,
 )
 from gdmlib._random import permutation, pick, uniform
@@ -58,12 +59,8 @@ class BernoulliMixture(Mixture):
                 f"probs: expected shape ({len(weights)}, *event_shape), one row a component, got "
                 f"{tuple(probs.shape)}"
             )
-        low, high = float(probs.detach().min()), float(probs.detach().max())
-        if not 0 < low <= high < 1:
-            raise ValueError(
-                f"probs: expected more than 0 and less than 1, got values from {low:.6g} to "
-                f"{high:.6g}; clamp them, or fit with smoothing"
-            )
+        wanted, advice = "more than 0 and less than 1", "; clamp them, or fit with smoothing"
+        check_values(probs, "probs", (probs > 0) & (probs < 1), wanted, advice)
         self.event_shape = probs.shape[1:]
         self.num_pixels = math.prod(self.event_shape)
         self.valid_history: list[float] = []

@@ -51,8 +51,8 @@ class MADE(WholePass):
     log-probabilities, which training maximises, would not be one.
 
     Its completions: each mask offers one, and one of them is drawn in proportion to the probability
-    that p_m gives to the known pixels of its own: a draw from p(unknown | known) if *every* ordering
-    visits the known pixels first.
+    that p_m gives to the known pixels of its own. This is a draw from p(unknown | known) if *every*
+    ordering visits the known pixels first.
 
     Args:
         event_shape: The shape of an event, d pixels in all: d, (d,) or that of an image, (1, H, W).

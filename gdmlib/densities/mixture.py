@@ -123,14 +123,9 @@ class GaussianMixture(Mixture):
 
     @torch.no_grad()
     def em_step(self, x: Tensor, *, ridge: float = 0.0) -> float:
-        """Take one step of EM, in place.
+        """Take one step of EM, in place; return the mean log-likelihood in nats *before* it.
 
-        Args:
-            x: Points, shape (N, d).
-            ridge: Added to the diagonal of each covariance. With 0 the likelihood cannot fall.
-
-        Returns:
-            The mean log-likelihood of x in nats *before* the step; the E step has it for free.
+        With a ridge of 0 the likelihood cannot fall.
 
         Raises:
             ValueError: If a component collapses: its points no longer span all d dimensions.

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_positive, check_tensor
+from gdmlib._checks import check_positive, check_tensor, check_values
 from gdmlib._random import standard_normal
 from gdmlib.densities.density import Density
 from gdmlib.densities.gaussian import LOG_2PI
@@ -80,11 +80,7 @@ class Normal(Density):
     def icdf(self, u: Tensor) -> Tensor:
         """Return the value below which a share u lies, shape (B,) -> (B,): the cdf's inverse."""
         self.check(u, "u")
-        low, high = float(u.detach().min()), float(u.detach().max())
-        if low < 0 or high > 1:
-            raise ValueError(
-                f"u: expected probabilities from 0 to 1, got values from {low:.6g} to {high:.6g}"
-            )
+        check_values(u, "u", (u >= 0) & (u <= 1), "probabilities from 0 to 1")
         return self.mean + self.std * torch.special.ndtri(u)
 
     def entropy(self) -> Tensor:

@@ -142,19 +142,11 @@ class GaussianScaleMixture(Mixture):
 
     @torch.no_grad()
     def em_step(self, x: Tensor, *, ridge: float = 0.0, zero_mean: bool = False) -> float:
-        """Take one step of EM, in place.
+        """Take one step of EM, in place; return the mean log-likelihood in nats *before* it.
 
         Given the probability of each scale for each point, the likelihood is maximised by the
-        centre and Σ first, then by the scales and their weights (Meng and Rubin, 1993: the
-        likelihood still cannot fall).
-
-        Args:
-            x: Points, shape (N, d).
-            ridge: Added to the diagonal of Σ, and to the variance of each component.
-            zero_mean: Leave the centre where it is.
-
-        Returns:
-            The mean log-likelihood of x in nats *before* the step.
+        centre and Σ first, then by the scales and their weights (Meng and Rubin, 1993: with a ridge
+        of 0 it still cannot fall).
 
         Raises:
             ValueError: If Σ becomes singular, or a scale zero: too many points coincide.

@@ -33,7 +33,6 @@ def dependence_map(
         pixel: Row and column.
         colour: Of the pixel's distribution.
         images: The number of random images.
-        generator: Source of randomness; None uses torch's global generator.
 
     Returns:
         Float64, shape (C, H, W), at least 0.

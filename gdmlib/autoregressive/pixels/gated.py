@@ -87,11 +87,7 @@ class _GatedMemory:
 
 
 class GatedPixelCNN(Stack):
-    """The gated PixelCNN. Arguments are those of a `Stack`; both kernels are at least 3.
-
-    Attributes:
-        reach: How many columns a pixel sees to either side, and rows upwards.
-    """
+    """The gated PixelCNN. Arguments are those of a `Stack`; both kernels are at least 3."""
 
     layer = GatedLayer
     usual: ClassVar = {"features": 32, "layers": 10, "kernel_size": 5}

@@ -32,15 +32,12 @@ class Memory(Protocol):
 
     def start_row(self) -> None:
         """Move to the next row, at first to row 0."""
-        ...
 
     def evaluate(self, column: int, group: int) -> Tensor:
         """Return the numbers of a group of colours at this pixel, (n, P / groups)."""
-        ...
 
     def remember(self, value: Tensor, column: int, group: int) -> None:
         """Take in the colours of a group, scaled to [-1, 1], (n, colours of the group)."""
-        ...
 
 
 class PixelModel(WholePass):
@@ -103,12 +100,7 @@ class PixelModel(WholePass):
         return self._conditional_log_prob(self.check(x), self._check_labels(labels, len(x)))
 
     def pixel_distribution(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Return the conditional probabilities of all levels of all pixels.
-
-        Returns:
-            Shape (B, C, H, W, L). The last dimension sums to 1; it is the distribution of a pixel's
-            colour given, from ``x``, the pixels and the colours before it.
-        """
+        """Return p(level | all before) of each colour of each pixel, (B, C, H, W, L)."""
         rows = self._rows(self.check(x), self._check_labels(labels, len(x)))
         return _images(self.head.distribution(*rows).exp(), x)
 
@@ -128,10 +120,7 @@ class PixelModel(WholePass):
 
     @torch.no_grad()
     def sample(
-        self,
-        n: SupportsIndex,
-        generator: Generator | None = None,
-        labels: Tensor | None = None,
+        self, n: SupportsIndex, generator: Generator | None = None, labels: Tensor | None = None
     ) -> Tensor:
         """Draw n images, pixel after pixel; only what a new pixel changes is computed."""
         x = self._like().new_zeros(check_count(n), *self.event_shape)

@@ -18,8 +18,7 @@ class Stack(PixelModel):
     """A model of pixels whose network is a stack of layers; a subclass says which.
 
     Args:
-        event_shape: Channels, height and width, (C, H, W).
-        levels: The number of levels of a pixel.
+        event_shape, levels, components, num_classes: See `PixelModel`.
         features: The features of a layer inside. With a softmax head, a multiple of the number of
             colours. What is not given here and in the next two is as in ``usual``.
         layers: The number of layers.
@@ -27,7 +26,6 @@ class Stack(PixelModel):
         first_kernel: Of the first convolution, which sees the image.
         position: Whether to learn a number for each feature and place, which the features of the
             first convolution are shifted by.
-        components, num_classes: See `PixelModel`.
         dropout: The share of what a layer is about to add that is set to zero in training, drawn
             from torch's global generator; never in samples.
         generator: Draws the weights to start from; None uses torch's global generator.
@@ -93,14 +91,8 @@ class Stack(PixelModel):
 class _StackMemory:
     """Memory of a `Stack`: that of the first convolution, of each layer, of the readout.
 
-    All features of the rows above are complete when a row begins, in every layer.
-
-    Args:
-        model: Its weights are read once.
-        first: The convolution that sees the image.
-        n: The number of images.
-        labels: Their classes, if the model has any.
-        above: What sees the rows above alone, if the model has it.
+    All features of the rows above are complete when a row begins, in every layer. ``first`` is the
+    convolution that sees the image, ``above`` what sees the rows above alone, if the model has it.
     """
 
     def __init__(
