@@ -43,9 +43,6 @@ class ChainRule(Density):
             x: Events, shape (B, *event_shape); unknown numbers may have any valid value.
             known: True where a number is known, shape (*event_shape) or (B, *event_shape).
             generator: Source of randomness; None uses torch's global generator.
-
-        Returns:
-            Shape (B, *event_shape).
         """
         x = self.check(x)
         known = check_mask(known, "known", x.shape[1:], x.shape).to(x.device).expand(x.shape)

@@ -118,14 +118,14 @@ class FVSBN(BinaryAutoregressive):
                 (independent pixels) and 100 to 0.1, and the result is never worse for those data
                 than independent pixels. One strength is taken at its word.
             ordering: The pixels in the order of their visits.
-            relative: Multiplies l2 for each weight, numbers of at least 0 of shape (n, n), entry
-                (i, j) for that of pixel j for pixel i. In images :func:`distances`, squared, says
-                that pixels far from each other have less to do with each other.
+            relative: Multiplies l2 for each weight, at least 0, shape (n, n), entry (i, j) for that
+                of pixel j for pixel i: :func:`distances`, squared, says that pixels far from each
+                other have less to do with each other.
             valid: Zeros and ones, shape (M, *event_shape), to choose the strength. For l2=None they
                 may be left out: every tenth example is kept back to choose one strength for all
                 pixels, and then the fit is made again with all examples.
-            per_pixel: Whether each pixel takes the strength that is best for it: the regressions do
-                not depend on each other. Otherwise, and without validation data, one serves all.
+            per_pixel: Whether each pixel takes the strength that is best for it. Otherwise, and
+                without validation data, one serves all.
             n_iter: The most steps of L-BFGS to take, for each strength.
             tolerance: Stop when ten steps lower the mean loss by no more than this, in nats.
             chunk: Examples in a matrix product; less needs less memory.
@@ -141,11 +141,10 @@ class FVSBN(BinaryAutoregressive):
 
         Notes:
             A pixel that is the same in all N examples has no best bias. With l2 > 0 it gets
-            Laplace's rule: the other value has probability 1 / (N + 2), whatever came before.
-
-            With l2 = 0 one more fit, in float64, and a Newton step a pixel, O(n³N) in all, prove
-            that the maximum exists. A pixel for which they prove nothing, as when there is none,
-            costs a linear programme: about half a second for 9,000 examples of 100 pixels.
+            Laplace's rule: the other value has probability 1 / (N + 2), whatever came before. With
+            l2 = 0 one more fit, in float64, and a Newton step a pixel, O(n³N) in all, prove that
+            the maximum exists. A pixel for which they prove nothing, as when there is none, costs a
+            linear programme: about half a second for 9,000 examples of 100 pixels.
         """
         check_tensor(x, "x", floating=True)
         if x.ndim < 2:
@@ -156,7 +155,7 @@ class FVSBN(BinaryAutoregressive):
         model = cls(tuple(x.shape[1:]), ordering=ordering).to(x)
         z = model._ordered(model.check(x.detach()))
         seen = None if valid is None else model._ordered(model.check(valid.detach(), "valid"))
-        found = fvsbn_fit.fit(
+        weight, bias, chosen, model.path = fvsbn_fit.fit(
             z,
             l2,
             seen,
@@ -169,9 +168,9 @@ class FVSBN(BinaryAutoregressive):
             chunk=chunk,
         )
         with torch.no_grad():
-            model.weight.copy_(found.weight)
-            model.bias.copy_(found.bias)
-        model.l2, model.path = found.l2[model._places()], found.path
+            model.weight.copy_(weight)
+            model.bias.copy_(bias)
+        model.l2 = chosen[model._places()]
         return model
 
     def _matrix(self, relative: Tensor | None) -> Tensor:

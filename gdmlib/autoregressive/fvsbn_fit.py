@@ -35,13 +35,8 @@ class Strength(NamedTuple):
     evaluations: int
 
 
-class Fitted(NamedTuple):
-    """What a fit finds: weights (n, n), biases and strengths of the pixels (n,), the path."""
-
-    weight: Tensor
-    bias: Tensor
-    l2: Tensor
-    path: list[Strength]
+Fitted = tuple[Tensor, Tensor, Tensor, list[Strength]]
+"""What a fit finds: weights (n, n), biases and strengths of the pixels (n,), the path."""
 
 
 def fit(
@@ -65,9 +60,9 @@ def fit(
     kept_back = torch.arange(len(z), device=z.device) % KEPT_BACK == 0
     part = Regressions(z[~kept_back], **options)
     # One strength for all: what so few examples say of a single pixel is mostly chance.
-    chosen = _follow(part, z[kept_back], strengths, False, on_strength)
-    again = _follow(whole, None, [float(chosen.l2[0])], False, None)
-    return again._replace(path=chosen.path)
+    *_, chosen, path = _follow(part, z[kept_back], strengths, False, on_strength)
+    *again, _ = _follow(whole, None, [float(chosen[0])], False, None)
+    return *again, path
 
 
 def _check_strengths(l2: Strengths, valid: Tensor | None) -> list[float]:
@@ -123,4 +118,4 @@ def _follow(
             on_strength(path[-1])
     if valid is not None:
         _warn_if_worse(regressions, float(best.sum()), valid)
-    return Fitted(weight, bias, chosen, path)
+    return weight, bias, chosen, path

@@ -85,7 +85,7 @@ class RIDE(CausalImage):
     @full_precision
     @torch.no_grad()
     def initialise(self, images: Tensor, conditional: MCGSM | None = None) -> RIDE:
-        """Fit the whitening, and the head's scales to what linear regression leaves over.
+        """Fit the whitening, and the head's scales to what linear regression leaves; return itself.
 
         Args:
             images: Training images, shape (B, 1, H, W), large enough to hold the neighbourhood.
@@ -93,9 +93,6 @@ class RIDE(CausalImage):
                 components, scales and features. Its whitening and parameters are taken over: the
                 model then *is* that MCGSM until training makes use of the hidden states. Needs
                 ``head_sees_context``.
-
-        Returns:
-            The model itself, ready to be trained.
         """
         self.check(images)
         if conditional is not None:

@@ -112,10 +112,7 @@ def multinomial_log_prob(counts: Tensor, probs: Tensor) -> Tensor:
 
     Args:
         counts: How often each outcome came, integers of at least 0, shape (..., K).
-        probs: Probabilities, shape (K,), that sum to 1.
-
-    Returns:
-        Nats, shape (...), in the dtype of ``probs``.
+        probs: Probabilities, shape (K,), that sum to 1; the result, (...), is of their dtype.
     """
     check_probabilities(probs, "probs")
     check_tensor(counts, "counts", integer=True)

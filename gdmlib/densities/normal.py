@@ -27,7 +27,10 @@ class Normal(Density):
 
     def __init__(self, mean: float | Tensor, std: float | Tensor) -> None:
         super().__init__()
-        mean, std = _floating(mean), _floating(std)
+        mean, std = (
+            x if isinstance(x, Tensor) else torch.tensor(x, dtype=torch.get_default_dtype())
+            for x in (mean, std)
+        )
         check_tensor(mean, "mean", shape=(), floating=True)
         check_positive(check_tensor(std, "std", shape=(), floating=True), "std")
         dtype = torch.promote_types(mean.dtype, std.dtype)
@@ -92,10 +95,3 @@ class Normal(Density):
         ratio = self.std / other.std
         shift = (self.mean - other.mean) / other.std
         return 0.5 * (ratio**2 + shift**2 - 1) - ratio.log()
-
-
-def _floating(value: float | Tensor) -> Tensor:
-    """Return a number as a tensor of torch's default dtype; leave a tensor as it is."""
-    if isinstance(value, Tensor):
-        return value
-    return torch.tensor(value, dtype=torch.get_default_dtype())

@@ -124,12 +124,9 @@ class SpatialLSTM(nn.Module):
     def forward(self, x: Tensor, recompute: bool = False) -> Tensor:
         """Return the hidden states, shape (B, H, W, D) -> (B, H, W, N).
 
-        First derivatives only: `forward_loop`, which `torch.func` is given, has all of them.
-
-        Args:
-            x: Inputs at each pixel.
-            recompute: Keep the states of a few diagonals only, and compute the others again when
-                gradients are asked for: about a third slower, for a fraction of the memory.
+        First derivatives only: `forward_loop`, which `torch.func` is given, has all of them. With
+        ``recompute`` it keeps the states of a few diagonals only, and computes the others again
+        when gradients are asked for: about a third slower, for a fraction of the memory.
 
         Raises:
             FloatingPointError: If a memory is NaN or infinite.
