@@ -37,17 +37,11 @@ def wavefronts(height: int, width: int, lag: int) -> Iterator[tuple[Tensor, Tens
 
 
 class Front(NamedTuple):
-    """The pixels that one step of a sweep draws.
-
-    Attributes:
-        step: The number of the step.
-        first, last: Their rows, from and up to but not including.
-        visits: Their places among all pixels in the order of the visits.
-    """
+    """The pixels that a step of a sweep draws: rows ``first`` to ``last``, some of all visits."""
 
     step: int
     first: int
-    last: int
+    last: int  # not included
     visits: slice
 
 

@@ -61,8 +61,8 @@ def fit(
     part = Regressions(z[~kept_back], **options)
     # One strength for all: what so few examples say of a single pixel is mostly chance.
     *_, chosen, path = _follow(part, z[kept_back], strengths, False, on_strength)
-    *again, _ = _follow(whole, None, [float(chosen[0])], False, None)
-    return *again, path
+    weight, bias, chosen, _ = _follow(whole, None, [float(chosen[0])], False, None)
+    return weight, bias, chosen, path
 
 
 def _check_strengths(l2: Strengths, valid: Tensor | None) -> list[float]:

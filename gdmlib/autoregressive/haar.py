@@ -56,8 +56,7 @@ def chain(images: Tensor, levels: int) -> Iterator[tuple[Tensor, Tensor]]:
 def windows(known: Tensor, radius: int) -> Tensor:
     """Return the square around each place in all planes, (B, K, h, w) -> (B, h, w, K · size²).
 
-    The size is 2 · radius + 1. Beyond the border the nearest value is repeated: what is known may
-    be looked at from anywhere.
+    The size is 2 · radius + 1. Beyond the border the nearest value is repeated.
     """
     if known.shape[1] == 0:
         return known.movedim(1, 3)

@@ -55,7 +55,7 @@ class MADE(WholePass):
     ordering visits the known pixels first.
 
     Args:
-        event_shape: The shape of an event, d pixels in all: d, (d,) or that of an image, (1, H, W).
+        event_shape: See `BinaryAutoregressive`; an event has d pixels in all.
         hidden: The number of units of each hidden layer, a number if there is one; with none,
             (), and ``direct``, this is an FVSBN.
         orderings: One ordering a mask: permutations of 0 to d - 1. Or their number: the first goes
@@ -103,8 +103,8 @@ class MADE(WholePass):
             self.register_buffer(f"degrees_{i}", torch.stack(degrees))
         self.register_buffer("turn", torch.tensor(0))
         widths = [d, *sizes, d] if sizes else [d]
-        pairs = list(zip(widths[1:], widths[:-1], strict=True))
-        self.weights = nn.ParameterList([_uniform(*pair, generator) for pair in pairs])
+        weights = [_uniform(out, inputs, generator) for inputs, out in pairwise(widths)]
+        self.weights = nn.ParameterList(weights)
         self.biases = nn.ParameterList([nn.Parameter(torch.zeros(h)) for h in sizes])
         self.direct = _uniform(d, d, generator) if direct else None
 
@@ -119,10 +119,7 @@ class MADE(WholePass):
         return [getattr(self, f"degrees_{i}") for i in range(len(self.biases))]
 
     def masks(self, mask: int = 0) -> list[Tensor]:
-        """Return which weights one of the masks keeps: Boolean, for each layer (out, in).
-
-        The last one, (d, d), is that of the direct connections, whether the model has them or not.
-        """
+        """Return which weights a mask keeps: Boolean, (out, in) a layer, direct ones at the end."""
         return self._kept(self._check_mask(mask), torch.bool)
 
     @property
@@ -134,10 +131,7 @@ class MADE(WholePass):
         return sum(used[: None if self.direct is not None else -1]) + sum(map(len, biases))
 
     def logits(self, x: Tensor, mask: int = 0) -> Tensor:
-        """Return the log-odds of x_i = 1 given the pixels that one of the masks visits first.
-
-        Shape (B, *event_shape) -> (B, d), in the order of the image.
-        """
+        """Return the log-odds of x_i = 1 given those visited before i, as (B, d)."""
         return self._masked(self.check(x).flatten(1), self._check_mask(mask))
 
     def conditional_log_prob(self, x: Tensor, mask: int | None = None) -> Tensor:
@@ -280,6 +274,5 @@ def _degrees(h: int, d: int, generator: Generator | None) -> Tensor:
 
 def _uniform(out: int, inputs: int, generator: Generator | None) -> nn.Parameter:
     """Return weights, (out, in), uniform in ±1/√in."""
-    return nn.Parameter(
-        torch.empty(out, inputs).uniform_(-1, 1, generator=generator) * inputs**-0.5
-    )
+    start = torch.empty(out, inputs).uniform_(-1, 1, generator=generator)
+    return nn.Parameter(start * inputs**-0.5)

@@ -53,7 +53,6 @@ class MCGSM(ConditionalDensity):
         beta, features: The weights β of the quadratic features, (C, F), and the features b, (D, F).
         gate: The linear part w of the gate, (C, D); zero at first.
         predictors, offsets: The linear predictions a, (C, D), and u, (C,).
-        whitening: See `Whitening`.
         history: After ``fit``: the mean negative log-likelihood in nats at the start and after each
             step.
     """
@@ -105,8 +104,7 @@ class MCGSM(ConditionalDensity):
 
         Args:
             x, y: At least two contexts and pixels, shapes (N, D) and (N,).
-            generator: As for the class.
-            sizes: Components, scales and features, as for the class.
+            generator, sizes: As for the class: components, scales, features.
         """
         check_tensor(x, "x", ndim=2, floating=True, nonempty=False)
         model = cls(x.shape[1], **sizes, generator=generator).to(x)
@@ -265,9 +263,7 @@ def train_mcgsm(
 
     Args:
         model: From `MCGSM.start`; changed in place. The whitening stays as it is.
-        x, y: Contexts, shape (N, D), and pixels, (N,).
-        valid: Contexts and pixels that are held out.
-        batch_size, lr, betas, options: As for `gdmlib.training.train`.
+        x, y, valid: As for `MCGSM.fit`; the rest as for `gdmlib.training.train`.
     """
 
     def nats(model: MCGSM, white: Tensor, residual: Tensor) -> Tensor:
