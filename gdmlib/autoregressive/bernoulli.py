@@ -42,7 +42,6 @@ class BernoulliMixture(Mixture):
 
     Attributes:
         log_odds: The log-odds of a 1, shape (K, d).
-        history, converged: After ``fit``, as for every mixture.
         valid_history: After ``fit`` with validation data: the mean negative log-likelihood of them.
     """
 

@@ -140,7 +140,7 @@ class MultiscaleMCGSM(Density):
         n: SupportsIndex | None = None,
         generator: Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Return what the model of plane ``index`` learns from: contexts, (M, D), and values, (M,).
+        """Return contexts, (M, D), and values, (M,), that the model of plane ``index`` learns from.
 
         At most n of them, spread evenly over the images, at random places.
         """

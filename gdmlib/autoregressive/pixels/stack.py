@@ -85,25 +85,21 @@ class Stack(PixelModel):
 
     def memory(self, n: int, labels: Tensor | None = None) -> _StackMemory:
         """Return an empty memory for n images that are made pixel by pixel."""
-        return _StackMemory(self, self.look, n, labels)
+        return _StackMemory(self, n, labels)
+
+    def _first(self) -> tuple[MaskedConv2d, RowsAbove | None]:
+        """Return what sees the image, and what sees the rows above alone, if there is such."""
+        return self.look, None
 
 
 class _StackMemory:
     """Memory of a `Stack`: that of the first convolution, of each layer, of the readout.
 
-    All features of the rows above are complete when a row begins, in every layer. ``first`` is the
-    convolution that sees the image, ``above`` what sees the rows above alone, if the model has it.
+    All features of the rows above are complete when a row begins, in every layer.
     """
 
-    def __init__(
-        self,
-        model: Stack,
-        first: MaskedConv2d,
-        n: int,
-        labels: Tensor | None,
-        above: RowsAbove | None = None,
-    ) -> None:
-        width = model.event_shape[2]
+    def __init__(self, model: Stack, n: int, labels: Tensor | None) -> None:
+        width, (first, above) = model.event_shape[2], model._first()
         self.first = ConvMemory(first, n, width)
         self.above = None if above is None else RowsMemory(above, n, width)
         self.position, self.next = model.position, 0
