@@ -12,8 +12,8 @@ from torch import Tensor
 
 
 def _describe_shape(shape: Sequence[int | str | None]) -> str:
-    entries = ["*" if size is None else str(size) for size in shape]
-    return "(" + ", ".join(entries) + ("," if len(entries) == 1 else "") + ")"
+    sizes = ["*" if size is None else str(size) for size in shape]
+    return "(" + ", ".join(sizes) + ("," if len(sizes) == 1 else "") + ")"
 
 
 def holds(condition: Tensor) -> bool:
@@ -36,6 +36,7 @@ def check_tensor(
     integer: bool = False,
     finite: bool = True,
     nonempty: bool = True,
+    like: Tensor | None = None,
 ) -> Tensor:
     """Return ``x`` if it is as expected, or say what is wrong with it.
 
@@ -47,6 +48,7 @@ def check_tensor(
         floating, integer: Expect a floating-point, or an integer (or Boolean) dtype.
         finite: Refuse NaN and infinities.
         nonempty: Refuse a tensor without elements.
+        like: A model's own number, whose dtype is expected.
 
     Raises:
         TypeError: If ``x`` is no tensor.
@@ -83,37 +85,32 @@ def check_tensor(
         raise ValueError(
             f"{name}: {bad} of {x.numel()} values are NaN or infinite; remove or impute them first"
         )
-    return x
-
-
-def check_labels(y: Tensor, name: str, *, num_classes: int, length: int | None = None) -> Tensor:
-    """Return ``y`` as int64 if it holds class labels ``0 .. num_classes - 1``.
-
-    Raises:
-        TypeError: If ``y`` is no tensor.
-        ValueError: If ``y`` is not one-dimensional, not integer, out of range, or not ``length``
-            long.
-    """
-    check_tensor(y, name, ndim=1, integer=True)
-    if length is not None and len(y) != length:
-        raise ValueError(f"{name}: expected {length} labels, one an example, got {len(y)}")
-    labels = y.long()
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= num_classes:
-        raise ValueError(
-            f"{name}: expected labels 0 to {num_classes - 1}, got values from {low} to {high}"
-        )
-    return labels
-
-
-def check_dtype(x: Tensor, name: str, like: Tensor) -> Tensor:
-    """Return ``x`` if its dtype is that of the model's own numbers."""
-    if x.dtype != like.dtype:
+    if like is not None and x.dtype != like.dtype:
         raise ValueError(
             f"{name}: expected {like.dtype} like the model, got {x.dtype}; "
             f"use {name}.to({like.dtype}), or model.to({x.dtype})"
         )
     return x
+
+
+def check_values(x: Tensor, name: str, fits: Tensor, wanted: str, advice: str = "") -> Tensor:
+    """Return x if all its values fit, or say what was wanted and from where to where they go."""
+    if not holds(fits):
+        low, high = (value.item() for value in x.detach().aminmax())
+        raise ValueError(
+            f"{name}: expected {wanted}, got values from {low:.6g} to {high:.6g}{advice}"
+        )
+    return x
+
+
+def check_labels(y: Tensor, name: str, *, num_classes: int, length: int | None = None) -> Tensor:
+    """Return labels as int64 if they are ``length`` integers from 0 to num_classes - 1."""
+    check_tensor(y, name, ndim=1, integer=True)
+    if length is not None and len(y) != length:
+        raise ValueError(f"{name}: expected {length} labels, one an example, got {len(y)}")
+    labels = y.long()
+    fits = (labels >= 0) & (labels < num_classes)
+    return check_values(labels, name, fits, f"labels 0 to {num_classes - 1}")
 
 
 def check_shapes(**parameters: tuple[Tensor, str]) -> None:
@@ -130,24 +127,18 @@ def check_shapes(**parameters: tuple[Tensor, str]) -> None:
         check_tensor(x, name, shape=[sizes.get(size, size) for size in names], floating=True)
         for size, number in zip(names, x.shape, strict=True):
             sizes.setdefault(size, number)
-        check_tensor(x, name, shape=[sizes[size] for size in names])  # "d d" is a square
-        check_dtype(x, name, first)
+        check_tensor(x, name, shape=[sizes[size] for size in names], like=first)  # d d: a square
 
 
 def check_events(x: Tensor, name: str, event_shape: Sequence[int | str], like: Tensor) -> Tensor:
     """Return real-valued events of shape (B, *event_shape) if they have the dtype of ``like``."""
-    check_tensor(x, name, shape=("B", *event_shape), floating=True)
-    return check_dtype(x, name, like)
+    return check_tensor(x, name, shape=("B", *event_shape), floating=True, like=like)
 
 
 def check_zeros_and_ones(x: Tensor, name: str) -> Tensor:
     """Return x if it holds nothing but zeros and ones."""
-    if not holds((x == 0) | (x == 1)):
-        raise ValueError(
-            f"{name}: expected zeros and ones, got values from {float(x.min()):.6g} to "
-            f"{float(x.max()):.6g}; binarise first, for instance ({name} > 0.5).float()"
-        )
-    return x
+    advice = f"; binarise first, for instance ({name} > 0.5).float()"
+    return check_values(x, name, (x == 0) | (x == 1), "zeros and ones", advice)
 
 
 def check_mask(mask: Tensor, name: str, *shapes: Sequence[int]) -> Tensor:
@@ -204,13 +195,7 @@ def check_share(value: float, name: str) -> float:
 def check_event_shape(
     event_shape: SupportsIndex | Sequence[int], *, image: bool = False, channels: int | None = None
 ) -> torch.Size:
-    """Return the shape of an event; a number d stands for (d,).
-
-    Args:
-        event_shape: One whole number or some, each at least 1.
-        image: Expect (channels, height, width).
-        channels: Expect so many channels of an image.
-    """
+    """Return the shape of an event; a number d stands for (d,), an image has so many channels."""
     sizes = tuple(event_shape) if isinstance(event_shape, Sequence) else (event_shape,)
     try:
         shape = torch.Size(check_count(n, "event_shape") for n in sizes)

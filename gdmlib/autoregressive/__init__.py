@@ -14,6 +14,7 @@ others are trained by `gdmlib.training.train`.
 """
 
 from gdmlib.autoregressive.bernoulli import BernoulliMixture
+from gdmlib.autoregressive.chain_rule import plain_sample
 from gdmlib.autoregressive.fvsbn import FVSBN, Strength, distances
 from gdmlib.autoregressive.made import MADE
 from gdmlib.autoregressive.mcgsm import MCGSM, train_mcgsm
@@ -23,7 +24,6 @@ from gdmlib.autoregressive.nade import NADE
 from gdmlib.autoregressive.neighbourhood import Neighbourhood
 from gdmlib.autoregressive.pixels.dependence import dependence_map, past
 from gdmlib.autoregressive.pixels.gated import GatedLayer, GatedPixelCNN
-from gdmlib.autoregressive.pixels.model import plain_sample
 from gdmlib.autoregressive.pixels.pixelcnn import PixelCNN
 from gdmlib.autoregressive.pixels.row_lstm import RowLSTM
 from gdmlib.autoregressive.ride import RIDE

@@ -13,7 +13,8 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Protocol, SupportsIndex
+from numbers import Integral
+from typing import SupportsIndex
 
 import numpy as np
 import torch
@@ -21,9 +22,11 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from gdmlib._checks import check_count, check_event_shape
-from gdmlib._random import uniform
-from gdmlib.autoregressive.chain_rule import ChainRule
+from gdmlib._random import permutation, uniform
+from gdmlib.autoregressive.chain_rule import WholePass
 from gdmlib.densities.density import Binary
+
+Orderings = int | Sequence[Sequence[int] | Tensor] | Tensor | np.ndarray
 
 
 def check_ordering(
@@ -46,6 +49,18 @@ def check_ordering(
             f"{_what_is_wrong(order, d)}"
         )
     return order.clone()
+
+
+def check_orderings(orderings: Orderings, d: int, generator: Generator | None) -> Tensor:
+    """Return one ordering a mask, (M, d)."""
+    if isinstance(orderings, Integral):
+        others = range(check_count(int(orderings), "orderings") - 1)
+        return torch.stack([torch.arange(d), *[permutation(d, generator) for _ in others]])
+    if not isinstance(orderings, Sequence | Tensor | np.ndarray):
+        raise ValueError(f"orderings: expected a number or permutations, got {orderings!r}")
+    if len(orderings) == 0:
+        raise ValueError("orderings: expected at least one, got none")
+    return torch.stack([check_ordering(o, d, f"orderings[{m}]") for m, o in enumerate(orderings)])
 
 
 def _what_is_wrong(order: Tensor, d: int) -> str:
@@ -85,7 +100,7 @@ def hold(t: Tensor, z: Tensor, known: Tensor) -> Tensor:
     return torch.where(known, torch.where(z == 1, -math.inf, math.inf).to(t), t)
 
 
-class BinaryAutoregressive(ChainRule):
+class BinaryAutoregressive(WholePass):
     """A density of binary events by the chain rule. Subclasses say how the logits come about.
 
     Args:
@@ -123,11 +138,7 @@ class BinaryAutoregressive(ChainRule):
     def logits(self, x: Tensor) -> Tensor:
         """Return the log-odds of x_i = 1 given the pixels visited before i.
 
-        Args:
-            x: Zeros and ones, shape (B, *event_shape).
-
-        Returns:
-            Shape (B, d); column i is that of pixel i, wherever the ordering visits it.
+        Shape (B, *event_shape) -> (B, d); column i is that of pixel i, wherever it is visited.
         """
         return self._unordered(self._logits(self._ordered(self.check(x))))
 
@@ -149,6 +160,12 @@ class BinaryAutoregressive(ChainRule):
         t = hold(noise, self._ordered(x), self._ordered(known))
         return self._unordered(self._ancestral(t)).reshape(x.shape)
 
+    def _visits(self) -> Tensor:
+        return self.ordering
+
+    def _draw_each(self, x: Tensor, noise: Tensor, labels: Tensor | None) -> Tensor:
+        return (self.logits(x) > self._unordered(noise)).to(x)
+
     def _places(self) -> Tensor:
         """Return when each pixel is visited: the inverse of the ordering."""
         return self.ordering.argsort()
@@ -160,35 +177,3 @@ class BinaryAutoregressive(ChainRule):
     def _unordered(self, z: Tensor) -> Tensor:
         """Put columns from the order of visits into that of the image."""
         return z[:, self._places()]
-
-
-class HasLogits(Protocol):
-    """What a sampler by the definition needs."""
-
-    event_shape: torch.Size
-    num_pixels: int
-    bias: nn.Parameter
-
-    @property
-    def ordering(self) -> Tensor:
-        """The pixels in the order of their visits, shape (d,)."""
-        ...
-
-    def logits(self, x: Tensor) -> Tensor:
-        """Return the logit of each pixel, shape (B, d)."""
-        ...
-
-
-@torch.no_grad()
-def plain_sample(model: HasLogits, n: int, generator: Generator | None = None) -> Tensor:
-    """Draw n events by the definition: all logits again for every pixel, and only one is used.
-
-    It needs d times the work, and is what the faster samplers are tested against. Of a MADE it
-    uses the first mask.
-    """
-    t = thresholds(check_count(n), model.num_pixels, model.bias, generator)
-    x = torch.zeros(n, *model.event_shape).to(model.bias)
-    flat = x.view(n, -1)
-    for k, pixel in enumerate(model.ordering.tolist()):
-        flat[:, pixel] = (model.logits(x)[:, pixel] > t[:, k]).to(x)
-    return x

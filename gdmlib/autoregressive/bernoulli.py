@@ -18,11 +18,11 @@ from torch.nn.functional import logsigmoid, softplus
 
 from gdmlib._checks import (
     check_count,
-    check_dtype,
     check_mask,
     check_not_negative,
     check_probabilities,
     check_tensor,
+    check_values,
     check_zeros_and_ones,
 )
 from gdmlib._random import permutation, pick, uniform
@@ -42,7 +42,6 @@ class BernoulliMixture(Mixture):
 
     Attributes:
         log_odds: The log-odds of a 1, shape (K, d).
-        history, converged: After ``fit``, as for every mixture.
         valid_history: After ``fit`` with validation data: the mean negative log-likelihood of them.
     """
 
@@ -53,19 +52,14 @@ class BernoulliMixture(Mixture):
     def __init__(self, weights: Tensor, probs: Tensor) -> None:
         super().__init__()
         check_probabilities(weights, "weights")
-        check_tensor(probs, "probs", floating=True)
-        check_dtype(probs, "probs", weights)
+        check_tensor(probs, "probs", floating=True, like=weights)
         if probs.ndim < 2 or len(probs) != len(weights):
             raise ValueError(
                 f"probs: expected shape ({len(weights)}, *event_shape), one row a component, got "
                 f"{tuple(probs.shape)}"
             )
-        low, high = float(probs.detach().min()), float(probs.detach().max())
-        if not 0 < low <= high < 1:
-            raise ValueError(
-                f"probs: expected more than 0 and less than 1, got values from {low:.6g} to "
-                f"{high:.6g}; clamp them, or fit with smoothing"
-            )
+        wanted, advice = "more than 0 and less than 1", "; clamp them, or fit with smoothing"
+        check_values(probs, "probs", (probs > 0) & (probs < 1), wanted, advice)
         self.event_shape = probs.shape[1:]
         self.num_pixels = math.prod(self.event_shape)
         self.valid_history: list[float] = []
@@ -150,10 +144,9 @@ class BernoulliMixture(Mixture):
 
     @torch.no_grad()
     def complete(self, x: Tensor, known: Tensor, generator: Generator | None = None) -> Tensor:
-        """Draw the unknown pixels from p(unknown | known), exactly, whatever the known ones are.
+        """Draw from p(unknown | known), exactly, whatever is known; see `ChainRule.complete`.
 
-        The known pixels say how probable each component is; one of them draws the others. Arguments
-        and result are those of every ``complete``.
+        The known pixels say how probable each component is; one of them draws the others.
         """
         z = self.check(x).flatten(1)
         known = check_mask(known, "known", x.shape[1:], x.shape).to(x.device)
@@ -166,15 +159,10 @@ class BernoulliMixture(Mixture):
 
     @torch.no_grad()
     def em_step(self, x: Tensor, *, smoothing: float = 0.0) -> float:
-        """Take one step of EM, in place.
+        """Take one step of EM, in place; return the mean log-likelihood in nats *before* it.
 
-        Args:
-            x: Zeros and ones, shape (N, *event_shape).
-            smoothing: As for :meth:`fit`. With 0 the likelihood cannot fall, but for probabilities
-                of exactly 0 or 1, which are moved inside by the rounding unit of the dtype.
-
-        Returns:
-            The mean log-likelihood of x in nats *before* the step; the E step has it for free.
+        With a smoothing of 0 it cannot fall, but for probabilities of exactly 0 or 1, which are
+        moved inside by the rounding unit of the dtype.
         """
         z = self.check(x).flatten(1)
         check_not_negative(smoothing, "smoothing")

@@ -37,17 +37,11 @@ def wavefronts(height: int, width: int, lag: int) -> Iterator[tuple[Tensor, Tens
 
 
 class Front(NamedTuple):
-    """The pixels that one step of a sweep draws.
-
-    Attributes:
-        step: The number of the step.
-        first, last: Their rows, from and up to but not including.
-        visits: Their places among all pixels in the order of the visits.
-    """
+    """The pixels that a step of a sweep draws: rows ``first`` to ``last``, some of all visits."""
 
     step: int
     first: int
-    last: int
+    last: int  # not included
     visits: slice
 
 
@@ -69,6 +63,10 @@ def _fronts(height: int, width: int, lag: int) -> tuple[Tensor, list[Front]]:
 
 class CausalImage(ChainRule):
     """A density of grey images of any size, given that of a pixel with its causal neighbourhood.
+
+    ``log_prob`` is a density of *all* pixels: what a context sees outside of the image reads as
+    ``padding``. ``interior_log_prob`` is the density of the pixels whose context lies in the image,
+    given the others, which is what the papers call the rate of whole images.
 
     A subclass gives ``_map``, the log-density of each pixel given contexts, and ``_step``, which
     draws the pixels of one wavefront.
@@ -97,8 +95,7 @@ class CausalImage(ChainRule):
     def interior_log_prob(self, images: Tensor) -> Tensor:
         """Return log p of the pixels whose context is in the image, given the others, in nats.
 
-        Shape (B, 1, H, W) -> (B, 1, H - top, W - left - right). Its mean is the rate of whole
-        images of the papers.
+        Shape (B, 1, H, W) -> (B, 1, H - top, W - left - right).
         """
         pixels = self.check(images)[:, 0]
         contexts = self.neighbourhood.contexts(pixels)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_mask
+from gdmlib._checks import check_count, check_mask
 from gdmlib._random import uniform
 from gdmlib.densities.density import Density
 
@@ -43,9 +43,6 @@ class ChainRule(Density):
             x: Events, shape (B, *event_shape); unknown numbers may have any valid value.
             known: True where a number is known, shape (*event_shape) or (B, *event_shape).
             generator: Source of randomness; None uses torch's global generator.
-
-        Returns:
-            Shape (B, *event_shape).
         """
         x = self.check(x)
         known = check_mask(known, "known", x.shape[1:], x.shape).to(x.device).expand(x.shape)
@@ -70,3 +67,33 @@ class ChainRule(Density):
     @abstractmethod
     def _sweep(self, x: Tensor, known: Tensor, noise: Any) -> Tensor:
         """Visit the numbers in order and draw those that are not known; x may be written into."""
+
+
+class WholePass(ChainRule):
+    """A model that computes all factors in one pass, so that `plain_sample` can waste them."""
+
+    def _visits(self) -> Tensor:
+        """Return where in a flat event the numbers lie, in the order of their visits, (d,)."""
+        return torch.arange(self.event_shape.numel())
+
+    @abstractmethod
+    def _draw_each(self, x: Tensor, noise: Any, labels: Tensor | None) -> Tensor:
+        """Return what a sweep would draw for each number, given those before it in x."""
+
+
+@torch.no_grad()
+def plain_sample(
+    model: WholePass, n: int, generator: Generator | None = None, labels: Tensor | None = None
+) -> Tensor:
+    """Draw n events by the definition: all factors again for every number, and only one is used.
+
+    Given the same generator, ``model.sample`` draws the same events, and is tested against this.
+    Of a MADE the first mask is used.
+    """
+    x = model._like().new_zeros(check_count(n), *model.event_shape)
+    noise, flat, training = model._noise(x.shape, generator), x.view(len(x), -1), model.training
+    model.eval()
+    for place in model._visits().tolist():
+        flat[:, place] = model._draw_each(x, noise, labels).flatten(1)[:, place]
+    model.train(training)
+    return x

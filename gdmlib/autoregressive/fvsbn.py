@@ -36,14 +36,11 @@ class FVSBN(BinaryAutoregressive):
     random start is needed.
 
     Args:
-        event_shape: The shape of an event, n pixels in all: n, (n,) or that of an image, (1, H, W).
-        ordering: The pixels in the order of their visits, a permutation of 0 to n - 1; None goes
-            row by row.
+        event_shape, ordering: See `BinaryAutoregressive`; an event has n pixels in all.
 
     Attributes:
         weight: Parameter of shape (n, n): the weight of the l-th pixel visited for the k-th one.
             Only the part below the diagonal counts, whatever stands elsewhere.
-        bias: Parameter of shape (n,), in the order of visits.
         path: After :meth:`fit`: a :class:`Strength` for each strength that was tried.
         l2: After :meth:`fit`: the strength that each pixel took, shape (n,), in the order of the
             image; inf for independence.
@@ -121,14 +118,14 @@ class FVSBN(BinaryAutoregressive):
                 (independent pixels) and 100 to 0.1, and the result is never worse for those data
                 than independent pixels. One strength is taken at its word.
             ordering: The pixels in the order of their visits.
-            relative: Multiplies l2 for each weight, numbers of at least 0 of shape (n, n), entry
-                (i, j) for that of pixel j for pixel i. In images :func:`distances`, squared, says
-                that pixels far from each other have less to do with each other.
+            relative: Multiplies l2 for each weight, at least 0, shape (n, n), entry (i, j) for that
+                of pixel j for pixel i: :func:`distances`, squared, says that pixels far from each
+                other have less to do with each other.
             valid: Zeros and ones, shape (M, *event_shape), to choose the strength. For l2=None they
                 may be left out: every tenth example is kept back to choose one strength for all
                 pixels, and then the fit is made again with all examples.
-            per_pixel: Whether each pixel takes the strength that is best for it: the regressions do
-                not depend on each other. Otherwise, and without validation data, one serves all.
+            per_pixel: Whether each pixel takes the strength that is best for it. Otherwise, and
+                without validation data, one serves all.
             n_iter: The most steps of L-BFGS to take, for each strength.
             tolerance: Stop when ten steps lower the mean loss by no more than this, in nats.
             chunk: Examples in a matrix product; less needs less memory.
@@ -144,11 +141,10 @@ class FVSBN(BinaryAutoregressive):
 
         Notes:
             A pixel that is the same in all N examples has no best bias. With l2 > 0 it gets
-            Laplace's rule: the other value has probability 1 / (N + 2), whatever came before.
-
-            With l2 = 0 one more fit, in float64, and a Newton step a pixel, O(n³N) in all, prove
-            that the maximum exists. A pixel for which they prove nothing, as when there is none,
-            costs a linear programme: about half a second for 9,000 examples of 100 pixels.
+            Laplace's rule: the other value has probability 1 / (N + 2), whatever came before. With
+            l2 = 0 one more fit, in float64, and a Newton step a pixel, O(n³N) in all, prove that
+            the maximum exists. A pixel for which they prove nothing, as when there is none, costs a
+            linear programme: about half a second for 9,000 examples of 100 pixels.
         """
         check_tensor(x, "x", floating=True)
         if x.ndim < 2:
@@ -159,22 +155,22 @@ class FVSBN(BinaryAutoregressive):
         model = cls(tuple(x.shape[1:]), ordering=ordering).to(x)
         z = model._ordered(model.check(x.detach()))
         seen = None if valid is None else model._ordered(model.check(valid.detach(), "valid"))
-        found = fvsbn_fit.fit(
+        weight, bias, chosen, model.path = fvsbn_fit.fit(
             z,
             l2,
-            model._matrix(relative),
             seen,
             model.ordering,
             per_pixel,
-            n_iter,
-            tolerance,
-            chunk,
             on_strength,
+            relative=model._matrix(relative),
+            n_iter=n_iter,
+            tolerance=tolerance,
+            chunk=chunk,
         )
         with torch.no_grad():
-            model.weight.copy_(found.weight)
-            model.bias.copy_(found.bias)
-        model.l2, model.path = found.l2[model._places()], found.path
+            model.weight.copy_(weight)
+            model.bias.copy_(bias)
+        model.l2 = chosen[model._places()]
         return model
 
     def _matrix(self, relative: Tensor | None) -> Tensor:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gdmlib._checks import check_not_negative
-from gdmlib.autoregressive.fvsbn_solver import Regressions, check_overlap, minimise
+from gdmlib.autoregressive.fvsbn_solver import Regressions, check_overlap
 
 STRENGTHS = (100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1)  # that are tried when none is given
 KEPT_BACK = 10  # one example of so many chooses the strength, if there are no validation data
@@ -35,42 +35,34 @@ class Strength(NamedTuple):
     evaluations: int
 
 
-class Fitted(NamedTuple):
-    """What a fit finds: weights (n, n), biases and strengths of the pixels (n,), the path."""
-
-    weight: Tensor
-    bias: Tensor
-    l2: Tensor
-    path: list[Strength]
+Fitted = tuple[Tensor, Tensor, Tensor, list[Strength]]
+"""What a fit finds: weights (n, n), biases and strengths of the pixels (n,), the path."""
 
 
 def fit(
     z: Tensor,
     l2: Strengths,
-    relative: Tensor,
     valid: Tensor | None,
     ordering: Tensor,
     per_pixel: bool,
-    n_iter: int,
-    tolerance: float,
-    chunk: int,
     on_strength: Callable[[Strength], None] | None,
+    **options: Any,
 ) -> Fitted:
     """Fit to pixels z, (N, n); see :meth:`FVSBN.fit`. The ordering serves the messages only."""
     strengths = [torch.inf, *STRENGTHS] if l2 is None else _check_strengths(l2, valid)
-    whole = Regressions(z, chunk, relative)
+    whole = Regressions(z, **options)
     if strengths[-1] == 0:
         check_overlap(z, ordering)
     if l2 is not None or valid is not None:
-        return _follow(whole, valid, strengths, per_pixel, n_iter, tolerance, on_strength)
+        return _follow(whole, valid, strengths, per_pixel, on_strength)
     if len(z) < 2:
         raise ValueError("x: expected at least 2 examples to choose a strength by, got 1; give l2")
     kept_back = torch.arange(len(z), device=z.device) % KEPT_BACK == 0
-    part = Regressions(z[~kept_back], chunk, relative)
+    part = Regressions(z[~kept_back], **options)
     # One strength for all: what so few examples say of a single pixel is mostly chance.
-    chosen = _follow(part, z[kept_back], strengths, False, n_iter, tolerance, on_strength)
-    again = _follow(whole, None, [float(chosen.l2[0])], False, n_iter, tolerance, None)
-    return again._replace(path=chosen.path)
+    *_, chosen, path = _follow(part, z[kept_back], strengths, False, on_strength)
+    weight, bias, chosen, _ = _follow(whole, None, [float(chosen[0])], False, None)
+    return weight, bias, chosen, path
 
 
 def _check_strengths(l2: Strengths, valid: Tensor | None) -> list[float]:
@@ -100,8 +92,6 @@ def _follow(
     valid: Tensor | None,
     strengths: Sequence[float],
     per_pixel: bool,
-    n_iter: int,
-    tolerance: float,
     on_strength: Callable[[Strength], None] | None,
 ) -> Fitted:
     """Fit for each strength, from strong to weak, and let the validation data choose."""
@@ -112,7 +102,7 @@ def _follow(
     for strength in strengths:
         evaluations = 0
         if strength < torch.inf:
-            w, c, evaluations = minimise(regressions, w, c, strength, n_iter, tolerance)
+            w, c, evaluations = regressions.minimise(w, c, strength)
         b = regressions.bias(w, c)
         train = float(regressions.loss(w, b).sum())
         seen = None if valid is None else regressions.loss(w, b, valid)
@@ -128,4 +118,4 @@ def _follow(
             on_strength(path[-1])
     if valid is not None:
         _warn_if_worse(regressions, float(best.sum()), valid)
-    return Fitted(weight, bias, chosen, path)
+    return weight, bias, chosen, path

@@ -21,10 +21,18 @@ class Regressions:
 
     With centred inputs the logit of pixel k is c_k + Σ_l W_kl (z_l - mean_l), and its level c_k
     hardly depends on the weights. That shortens the search, and changes no minimum: b = c - W mean.
+
+    Args:
+        z: Pixels, shape (N, n).
+        relative: Multiplies the penalty of each weight, shape (n, n) or (1, 1).
+        chunk, n_iter, tolerance: As for :meth:`FVSBN.fit`.
     """
 
-    def __init__(self, z: Tensor, chunk: int, relative: Tensor) -> None:
-        self.z, self.chunk, self.relative = z, chunk, relative
+    def __init__(
+        self, z: Tensor, *, relative: Tensor, chunk: int, n_iter: int, tolerance: float
+    ) -> None:
+        self.z, self.relative, self.chunk = z, relative, chunk
+        self.n_iter, self.tolerance = n_iter, tolerance
         n, d = z.shape
         # A block of rows needs no columns to the right of it: nearly half the work is saved.
         self.blocks = [(slice(k, min(k + BLOCK, d)), min(k + BLOCK, d)) for k in range(0, d, BLOCK)]
@@ -69,60 +77,58 @@ class Regressions:
         gw[~self.free], gc[~self.free] = 0, 0
         return value / n, gw / n, gc / n
 
+    def minimise(self, w: Tensor, c: Tensor, l2: float) -> tuple[Tensor, Tensor, int]:
+        """Run L-BFGS from w and c; return where it ends, and how often it looked at the data."""
+        # Measure each number in units that make its curvature about 1. That of the loss of pixel k
+        # by the weight of pixel l is var_k var_l, were they independent, and the penalty adds
+        # l2 / N. Otherwise pixels that rarely change, thousands of times flatter than others, take
+        # forever.
+        penalty = l2 / len(self.z) * self.relative
+        unit = (self.variance[:, None] * self.variance + penalty).rsqrt()
+        level = self.variance.rsqrt()
+        v, r = (w / unit).requires_grad_(), (c / level).requires_grad_()
+        optimizer = torch.optim.LBFGS(
+            [v, r],
+            max_iter=min(STEPS, self.n_iter),
+            max_eval=1000 * STEPS,
+            history_size=20,
+            line_search_fn="strong_wolfe",
+            tolerance_grad=10 * torch.finfo(v.dtype).eps,
+            tolerance_change=0.0,
+        )
+        losses: list[float] = []
+
+        @torch.no_grad()
+        def closure() -> Tensor:
+            value, gw, gc = self.evaluate(v * unit, r * level, l2)
+            v.grad, r.grad = gw * unit, gc * level
+            losses.append(float(value))
+            return value
+
+        # The rule of torch for when to stop looks at single steps, and the first one is tiny. So go
+        # in stretches of several steps, and compare where they begin.
+        begin = float("inf")
+        for _ in range(0, self.n_iter, STEPS):
+            first = len(losses)
+            optimizer.step(closure)
+            if begin - losses[first] <= self.tolerance:
+                break
+            begin = losses[first]
+        return v.detach() * unit, r.detach() * level, len(losses)
+
 
 def _cross_entropy(a: Tensor, z: Tensor) -> Tensor:
     return softplus(a) - a * z
-
-
-def minimise(
-    regressions: Regressions, w: Tensor, c: Tensor, l2: float, n_iter: int, tolerance: float
-) -> tuple[Tensor, Tensor, int]:
-    """Run L-BFGS from w and c; return where it ends, and how often it looked at the data."""
-    # Measure each number in units that make its curvature about 1. That of the loss of pixel k by
-    # the weight of pixel l is var_k var_l, were they independent, and the penalty adds l2 / N.
-    # Otherwise pixels that rarely change, thousands of times flatter than others, take forever.
-    variance = regressions.variance
-    penalty = l2 / len(regressions.z) * regressions.relative
-    unit = (variance[:, None] * variance + penalty).rsqrt()
-    level = variance.rsqrt()
-    v, r = (w / unit).requires_grad_(), (c / level).requires_grad_()
-    optimizer = torch.optim.LBFGS(
-        [v, r],
-        max_iter=min(STEPS, n_iter),
-        max_eval=1000 * STEPS,
-        history_size=20,
-        line_search_fn="strong_wolfe",
-        tolerance_grad=10 * torch.finfo(v.dtype).eps,
-        tolerance_change=0.0,
-    )
-    losses: list[float] = []
-
-    @torch.no_grad()
-    def closure() -> Tensor:
-        value, gw, gc = regressions.evaluate(v * unit, r * level, l2)
-        v.grad, r.grad = gw * unit, gc * level
-        losses.append(float(value))
-        return value
-
-    # The rule of torch for when to stop looks at single steps, and the first one is tiny. So go in
-    # stretches of several steps, and compare where they begin.
-    begin = float("inf")
-    for _ in range(0, n_iter, STEPS):
-        first = len(losses)
-        optimizer.step(closure)
-        if begin - losses[first] <= tolerance:
-            break
-        begin = losses[first]
-    return v.detach() * unit, r.detach() * level, len(losses)
 
 
 def check_overlap(z: Tensor, ordering: Tensor) -> None:
     """Refuse data for which, without a penalty, the maximum of the likelihood does not exist."""
     z = z.double()
     inputs = torch.cat([torch.ones_like(z[:, :1]), z], dim=1)
-    regressions = Regressions(z, len(z), torch.ones(1, 1).to(z))
-    w, c = torch.zeros(z.shape[1], z.shape[1]).to(z), regressions.start
-    w, c, _ = minimise(regressions, w, c, 1e-4, 300, 1e-7)
+    one = torch.ones(1, 1).to(z)
+    regressions = Regressions(z, relative=one, chunk=len(z), n_iter=300, tolerance=1e-7)
+    w = torch.zeros(z.shape[1], z.shape[1]).to(z)
+    w, c, _ = regressions.minimise(w, regressions.start, 1e-4)
     b = regressions.bias(w, c)
     for k, pixel in enumerate(ordering.tolist()):
         past, ones = inputs[:, : k + 1], z[:, k]

@@ -21,42 +21,41 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from numbers import Integral
 from typing import SupportsIndex
 
-import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import dropout, linear, relu
 
-from gdmlib._checks import check_count, check_event_shape, check_share
+from gdmlib._checks import check_event_shape, check_share
 from gdmlib._random import permutation, pick, uniform
 from gdmlib.autoregressive._binary import (
+    Orderings,
     bernoulli_log_prob,
     check_hidden,
-    check_ordering,
+    check_orderings,
     hold,
     thresholds,
 )
-from gdmlib.autoregressive.chain_rule import ChainRule
+from gdmlib.autoregressive.chain_rule import WholePass
 from gdmlib.densities.density import Binary
 
-Orderings = int | Sequence[Sequence[int] | Tensor] | Tensor | np.ndarray
+Noise = tuple[list[Tensor], Tensor]
 
 
-class MADE(ChainRule):
+class MADE(WholePass):
     r"""A masked network of any number of hidden layers, with M masks.
 
     With several masks it is their mixture, the average of probabilities,
     :math:`p(x) = \frac{1}{M} \sum_m p_m(x)`, which is a density again; the average of
     log-probabilities, which training maximises, would not be one.
 
-    Its completions: each mask offers one, in its own order, and one of them is drawn in proportion
-    to the probability that p_m gives to the known pixels of its own. So the result is a draw from
-    p(unknown | known) if *every* ordering visits the known pixels first.
+    Its completions: each mask offers one, and one of them is drawn in proportion to the probability
+    that p_m gives to the known pixels of its own. This is a draw from p(unknown | known) if *every*
+    ordering visits the known pixels first.
 
     Args:
-        event_shape: The shape of an event, d pixels in all: d, (d,) or that of an image, (1, H, W).
+        event_shape: See `BinaryAutoregressive`; an event has d pixels in all.
         hidden: The number of units of each hidden layer, a number if there is one; with none,
             (), and ``direct``, this is an FVSBN.
         orderings: One ordering a mask: permutations of 0 to d - 1. Or their number: the first goes
@@ -69,8 +68,8 @@ class MADE(ChainRule):
 
     Attributes:
         orderings: Shape (M, d): the pixels in the order of their visits, for each mask.
-        degrees: For each hidden layer the degrees of its units, shape (M, H): the degrees 1 to d -
-            1 are spread evenly and then shuffled. From d - 1 units on, each of them occurs.
+        degrees: For each hidden layer those of its units, shape (M, H): 1 to d - 1, spread evenly
+            and then shuffled.
         weights, biases: The parameters of the layers, the last one without its bias: it is
             ``bias``, in the order of the image.
     """
@@ -97,15 +96,15 @@ class MADE(ChainRule):
         if not sizes and not direct:
             raise ValueError("hidden: expected at least one layer, or direct=True")
         self.dropout = check_share(dropout, "dropout")
-        self.register_buffer("orderings", _orderings(orderings, d, generator))
+        self.register_buffer("orderings", check_orderings(orderings, d, generator))
         self.num_masks = len(self.orderings)
         for i, h in enumerate(sizes):
             degrees = [_degrees(h, d, generator) for _ in range(self.num_masks)]
             self.register_buffer(f"degrees_{i}", torch.stack(degrees))
         self.register_buffer("turn", torch.tensor(0))
         widths = [d, *sizes, d] if sizes else [d]
-        pairs = list(zip(widths[1:], widths[:-1], strict=True))
-        self.weights = nn.ParameterList([_uniform(*pair, generator) for pair in pairs])
+        weights = [_uniform(out, inputs, generator) for inputs, out in pairwise(widths)]
+        self.weights = nn.ParameterList(weights)
         self.biases = nn.ParameterList([nn.Parameter(torch.zeros(h)) for h in sizes])
         self.direct = _uniform(d, d, generator) if direct else None
 
@@ -120,10 +119,7 @@ class MADE(ChainRule):
         return [getattr(self, f"degrees_{i}") for i in range(len(self.biases))]
 
     def masks(self, mask: int = 0) -> list[Tensor]:
-        """Return which weights one of the masks keeps: Boolean, for each layer (out, in).
-
-        The last one, (d, d), is that of the direct connections, whether the model has them or not.
-        """
+        """Return which weights a mask keeps: Boolean, (out, in) a layer, direct ones at the end."""
         return self._kept(self._check_mask(mask), torch.bool)
 
     @property
@@ -135,18 +131,12 @@ class MADE(ChainRule):
         return sum(used[: None if self.direct is not None else -1]) + sum(map(len, biases))
 
     def logits(self, x: Tensor, mask: int = 0) -> Tensor:
-        """Return the log-odds of x_i = 1 given the pixels that one of the orderings visits first.
-
-        Args:
-            x: Zeros and ones, shape (B, *event_shape) -> (B, d), in the order of the image.
-            mask: Which of the M masks to use.
-        """
+        """Return the log-odds of x_i = 1 given those visited before i, as (B, d)."""
         return self._masked(self.check(x).flatten(1), self._check_mask(mask))
 
     def conditional_log_prob(self, x: Tensor, mask: int | None = None) -> Tensor:
-        """Return log p_m(x_i | x_<i) of every pixel, (B, *event_shape) -> the same, in nats.
+        """Return log p_m(x_i | x_<i) of every pixel; of several masks, one has to be named.
 
-        A mixture of several orderings has no "before" of its own: one of its masks has to be named.
         Their sum over the event is a column of `log_prob_each`.
         """
         return self._conditional_log_prob(self.check(x), mask)
@@ -156,10 +146,7 @@ class MADE(ChainRule):
         return self._log_prob_each(self.check(x).flatten(1))
 
     def loss(self, x: Tensor) -> Tensor:
-        """Return the mean negative log-likelihood under one mask, (), and pass on to the next.
-
-        To train with all the masks in turn, one a step (section 4.2 of the paper).
-        """
+        """Return the mean negative log-likelihood under one mask, (), a step each (section 4.2)."""
         z = self.check(x).flatten(1)
         mask = int(self.turn) % self.num_masks
         self.turn += 1
@@ -192,12 +179,18 @@ class MADE(ChainRule):
             x[chosen == mask] = self._ancestral(t[chosen == mask], mask)
         return x.reshape(n, *self.event_shape)
 
-    def _noise(self, shape: torch.Size, generator: Generator | None) -> tuple[list[Tensor], Tensor]:
+    def _noise(self, shape: torch.Size, generator: Generator | None) -> Noise:
         n, d = shape[0], self.num_pixels
         t = [thresholds(n, d, self.bias, generator) for _ in range(self.num_masks)]
         return t, uniform((n,), self.bias, generator)
 
-    def _sweep(self, x: Tensor, known: Tensor, noise: tuple[list[Tensor], Tensor]) -> Tensor:
+    def _visits(self) -> Tensor:
+        return self.ordering
+
+    def _draw_each(self, x: Tensor, noise: Noise, labels: Tensor | None) -> Tensor:
+        return (self.logits(x) > noise[0][0][:, self.ordering.argsort()]).to(x)
+
+    def _sweep(self, x: Tensor, known: Tensor, noise: Noise) -> Tensor:
         z, fixed = x.flatten(1), known.flatten(1)
         offers, seen = [], []
         for mask, (t, order) in enumerate(zip(noise[0], self.orderings, strict=True)):
@@ -237,9 +230,8 @@ class MADE(ChainRule):
     def _ancestral(self, t: Tensor, mask: int) -> Tensor:
         """Visit the pixels one by one; each is 1 where its logit exceeds t, (n, d) -> (n, d).
 
-        The columns of t are in the order of visits, those of the result in that of the image.
-
-        When k pixels are known, the units of degree k, and no others, can be computed at last. So
+        The columns of t are in the order of visits, those of the result in that of the image. When
+        k pixels are known, the units of degree k, and no others, can be computed at last. So
         no unit is computed twice, and all d steps cost as much as one pass. Units are sorted by
         degree here: those that are done stand in front, and no mask is needed.
         """
@@ -275,18 +267,6 @@ class MADE(ChainRule):
         return z[:, place]
 
 
-def _orderings(orderings: Orderings, d: int, generator: Generator | None) -> Tensor:
-    """Return one ordering a mask, (M, d)."""
-    if isinstance(orderings, Integral):
-        others = range(check_count(int(orderings), "orderings") - 1)
-        return torch.stack([torch.arange(d), *[permutation(d, generator) for _ in others]])
-    if not isinstance(orderings, Sequence | Tensor | np.ndarray):
-        raise ValueError(f"orderings: expected a number or permutations, got {orderings!r}")
-    if len(orderings) == 0:
-        raise ValueError("orderings: expected at least one, got none")
-    return torch.stack([check_ordering(o, d, f"orderings[{m}]") for m, o in enumerate(orderings)])
-
-
 def _degrees(h: int, d: int, generator: Generator | None) -> Tensor:
     """Return the degrees of h units, 1 to d - 1 spread evenly, in random order."""
     return (1 + torch.arange(h) * max(d - 1, 1) // h)[permutation(h, generator)]
@@ -294,6 +274,5 @@ def _degrees(h: int, d: int, generator: Generator | None) -> Tensor:
 
 def _uniform(out: int, inputs: int, generator: Generator | None) -> nn.Parameter:
     """Return weights, (out, in), uniform in ±1/√in."""
-    return nn.Parameter(
-        torch.empty(out, inputs).uniform_(-1, 1, generator=generator) * inputs**-0.5
-    )
+    start = torch.empty(out, inputs).uniform_(-1, 1, generator=generator)
+    return nn.Parameter(start * inputs**-0.5)

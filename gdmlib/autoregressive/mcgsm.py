@@ -24,7 +24,7 @@ from typing import Any, SupportsIndex
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_count, check_dtype, check_tensor
+from gdmlib._checks import check_count, check_tensor
 from gdmlib._random import pick, standard_normal, uniform
 from gdmlib.densities.density import ConditionalDensity
 from gdmlib.densities.gaussian import LOG_2PI
@@ -53,7 +53,6 @@ class MCGSM(ConditionalDensity):
         beta, features: The weights β of the quadratic features, (C, F), and the features b, (D, F).
         gate: The linear part w of the gate, (C, D); zero at first.
         predictors, offsets: The linear predictions a, (C, D), and u, (C,).
-        whitening: See `Whitening`.
         history: After ``fit``: the mean negative log-likelihood in nats at the start and after each
             step.
     """
@@ -95,14 +94,7 @@ class MCGSM(ConditionalDensity):
 
     @classmethod
     def start(
-        cls,
-        x: Tensor,
-        y: Tensor,
-        *,
-        components: SupportsIndex = 8,
-        scales: SupportsIndex = 4,
-        features: SupportsIndex | None = None,
-        generator: Generator | None = None,
+        cls, x: Tensor, y: Tensor, *, generator: Generator | None = None, **sizes: Any
     ) -> MCGSM:
         """Return a model that is ready to be trained: whitened, and started near a good place.
 
@@ -112,12 +104,10 @@ class MCGSM(ConditionalDensity):
 
         Args:
             x, y: At least two contexts and pixels, shapes (N, D) and (N,).
-            components, scales, features, generator: As for the class.
+            generator, sizes: As for the class: components, scales, features.
         """
         check_tensor(x, "x", ndim=2, floating=True, nonempty=False)
-        model = cls(
-            x.shape[1], components=components, scales=scales, features=features, generator=generator
-        ).to(x)
+        model = cls(x.shape[1], **sizes, generator=generator).to(x)
         model._check_pairs(y, x)
         if len(y) < 2:
             raise ValueError("y: expected at least 2 pixels to start from, got 1")
@@ -132,32 +122,33 @@ class MCGSM(ConditionalDensity):
         x: Tensor,
         y: Tensor,
         *,
-        components: SupportsIndex = 8,
-        scales: SupportsIndex = 4,
-        features: SupportsIndex | None = None,
         n_iter: SupportsIndex = 200,
         valid: tuple[Tensor, Tensor] | None = None,
-        generator: Generator | None = None,
+        **options: Any,
     ) -> MCGSM:
         """Fit by maximum likelihood with L-BFGS on all the data, from `start`.
 
         With millions of pairs stochastic gradients are faster: train a model from `start`.
 
         Args:
-            x, y, components, scales, features, generator: As for `start`.
+            x, y, options: As for `start`.
             n_iter: The most L-BFGS steps to take.
             valid: Contexts and pixels that are held out: the fit keeps the parameters that
                 predict them best, and stops when 20 steps have not improved on them.
         """
-        model = cls.start(
-            x, y, components=components, scales=scales, features=features, generator=generator
-        )
+        model = cls.start(x, y, **options)
         held_out = None if valid is None else model._check_pairs(valid[1], valid[0])
         with torch.enable_grad():
             data = y.detach(), x.detach()
             n_iter = check_count(n_iter, "n_iter")
             model.history = lbfgs(model, model.log_prob, data, n_iter=n_iter, valid=held_out)
         return model
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The numbers of components, scales and features."""
+        (components, scales), features = self.eta.shape, self.beta.shape[1]
+        return {"components": components, "scales": scales, "features": features}
 
     def log_gate(self, white: Tensor) -> Tensor:
         """Return log p(c, s | x) for whitened contexts, shape (B, D) -> (B, C, S)."""
@@ -176,9 +167,7 @@ class MCGSM(ConditionalDensity):
     @full_precision
     def log_joint(self, y: Tensor, x: Tensor) -> Tensor:
         """Return log p(c, s, y | x), shapes (B,) and (B, D) -> (B, C, S), in nats."""
-        self._check_pairs(y, x)
-        white = self.whitening.context(x)
-        return self._log_joint(self.whitening.output(y, white), white) + self.whitening.log_det()
+        return self._log_joint_of_pairs(*self._check_pairs(y, x))
 
     def posterior(self, y: Tensor, x: Tensor) -> Tensor:
         """Return p(c, s | x, y), shapes (B,) and (B, D) -> (B, C, S)."""
@@ -187,10 +176,7 @@ class MCGSM(ConditionalDensity):
 
     @full_precision
     def draw(self, x: Tensor, u: Tensor, z: Tensor) -> Tensor:
-        """Turn noise into samples: u, uniform on [0, 1), picks c and s; z is standard normal.
-
-        Shapes (B, D), (B,) and (B,) -> (B,).
-        """
+        """Return samples, (B,): u, uniform on [0, 1), picks c and s; z is standard normal."""
         white = self.whitening.context(x)
         return self.whitening.inverse(self.draw_white(white, u, z), white)
 
@@ -213,20 +199,23 @@ class MCGSM(ConditionalDensity):
         return torch.logsumexp(self._log_joint(residual, white).flatten(1), dim=1)
 
     def _check_inputs(self, x: Tensor) -> Tensor:
-        check_tensor(x, "x", shape=("B", self.dim_context), floating=True, nonempty=False)
+        shape = "B", self.dim_context
+        check_tensor(x, "x", shape=shape, floating=True, nonempty=False, like=self.eta)
         if len(x) == 0:
             raise ValueError("x: expected at least one context, got none")
-        return check_dtype(x, "x", self.eta)
+        return x
 
     @full_precision
     def _log_prob(self, y: Tensor, x: Tensor) -> Tensor:
-        white = self.whitening.context(x)
-        joint = self._log_joint(self.whitening.output(y, white), white)
-        return torch.logsumexp((joint + self.whitening.log_det()).flatten(1), dim=1)
+        return torch.logsumexp(self._log_joint_of_pairs(y, x).flatten(1), dim=1)
 
     def _sample(self, x: Tensor, generator: Generator | None) -> Tensor:
         u = uniform((len(x),), self.eta, generator)
         return self.draw(x, u, standard_normal((len(x),), self.eta, generator))
+
+    def _log_joint_of_pairs(self, y: Tensor, x: Tensor) -> Tensor:
+        white = self.whitening.context(x)
+        return self._log_joint(self.whitening.output(y, white), white) + self.whitening.log_det()
 
     def _log_joint(self, residual: Tensor, white: Tensor) -> Tensor:
         error = (residual[..., None] - self.means(white)).square()
@@ -274,9 +263,7 @@ def train_mcgsm(
 
     Args:
         model: From `MCGSM.start`; changed in place. The whitening stays as it is.
-        x, y: Contexts, shape (N, D), and pixels, (N,).
-        valid: Contexts and pixels that are held out.
-        batch_size, lr, betas, options: As for `gdmlib.training.train`.
+        x, y, valid: As for `MCGSM.fit`; the rest as for `gdmlib.training.train`.
     """
 
     def nats(model: MCGSM, white: Tensor, residual: Tensor) -> Tensor:

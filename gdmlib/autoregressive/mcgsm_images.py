@@ -19,16 +19,10 @@ from gdmlib.autoregressive.neighbourhood import Neighbourhood
 class MCGSMImage(CausalImage):
     """A density of grey images of any size: an `MCGSM` for each pixel given its neighbourhood.
 
-    ``log_prob`` is a density of *all* pixels: what a context sees outside of the image reads as
-    ``padding``. ``interior_log_prob`` is the density of the pixels whose context lies in the image,
-    given the others, which is what the papers call the rate of whole images.
-
     Args:
         conditional: The density of a pixel given its context, of as many numbers as the
             neighbourhood has.
-        neighbourhood: The causal context.
-        event_shape: Of the images that ``sample`` draws: (1, height, width).
-        padding: The value outside of the image.
+        neighbourhood, event_shape, padding: See `CausalImage`.
     """
 
     def __init__(
@@ -83,38 +77,28 @@ class MCGSMPatch(ChainRule):
         cls,
         x: Tensor,
         *,
-        components: SupportsIndex = 8,
-        scales: SupportsIndex = 4,
         features: SupportsIndex | None = None,
-        n_iter: SupportsIndex = 200,
         valid: Tensor | None = None,
-        generator: Generator | None = None,
         on_coordinate: Callable[[int, MCGSM], None] | None = None,
+        **options: Any,
     ) -> MCGSMPatch:
         """Fit each coordinate on its own by L-BFGS.
 
         Args:
             x: Vectors, shape (N, d).
-            components, scales, features, n_iter, generator: As for `MCGSM.fit`; a coordinate
-                with a smaller context has as many features as it can.
+            features: Of each coordinate; one with a smaller context has as many as it can.
             valid: Vectors that are held out, shape (M, d).
             on_coordinate: Called with the coordinate's number and its model after each fit.
+            options: As for `MCGSM.fit`.
         """
         check_tensor(x, "x", ndim=2, floating=True)
         if valid is not None:
             check_tensor(valid, "valid", shape=("M", x.shape[1]), floating=True)
         conditionals = []
         for i in range(x.shape[1]):
-            model = MCGSM.fit(
-                x[:, :i],
-                x[:, i],
-                components=components,
-                scales=scales,
-                features=at_most(features, i),
-                n_iter=n_iter,
-                valid=None if valid is None else (valid[:, :i], valid[:, i]),
-                generator=generator,
-            )
+            held_out = None if valid is None else (valid[:, :i], valid[:, i])
+            sizes = {"features": at_most(features, i), **options}
+            model = MCGSM.fit(x[:, :i], x[:, i], valid=held_out, **sizes)
             conditionals.append(model)
             if on_coordinate is not None:
                 on_coordinate(i, model)

@@ -26,121 +26,19 @@ of the planes and the shape of the windows are ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, SupportsIndex
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
 
 from gdmlib._checks import check_count, check_event_shape, check_events, check_tensor
-from gdmlib.autoregressive.causal_image import CausalImage, Front
+from gdmlib.autoregressive.haar import Plane, chain, check_divides, inverse_haar
 from gdmlib.autoregressive.mcgsm import MCGSM
 from gdmlib.autoregressive.mcgsm_images import at_most
 from gdmlib.autoregressive.neighbourhood import Neighbourhood
 from gdmlib.densities.density import Density
 from gdmlib.nn.precision import full_precision
-
-BASIS = ((1, 1, 1, 1), (1, -1, 1, -1), (1, 1, -1, -1), (1, -1, -1, 1))
-"""Twice the Haar basis of 2 x 2 pixels: the sum, and differences of columns, rows and diagonals."""
-
-
-def haar(images: Tensor) -> Tensor:
-    """Rotate each block of 2 x 2 pixels, (B, 1, H, W) -> (B, 4, H/2, W/2).
-
-    Channel 0 is the coarse image, twice the mean of each block; the others are its details.
-
-    Raises:
-        ValueError: If height or width is odd.
-    """
-    check_tensor(images, "images", shape=("B", 1, "H", "W"), floating=True)
-    check_divides(images.shape, 1)
-    basis = torch.tensor(BASIS, dtype=images.dtype, device=images.device) / 2
-    return torch.einsum("kp,bphw->bkhw", basis, pixel_unshuffle(images, 2))
-
-
-def inverse_haar(coefficients: Tensor) -> Tensor:
-    """Undo `haar`, (B, 4, H/2, W/2) -> (B, 1, H, W); the inverse of a rotation is its transpose."""
-    check_tensor(coefficients, "coefficients", shape=("B", 4, "H", "W"), floating=True)
-    basis = torch.tensor(BASIS, dtype=coefficients.dtype, device=coefficients.device) / 2
-    return pixel_shuffle(torch.einsum("kp,bkhw->bphw", basis, coefficients), 2)
-
-
-def chain(images: Tensor, levels: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Take an image apart into planes, in the order in which they are drawn.
-
-    Args:
-        images: Shape (B, 1, H, W); H and W are multiples of 2^levels.
-        levels: How often to halve the image.
-
-    Yields:
-        A plane, (B, h, w), and those of its size that are known, (B, K, h, w), none for the
-        coarsest image; then, at each level, the coarse image and the details before this one.
-    """
-    coarse, fine = images, []
-    for _ in range(levels):
-        fine.append(haar(coarse))
-        coarse = fine[-1][:, :1]
-    yield coarse[:, 0], coarse[:, :0]
-    for coefficients in reversed(fine):
-        for k in (1, 2, 3):
-            yield coefficients[:, k], coefficients[:, :k]
-
-
-def windows(known: Tensor, radius: int) -> Tensor:
-    """Return the square around each place in all planes, (B, K, h, w) -> (B, h, w, K · size²).
-
-    The size is 2 · radius + 1. Beyond the border the nearest value is repeated: what is known may
-    be looked at from anywhere.
-    """
-    if known.shape[1] == 0:
-        return known.movedim(1, 3)
-    size = 2 * radius + 1
-    squares = pad(known, (radius,) * 4, mode="replicate").unfold(2, size, 1).unfold(3, size, 1)
-    return squares.movedim(1, 3).flatten(3)
-
-
-class Plane(CausalImage):
-    """The density of one plane of coefficients, given the planes that are known.
-
-    Args:
-        conditional: The density of a coefficient given its neighbourhood and the windows, in this
-            order.
-        neighbourhood: The causal context in the plane itself.
-        known: The known planes, shape (B, K, h, w).
-        radius: Of the windows.
-        padding: The value outside of the plane.
-    """
-
-    def __init__(
-        self,
-        conditional: MCGSM,
-        neighbourhood: Neighbourhood,
-        known: Tensor,
-        radius: int,
-        padding: float,
-    ) -> None:
-        super().__init__(neighbourhood, (1, *known.shape[2:]), padding)
-        self.conditional = conditional
-        self.windows = windows(known, radius)
-
-    def contexts(self, plane: Tensor) -> Tensor:
-        """Return what the model of each coefficient sees, (B, h, w) -> (B, h, w, D)."""
-        own = self.neighbourhood.contexts(self.neighbourhood.pad(plane, self.padding))
-        return torch.cat([own, self.windows], dim=-1)
-
-    def _map(self, contexts: Tensor, pixels: Tensor) -> Tensor:
-        seen = torch.cat([contexts, self.windows], dim=-1)
-        rows = self.conditional.log_prob(pixels.flatten(), seen.flatten(0, 2))
-        return rows.reshape(pixels.shape)
-
-    def _state(self, n: int, height: int, width: int, visits: Tensor) -> Tensor:
-        """Return the windows in the order in which they are looked through."""
-        return self.windows.flatten(1, 2)[:, visits]
-
-    def _step(self, contexts: Tensor, front: Front, u: Tensor, z: Tensor, state: Any) -> Tensor:
-        seen = torch.cat([contexts, state[:, front.visits]], dim=-1)
-        return self.conditional.draw(seen.flatten(0, 1), u.flatten(), z.flatten()).reshape(u.shape)
 
 
 class MultiscaleMCGSM(Density):
@@ -155,12 +53,11 @@ class MultiscaleMCGSM(Density):
         neighbourhood: The causal context in each plane; by default two rows above and two columns
             to either side.
         radius: Of the square windows into the known planes; 1 makes windows of 3 x 3.
-        components, scales, features: Of each `MCGSM`; a plane with a small context has as
-            many features as its context numbers.
+        features: Of each `MCGSM`; a plane with a small context has as many as its context numbers.
         event_shape: Of the images that ``sample`` draws: (1, height, width).
         padding: The pixel value outside of the image, as the coarsest plane sees it; details read 0
             there.
-        generator: Draws the random part of the parameters.
+        options: Components, scales and generator, as for `MCGSM`.
 
     Attributes:
         conditionals: One `MCGSM` a plane, 1 + 3 · levels of them, in the order of `chain`.
@@ -172,12 +69,10 @@ class MultiscaleMCGSM(Density):
         neighbourhood: Neighbourhood | None = None,
         *,
         radius: SupportsIndex = 1,
-        components: SupportsIndex = 8,
-        scales: SupportsIndex = 4,
         features: SupportsIndex | None = None,
         event_shape: Sequence[int] = (1, 32, 32),
         padding: float = 0.5,
-        generator: Generator | None = None,
+        **options: Any,
     ) -> None:
         super().__init__()
         self.levels = check_count(levels, "levels")
@@ -189,14 +84,7 @@ class MultiscaleMCGSM(Density):
         own, window = len(self.neighbourhood), (2 * self.radius + 1) ** 2
         sizes = [own, *[own + k * window for _ in range(self.levels) for k in (1, 2, 3)]]
         self.conditionals = nn.ModuleList(
-            MCGSM(
-                d,
-                components=components,
-                scales=scales,
-                features=at_most(features, d),
-                generator=generator,
-            )
-            for d in sizes
+            MCGSM(d, features=at_most(features, d), **options) for d in sizes
         )
 
     @classmethod
@@ -206,24 +94,18 @@ class MultiscaleMCGSM(Density):
         levels: SupportsIndex = 2,
         neighbourhood: Neighbourhood | None = None,
         *,
-        radius: SupportsIndex = 1,
-        components: SupportsIndex = 8,
-        scales: SupportsIndex = 4,
-        features: SupportsIndex | None = None,
         n_iter: SupportsIndex = 200,
         n_pairs: SupportsIndex | None = None,
         valid: Iterable[Tensor] | None = None,
-        event_shape: Sequence[int] = (1, 32, 32),
-        padding: float = 0.5,
         generator: Generator | None = None,
+        **options: Any,
     ) -> MultiscaleMCGSM:
         """Fit the model of each plane on its own with `MCGSM.fit`: no factor shares a parameter.
 
         Args:
             images: Images of shape (1, H, W), of any sizes that are multiples of 2^levels: a tensor
                 of shape (N, 1, H, W), or a list.
-            levels, neighbourhood, radius, components, scales, features, event_shape, padding:
-                As for the class.
+            levels, neighbourhood, options: As for the class.
             n_iter: The most L-BFGS steps a plane.
             n_pairs: The most coefficients of a plane to learn from, at random places; all by
                 default.
@@ -234,17 +116,7 @@ class MultiscaleMCGSM(Density):
             ValueError: If a plane has too few coefficients to learn from.
         """
         images, held_out = list(images), None if valid is None else list(valid)
-        model = cls(
-            levels,
-            neighbourhood,
-            radius=radius,
-            components=components,
-            scales=scales,
-            features=features,
-            event_shape=event_shape,
-            padding=padding,
-            generator=generator,
-        )
+        model = cls(levels, neighbourhood, **options, generator=generator)
         for index in range(len(model.conditionals)):
             x, y = model.pairs(images, index, n_pairs, generator)
             if len(y) <= x.shape[1] + 1:
@@ -254,15 +126,9 @@ class MultiscaleMCGSM(Density):
                     "a few pixels count), fewer levels, or a smaller neighbourhood"
                 )
             seen = None if held_out is None else model.pairs(held_out, index, n_pairs, generator)
+            sizes = model._model(index).sizes
             model.conditionals[index] = MCGSM.fit(
-                x,
-                y,
-                components=components,
-                scales=scales,
-                features=at_most(features, x.shape[1]),
-                n_iter=n_iter,
-                valid=seen,
-                generator=generator,
+                x, y, **sizes, n_iter=n_iter, valid=seen, generator=generator
             )
         return model
 
@@ -274,7 +140,7 @@ class MultiscaleMCGSM(Density):
         n: SupportsIndex | None = None,
         generator: Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Return what the model of plane ``index`` learns from: contexts, (M, D), and values, (M,).
+        """Return contexts, (M, D), and values, (M,), that the model of plane ``index`` learns from.
 
         At most n of them, spread evenly over the images, at random places.
         """
@@ -302,13 +168,9 @@ class MultiscaleMCGSM(Density):
 
     @full_precision
     def plane_log_prob(self, images: Tensor) -> list[Tensor]:
-        """Return the log-density of each coefficient given those before it, a plane at a time.
+        """Return log p of each coefficient given those before it, in nats, a plane at a time.
 
-        Args:
-            images: Shape (B, 1, H, W).
-
-        Returns:
-            Shape (B, 1, h, w) each, the coarsest plane, then three for each level, in nats.
+        Shape (B, 1, H, W) -> (B, 1, h, w) each: the coarsest plane, then three for each level.
         """
         return [
             self._plane(index, known).conditional_log_prob(plane[:, None])
@@ -358,15 +220,3 @@ class MultiscaleMCGSM(Density):
     def _plane(self, index: int, known: Tensor) -> Plane:
         padding = 0.0 if index else self.padding * 2**self.levels
         return Plane(self._model(index), self.neighbourhood, known, self.radius, padding)
-
-
-def check_divides(shape: Sequence[int], levels: int, name: str = "images") -> None:
-    """Refuse images, (..., H, W), that cannot be halved so often."""
-    height, width = shape[-2:]
-    block = 2**levels
-    if height % block or width % block:
-        fits = f"crop to {height - height % block} x {width - width % block}, or "
-        raise ValueError(
-            f"{name}: {height} x {width} pixels cannot be halved {levels} times; expected "
-            f"multiples of {block}; {fits if min(height, width) >= block else ''}use fewer levels"
-        )

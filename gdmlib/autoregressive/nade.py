@@ -29,10 +29,8 @@ class NADE(BinaryAutoregressive):
     """One hidden layer, shared by all pixels.
 
     Args:
-        event_shape: The shape of an event, d pixels in all: d, (d,) or that of an image, (1, H, W).
+        event_shape, ordering: See `BinaryAutoregressive`; an event has d pixels in all.
         hidden: The number H of hidden units, or a sequence that holds this number.
-        ordering: The pixels in the order of their visits, a permutation of 0 to d - 1; None goes
-            row by row.
         generator: Draws the weights to start from, uniform in ±1/√d and ±1/√H.
 
     Attributes:
@@ -80,10 +78,7 @@ def _uniform(d: int, h: int, scale: float, generator: Generator | None) -> nn.Pa
 
 
 def plain_logits(model: NADE, x: Tensor) -> Tensor:
-    """Return the logits by the definition, a sum over all earlier pixels for each: O(d²H).
-
-    It is what the walk is tested against. Shapes as for :meth:`NADE.logits`.
-    """
+    """Return `NADE.logits` by the definition, a sum over all earlier pixels for each: O(d²H)."""
     z = x.reshape(len(x), -1)[:, model.ordering]
     logits = torch.empty_like(z)
     for k in range(model.num_pixels):
@@ -185,9 +180,6 @@ def _backward_by_definition(
     z: Tensor, w: Tensor, v: Tensor, c: Tensor, end: Tensor, delta: Tensor, by_pixels: bool
 ) -> tuple[Tensor, ...]:
     """Return what the walk back returns, in operations that can be differentiated again."""
-    h = _sums(z, w, c)[0].sigmoid()
-    slope = delta.T[:, :, None]
-    each = h * (1 - h) * v * slope  # the derivative by the sum behind each pixel
-    later = each.flip(1).cumsum(dim=1).flip(1) - each
-    gw, gv = (later * z[:, :, None]).sum(dim=0), (h * slope).sum(dim=0)
-    return gw, gv, each.sum(dim=(0, 1)), delta.sum(dim=1), (later * w).sum(dim=2)
+    inputs = z, w, v, c, torch.zeros_like(z[0])
+    by_z, *by_weights = torch.func.vjp(lambda *x: _by_definition(*x)[0], *inputs)[1](delta)
+    return *by_weights, by_z

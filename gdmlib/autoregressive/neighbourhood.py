@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from gdmlib._checks import check_count, check_tensor
+from gdmlib._checks import check_count, check_mask, check_tensor
 
 
 class Neighbourhood:
@@ -37,9 +37,6 @@ class Neighbourhood:
         offsets: As given.
         top, left, right: How far the context reaches, in pixels.
         lag: How many columns a row must stay behind the one above it, see `wavefronts`.
-
-    Raises:
-        ValueError: If there is no offset, one comes twice, or one is not causal.
     """
 
     def __init__(self, offsets: Sequence[tuple[int, int]]) -> None:
@@ -71,13 +68,9 @@ class Neighbourhood:
             mask: Boolean, shape (h, w): True where the context is.
             pixel: Row and column of the predicted pixel in the mask; by default the middle of the
                 last row, ``(h - 1, w // 2)``.
-
-        Raises:
-            ValueError: If the mask is not Boolean, is empty, or is not causal.
         """
         check_tensor(mask, "mask", ndim=2)
-        if mask.dtype != torch.bool:
-            raise ValueError(f"mask: expected a Boolean tensor, got {mask.dtype}; use mask.bool()")
+        check_mask(mask, "mask", mask.shape)
         row, column = (mask.shape[0] - 1, mask.shape[1] // 2) if pixel is None else pixel
         return cls([(int(y) - row, int(x) - column) for y, x in mask.nonzero().tolist()])
 
@@ -108,10 +101,7 @@ class Neighbourhood:
         )
 
     def mask(self) -> Tensor:
-        """Return the picture of the context: Boolean, (top + 1, left + 1 + right).
-
-        The predicted pixel is at ``(top, left)``.
-        """
+        """Return the picture of the context, Boolean, with the predicted pixel at (top, left)."""
         picture = torch.zeros(self.top + 1, self.left + 1 + self.right, dtype=torch.bool)
         for dy, dx in self.offsets:
             picture[self.top + dy, self.left + dx] = True
@@ -131,16 +121,9 @@ class Neighbourhood:
         return images[:, self.top :, self.left : images.shape[-1] - self.right]
 
     def contexts(self, images: Tensor) -> Tensor:
-        """Return the context of each pixel of the interior.
+        """Return the context of each pixel of the interior; to have one for each pixel, pad first.
 
-        Args:
-            images: Shape (B, H, W). To have a context for each pixel, pad first.
-
-        Returns:
-            Shape (B, H - top, W - left - right, len(self)), in the order of the offsets.
-
-        Raises:
-            ValueError: If the image is too small to hold the context.
+        Shape (B, H, W) -> (B, H - top, W - left - right, len(self)), in the order of the offsets.
         """
         check_tensor(images, "images", ndim=3)
         self.check_fit(images.shape[1], images.shape[2])
@@ -151,12 +134,7 @@ class Neighbourhood:
     def pairs(self, images: Tensor, padding: float | None = None) -> tuple[Tensor, Tensor]:
         """Return all contexts and pixels as rows: the data of a regression.
 
-        Args:
-            images: Shape (B, 1, H, W).
-            padding: The value outside of the image; None leaves out the border.
-
-        Returns:
-            Contexts, shape (M, len(self)), and pixels, shape (M,).
+        Shape (B, 1, H, W) -> (M, len(self)) and (M,); with no ``padding``, without the border.
         """
         check_tensor(images, "images", shape=("B", 1, "H", "W"), floating=True)
         flat = images[:, 0] if padding is None else self.pad(images[:, 0], padding)
@@ -168,6 +146,6 @@ class Neighbourhood:
             raise ValueError(
                 f"images: {height} x {width} pixels are too few for a context that reaches "
                 f"{self.top} up, {self.left} to the left and {self.right} to the right; use images "
-                "of at least "
-                f"{self.top + 1} x {self.left + self.right + 1} pixels, or a smaller neighbourhood"
+                f"of at least {self.top + 1} x {self.left + self.right + 1} pixels, or a smaller "
+                "neighbourhood"
             )

@@ -29,8 +29,6 @@ Memory = tuple[list[Tensor], list[Tensor]]
 class RIDE(CausalImage):
     """A density of grey images of any size, with a memory beyond its neighbourhood.
 
-    ``log_prob`` is a density of all pixels (what lies outside of the image reads as ``padding``);
-    ``interior_log_prob`` that of the pixels whose neighbourhood is in the image, given the others.
     Contexts and pixels are whitened first, and the head predicts what linear regression leaves
     over, as in the paper.
 
@@ -45,8 +43,7 @@ class RIDE(CausalImage):
         components, scales, features: Of the head, see `MCGSM`.
         head_sees_context: Let the head see the neighbourhood beside the hidden state. The paper's
             does not; with it, an `MCGSM` of the same neighbourhood is a special case.
-        event_shape: Of the images that ``sample`` draws: (1, height, width).
-        padding: The value outside of the image.
+        event_shape, padding: See `CausalImage`.
         recompute: Bound the memory that a gradient needs, by computing states and densities a
             second time.
         generator: Draws the parameters.
@@ -88,7 +85,7 @@ class RIDE(CausalImage):
     @full_precision
     @torch.no_grad()
     def initialise(self, images: Tensor, conditional: MCGSM | None = None) -> RIDE:
-        """Fit the whitening, and the head's scales to what linear regression leaves over.
+        """Fit the whitening, and the head's scales to what linear regression leaves; return itself.
 
         Args:
             images: Training images, shape (B, 1, H, W), large enough to hold the neighbourhood.
@@ -96,9 +93,6 @@ class RIDE(CausalImage):
                 components, scales and features. Its whitening and parameters are taken over: the
                 model then *is* that MCGSM until training makes use of the hidden states. Needs
                 ``head_sees_context``.
-
-        Returns:
-            The model itself, ready to be trained.
         """
         self.check(images)
         if conditional is not None:
@@ -121,12 +115,12 @@ class RIDE(CausalImage):
 
     def _take_over(self, conditional: MCGSM) -> None:
         """Copy a trained MCGSM into the whitening and the head, which ignores the states then."""
-        sizes = [*conditional.beta.shape, conditional.eta.shape[1], conditional.dim_context]
-        own = [*self.head.beta.shape, self.head.eta.shape[1], len(self.neighbourhood)]
+        sizes = {**conditional.sizes, "pixels": conditional.dim_context}
+        own = {**self.head.sizes, "pixels": len(self.neighbourhood)}
         if not self.head_sees_context or sizes != own:
             raise ValueError(
-                "conditional: expected a head that sees the context, and the same numbers of "
-                f"components, features, scales and pixels: {own}, got {sizes}"
+                "conditional: expected a head that sees the context, and the same numbers: "
+                f"{own}, got {sizes}"
             )
         self.whitening.load_state_dict(conditional.whitening.state_dict())
         for name in ("eta", "alpha", "beta", "offsets"):

@@ -15,6 +15,7 @@ from gdmlib._checks import (
     check_not_negative,
     check_probabilities,
     check_tensor,
+    check_values,
 )
 from gdmlib._random import cumulate, pick, uniform
 from gdmlib.densities.density import Density, Labels
@@ -85,12 +86,7 @@ class Categorical(Density):
     def inverse_cdf(self, u: Tensor) -> Tensor:
         """Return the outcome k with P(x < k) <= u < P(x <= k), shape (B,) -> (B,) int64."""
         check_tensor(u, "u", ndim=1, floating=True)
-        low, high = float(u.min()), float(u.max())
-        if low < 0 or high >= 1:
-            raise ValueError(
-                f"u: expected numbers of at least 0 and less than 1, got values from {low:.6g} "
-                f"to {high:.6g}"
-            )
+        check_values(u, "u", (u >= 0) & (u < 1), "numbers of at least 0 and less than 1")
         return pick(self.logits, u.double())
 
     def _sample(self, n: int, generator: Generator | None) -> Tensor:
@@ -116,10 +112,7 @@ def multinomial_log_prob(counts: Tensor, probs: Tensor) -> Tensor:
 
     Args:
         counts: How often each outcome came, integers of at least 0, shape (..., K).
-        probs: Probabilities, shape (K,), that sum to 1.
-
-    Returns:
-        Nats, shape (...), in the dtype of ``probs``.
+        probs: Probabilities, shape (K,), that sum to 1; the result, (...), is of their dtype.
     """
     check_probabilities(probs, "probs")
     check_tensor(counts, "counts", integer=True)

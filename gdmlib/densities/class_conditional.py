@@ -57,7 +57,7 @@ class ClassConditional(Density):
 
         Args:
             x: Events, shape (N, *event_shape).
-            y: Their classes, integers from 0 to K - 1, shape (N,); each class occurs.
+            y: Their classes, integers from 0 to K - 1, shape (N,).
             density: Fits a density to the events of one class. To pass options, for instance
                 ``functools.partial(MultivariateNormal.fit, ridge=0.01)``.
 
@@ -69,10 +69,10 @@ class ClassConditional(Density):
         num_classes = max(int(y.max()) + 1, 1)
         y = check_labels(y, "y", num_classes=num_classes, length=len(x))
         counts = torch.bincount(y, minlength=num_classes)
-        missing = (counts == 0).nonzero().flatten().tolist()
-        if missing:
+        if bool((counts == 0).any()):
+            missing = int(counts.argmin())
             raise ValueError(
-                f"y: no example of class {missing[0]}; relabel the classes from 0 without gaps"
+                f"y: no example of class {missing}; relabel the classes from 0 without gaps"
             )
         densities = [density(x[y == k]) for k in range(num_classes)]
         dtype = x.dtype if x.is_floating_point() else torch.get_default_dtype()

@@ -16,12 +16,7 @@ from typing import Protocol, SupportsIndex
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import (
-    check_count,
-    check_events,
-    check_labels,
-    check_zeros_and_ones,
-)
+from gdmlib._checks import check_count, check_events, check_labels, check_zeros_and_ones
 
 
 class Support(Protocol):
@@ -29,7 +24,6 @@ class Support(Protocol):
 
     def check(self, x: Tensor, name: str, event_shape: Sequence[int | str], like: Tensor) -> Tensor:
         """Return events of shape (B, *event_shape), or say what is wrong with them."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -99,11 +93,7 @@ class Model(nn.Module):
         return sum(p.numel() for p in self.parameters())
 
     def check(self, x: Tensor, name: str = "x") -> Tensor:
-        """Return events, (B, *event_shape), if they are valid; discrete labels become int64.
-
-        Raises:
-            ValueError: If shape, dtype or values are not those of the support.
-        """
+        """Return events, (B, *event_shape), if they are valid; discrete labels become int64."""
         return self.support.check(x, name, self.event_shape, self._like())
 
     def _like(self) -> Tensor:

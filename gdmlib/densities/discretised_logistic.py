@@ -39,16 +39,12 @@ LARGEST_LOG_SCALE = 30.0
 
 
 def logistic_bin_log_prob(x: Tensor, means: Tensor, log_scales: Tensor, levels: int) -> Tensor:
-    """Return the log-probability of the bin of each level under logistic densities.
+    """Return the log-probability, in nats, of the bin of each level under logistic densities.
 
     Args:
         x: Levels as floating-point whole numbers, 0 to levels - 1. They are not checked.
-        means: Centres, in levels.
-        log_scales: Logarithms of the scales s, in levels; the standard deviation is π s / √3.
+        means, log_scales: Centres and logarithms of the scales s, in levels; they broadcast with x.
         levels: The number L of levels, at least 2.
-
-    Returns:
-        Nats, of the shape to which the three tensors broadcast.
     """
     log_scales = log_scales.clamp(-LARGEST_LOG_SCALE, LARGEST_LOG_SCALE)
     precision = (-log_scales).exp()

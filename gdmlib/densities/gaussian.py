@@ -19,14 +19,15 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_events, check_not_negative, check_shapes, check_tensor
-from gdmlib._random import standard_normal
-from gdmlib.densities.cholesky import (
-    check_scale_tril,
-    cholesky,
-    solve_lower,
-    triangularise,
+from gdmlib._checks import (
+    check_events,
+    check_not_negative,
+    check_shapes,
+    check_tensor,
+    check_values,
 )
+from gdmlib._random import standard_normal
+from gdmlib.densities.cholesky import check_scale_tril, cholesky, solve_lower, triangularise
 from gdmlib.densities.density import Density
 
 LOG_2PI = math.log(2 * math.pi)
@@ -38,8 +39,7 @@ class MultivariateNormal(Density):
     Args:
         mean: Shape (d,).
         covariance: Shape (d, d), symmetric and positive definite.
-        scale_tril: Instead of the covariance, a lower triangular L with positive diagonal, Σ = L
-            Lᵀ.
+        scale_tril: Instead of the covariance, a lower triangular L, L Lᵀ = Σ, with L_ii > 0.
 
     Raises:
         ValueError: If the covariance is singular.
@@ -49,11 +49,7 @@ class MultivariateNormal(Density):
     scale_tril: Tensor
 
     def __init__(
-        self,
-        mean: Tensor,
-        covariance: Tensor | None = None,
-        *,
-        scale_tril: Tensor | None = None,
+        self, mean: Tensor, covariance: Tensor | None = None, *, scale_tril: Tensor | None = None
     ) -> None:
         super().__init__()
         if (covariance is None) == (scale_tril is None):
@@ -125,9 +121,7 @@ class MultivariateNormal(Density):
     def marginal(self, index: Sequence[int] | Tensor) -> MultivariateNormal:
         """Return the density of some coordinates, in the order asked for.
 
-        Args:
-            index: The coordinates to keep: integers from 0 to d - 1, or a Boolean mask of shape
-                (d,).
+        They are integers from 0 to d - 1, or a Boolean mask of shape (d,).
         """
         keep = _coordinates(index, len(self.mean))
         # x[keep] = μ[keep] + L[keep] z: the rows of L, made square and triangular again.
@@ -144,11 +138,8 @@ class MultivariateNormal(Density):
         :math:`L_{rr}`. No inverse, no difference of matrices, and positive definite by design.
 
         Args:
-            index: The known coordinates: integers from 0 to d - 1, or a Boolean mask of shape (d,).
+            index: The known coordinates, as for `marginal`; the others keep their order.
             values: What is known of them, one value a coordinate, shape (k,).
-
-        Returns:
-            Over the d - k remaining coordinates, in their original order.
         """
         d = len(self.mean)
         known = _coordinates(index, d)
@@ -199,10 +190,8 @@ def _coordinates(index: Sequence[int] | Tensor, d: int) -> list[int]:
         check_tensor(index, "index", shape=(d,))
         index = index.nonzero().flatten()
         check_tensor(index, "index")
+    check_values(index, "index", (index >= 0) & (index < d), f"0 to {d - 1}")
     coordinates = index.tolist()
-    low, high = min(coordinates), max(coordinates)
-    if low < 0 or high >= d:
-        raise ValueError(f"index: expected 0 to {d - 1}, got values from {low} to {high}")
     if len(set(coordinates)) < len(coordinates):
         raise ValueError(f"index: a coordinate is repeated in {_some(coordinates)}")
     return coordinates

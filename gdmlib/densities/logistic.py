@@ -15,6 +15,8 @@ likelier (Albert and Anderson 1984). A linear programme decides that before the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import logsigmoid, one_hot, softplus
@@ -32,8 +34,27 @@ from gdmlib.densities.density import ConditionalDensity, Labels
 from gdmlib.densities.separability import check_all_classes, check_overlap, check_rank
 from gdmlib.training.exact import newton
 
+Objective = Callable[[Tensor], Tensor]
+Derivatives = Callable[[Tensor], tuple[Tensor, Tensor]]
+Solvable = tuple[Objective, Derivatives, int]
+"""What Newton's method needs, and how many rows of weights there are."""
+Problem = Callable[[Tensor, Tensor, int, Tensor], Solvable]
+"""Makes it of inputs z, (N, p), labels, the number of classes and the penalty of each weight."""
 
-class LogisticRegression(ConditionalDensity):
+
+class _Regression(ConditionalDensity):
+    """What the two regressions share: weights, (d,) or (K, d), and biases, (), or (K,)."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight.detach().clone())
+        self.bias = nn.Parameter(bias.detach().clone())
+
+    def _check_inputs(self, x: Tensor) -> Tensor:
+        return check_events(x, "x", self.weight.shape[-1:], self.weight)
+
+
+class LogisticRegression(_Regression):
     """The probability of a label y in {0, 1} given x in d dimensions.
 
     Args:
@@ -44,10 +65,8 @@ class LogisticRegression(ConditionalDensity):
     support = Labels(2)
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        super().__init__()
         check_shapes(weight=(weight, "d"), bias=(bias, ""))
-        self.weight = nn.Parameter(weight.detach().clone())
-        self.bias = nn.Parameter(bias.detach().clone())
+        super().__init__(weight, bias)
 
     @classmethod
     def fit(
@@ -66,31 +85,8 @@ class LogisticRegression(ConditionalDensity):
             ValueError: If there is no unique maximum: the classes are separable, only one of them
                 occurs, or columns are constant or linearly dependent, and l2 is 0.
         """
-        x = check_tensor(x, "x", ndim=2, floating=True).detach()
-        y = check_labels(y, "y", num_classes=2, length=len(x))
-        check_not_negative(l2, "l2")
-        if intercept:
-            check_all_classes(y, 2)
-        z, shift, scale = _standardise(x.double(), intercept)
-        sign = 2 * y.double() - 1
-        if l2 == 0:
-            check_rank(z, scale, x, intercept)
-            check_overlap(z, y, 2)
-        # The penalty speaks of the weights of x, which are those of z divided by the scale.
-        penalty = _penalty(l2, scale, intercept)
-
-        def objective(theta: Tensor) -> Tensor:
-            return softplus(-sign * (z @ theta)).sum() + 0.5 * (penalty * theta**2).sum()
-
-        def derivatives(theta: Tensor) -> tuple[Tensor, Tensor]:
-            a = z @ theta
-            gradient = z.T @ (-sign * torch.sigmoid(-sign * a)) + penalty * theta
-            curvature = torch.sigmoid(a) * torch.sigmoid(-a)
-            return gradient, (z.T * curvature) @ z + penalty.diag()
-
-        theta = newton(objective, derivatives, torch.zeros(z.shape[1]).to(z))
-        weight, bias = _unstandardise(theta[None], shift, scale, intercept)
-        return cls(weight[0].to(x.dtype), bias[0].to(x.dtype))
+        weight, bias = _fit(_binary, x, y, 2, l2, intercept)
+        return cls(weight[0], bias[0])
 
     def extra_repr(self) -> str:
         """Return what the printed model says of itself."""
@@ -104,9 +100,6 @@ class LogisticRegression(ConditionalDensity):
         """Return p(y = 1 | x), shape (B, d) -> (B,)."""
         return torch.sigmoid(self.logit(x))
 
-    def _check_inputs(self, x: Tensor) -> Tensor:
-        return check_events(x, "x", self.weight.shape, self.weight)
-
     def _log_prob(self, y: Tensor, x: Tensor) -> Tensor:
         logit = x @ self.weight + self.bias
         return logsigmoid((2 * y.to(logit.dtype) - 1) * logit)
@@ -116,7 +109,7 @@ class LogisticRegression(ConditionalDensity):
         return (uniform((len(x),), probs, generator) < probs).long()
 
 
-class MultinomialLogisticRegression(ConditionalDensity):
+class MultinomialLogisticRegression(_Regression):
     """The probability of a label y in {0, ..., K - 1} given x in d dimensions.
 
     Args:
@@ -125,66 +118,27 @@ class MultinomialLogisticRegression(ConditionalDensity):
     """
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
-        super().__init__()
         check_shapes(weight=(weight, "K d"), bias=(bias, "K"))
+        super().__init__(weight, bias)
         self.support = Labels(len(weight))
-        self.weight = nn.Parameter(weight.detach().clone())
-        self.bias = nn.Parameter(bias.detach().clone())
 
     @classmethod
     def fit(
         cls, x: Tensor, y: Tensor, *, num_classes: int | None = None, l2: float = 0.0
     ) -> MultinomialLogisticRegression:
-        """Fit by maximum likelihood, or with a penalty, to a gradient of at most 1e-8.
+        """Fit as `LogisticRegression.fit` does, with ``num_classes`` or the largest label plus 1.
 
         A constant added to all classes' weights changes no probability; the fit is the one whose
         weights and biases sum to zero over the classes. The Hessian has (K (d + 1))² entries, so
         this is for up to a few thousand weights.
 
-        Args:
-            x: Inputs, shape (N, d).
-            y: Labels, 0 to K - 1, shape (N,).
-            num_classes: The number K of classes; by default the largest label plus 1.
-            l2: Adds ½·l2·‖weight‖² to the negative log-likelihood, summed over the examples. The
-                biases are not penalised. (scikit-learn's C is 1 / l2.)
-
         Raises:
             ValueError: If there is no unique maximum: a class has no example, or, with l2 = 0, a
                 class can be separated from others, or columns are constant or linearly dependent.
         """
-        x = check_tensor(x, "x", ndim=2, floating=True).detach()
         check_tensor(y, "y", ndim=1, integer=True)
         k = max(int(y.max()) + 1, 2) if num_classes is None else num_classes
-        k = check_count(k, "num_classes")
-        y = check_labels(y, "y", num_classes=k, length=len(x))
-        check_not_negative(l2, "l2")
-        check_all_classes(y, k)
-        z, shift, scale = _standardise(x.double(), True)
-        if l2 == 0:
-            check_rank(z, scale, x, True)
-            check_overlap(z, y, k)
-        penalty = _penalty(l2, scale, True).repeat(k)
-        target = one_hot(y, k).double()
-        n, p = z.shape
-        # The likelihood is flat along "the same for all classes". The gradient has no part along
-        # it, so that curvature added there changes no step, but makes the Hessian invertible.
-        flat = torch.kron(torch.ones(k, k), torch.eye(p)).to(z)
-
-        def objective(theta: Tensor) -> Tensor:
-            log_p = torch.log_softmax(z @ theta.view(k, p).T, dim=1)
-            return -(target * log_p).sum() + 0.5 * (penalty * theta**2).sum()
-
-        def derivatives(theta: Tensor) -> tuple[Tensor, Tensor]:
-            probs = torch.softmax(z @ theta.view(k, p).T, dim=1)
-            gradient = ((probs - target).T @ z).flatten() + penalty * theta
-            # Block (j, l) of the Hessian is Σ_i p_j (δ_jl - p_l) z_i z_iᵀ.
-            each = (probs[:, :, None] * z[:, None, :]).reshape(n, k * p)
-            blocks = torch.block_diag(*[(z.T * probs[:, j]) @ z for j in range(k)])
-            return gradient, blocks - each.T @ each + penalty.diag() + flat
-
-        theta = newton(objective, derivatives, torch.zeros(k * p).to(z))
-        weight, bias = _unstandardise(theta.view(k, p), shift, scale, True)
-        return cls(weight.to(x.dtype), bias.to(x.dtype))
+        return cls(*_fit(_multinomial, x, y, check_count(k, "num_classes"), l2, True))
 
     def extra_repr(self) -> str:
         """Return what the printed model says of itself."""
@@ -198,9 +152,6 @@ class MultinomialLogisticRegression(ConditionalDensity):
         """Return p(y = k | x), shape (B, d) -> (B, K)."""
         return torch.softmax(self.logits(x), dim=1)
 
-    def _check_inputs(self, x: Tensor) -> Tensor:
-        return check_events(x, "x", self.weight.shape[1:], self.weight)
-
     def _log_prob(self, y: Tensor, x: Tensor) -> Tensor:
         log_probs = torch.log_softmax(x @ self.weight.T + self.bias, dim=1)
         return log_probs.gather(1, y[:, None])[:, 0]
@@ -208,6 +159,69 @@ class MultinomialLogisticRegression(ConditionalDensity):
     def _sample(self, x: Tensor, generator: Generator | None) -> Tensor:
         logits = x @ self.weight.T + self.bias
         return pick(logits, uniform((len(x),), logits, generator))
+
+
+def _fit(
+    problem: Problem, x: Tensor, y: Tensor, k: int, l2: float, intercept: bool
+) -> tuple[Tensor, Tensor]:
+    """Solve a problem on standardised inputs; return weights, (rows, d), and biases, (rows,)."""
+    x = check_tensor(x, "x", ndim=2, floating=True).detach()
+    y = check_labels(y, "y", num_classes=k, length=len(x))
+    check_not_negative(l2, "l2")
+    if intercept:
+        check_all_classes(y, k)
+    z, shift, scale = _standardise(x.double(), intercept)
+    if l2 == 0:
+        check_rank(z, scale, x, intercept)
+        check_overlap(z, y, k)
+    # The penalty speaks of the weights of x, which are those of z divided by the scale; that of the
+    # bias is 0.
+    penalty = l2 / scale**2
+    if intercept:
+        penalty = torch.cat([penalty, torch.zeros_like(penalty[:1])])
+    objective, derivatives, rows = problem(z, y, k, penalty)
+    start = torch.zeros(rows * z.shape[1]).to(z)
+    theta = newton(objective, derivatives, start).view(rows, -1)
+    weight = theta[:, : len(scale)] / scale
+    bias = theta[:, -1] - weight @ shift if intercept else torch.zeros_like(theta[:, 0])
+    return weight.to(x.dtype), bias.to(x.dtype)
+
+
+def _binary(z: Tensor, y: Tensor, k: int, penalty: Tensor) -> Solvable:
+    sign = 2 * y.double() - 1
+
+    def objective(theta: Tensor) -> Tensor:
+        return softplus(-sign * (z @ theta)).sum() + 0.5 * (penalty * theta**2).sum()
+
+    def derivatives(theta: Tensor) -> tuple[Tensor, Tensor]:
+        a = z @ theta
+        gradient = z.T @ (-sign * torch.sigmoid(-sign * a)) + penalty * theta
+        curvature = torch.sigmoid(a) * torch.sigmoid(-a)
+        return gradient, (z.T * curvature) @ z + penalty.diag()
+
+    return objective, derivatives, 1
+
+
+def _multinomial(z: Tensor, y: Tensor, k: int, penalty: Tensor) -> Solvable:
+    penalty, target = penalty.repeat(k), one_hot(y, k).double()
+    n, p = z.shape
+    # The likelihood is flat along "the same for all classes". The gradient has no part along it, so
+    # that curvature added there changes no step, but makes the Hessian invertible.
+    flat = torch.kron(torch.ones(k, k), torch.eye(p)).to(z)
+
+    def objective(theta: Tensor) -> Tensor:
+        log_p = torch.log_softmax(z @ theta.view(k, p).T, dim=1)
+        return -(target * log_p).sum() + 0.5 * (penalty * theta**2).sum()
+
+    def derivatives(theta: Tensor) -> tuple[Tensor, Tensor]:
+        probs = torch.softmax(z @ theta.view(k, p).T, dim=1)
+        gradient = ((probs - target).T @ z).flatten() + penalty * theta
+        # Block (j, l) of the Hessian is Σ_i p_j (δ_jl - p_l) z_i z_iᵀ.
+        each = (probs[:, :, None] * z[:, None, :]).reshape(n, k * p)
+        blocks = torch.block_diag(*[(z.T * probs[:, j]) @ z for j in range(k)])
+        return gradient, blocks - each.T @ each + penalty.diag() + flat
+
+    return objective, derivatives, k
 
 
 def _standardise(x: Tensor, intercept: bool) -> tuple[Tensor, Tensor, Tensor]:
@@ -223,18 +237,3 @@ def _standardise(x: Tensor, intercept: bool) -> tuple[Tensor, Tensor, Tensor]:
     scale = torch.where(scale > rounding, scale, 1.0)
     z = (x - shift) / scale
     return (torch.cat([z, torch.ones_like(z[:, :1])], dim=1) if intercept else z), shift, scale
-
-
-def _unstandardise(
-    theta: Tensor, shift: Tensor, scale: Tensor, intercept: bool
-) -> tuple[Tensor, Tensor]:
-    """Return weights (K, d) and biases (K,) for x from those for z, (K, d + 1) or (K, d)."""
-    weight = theta[:, : len(scale)] / scale
-    bias = theta[:, -1] - weight @ shift if intercept else torch.zeros_like(theta[:, 0])
-    return weight, bias
-
-
-def _penalty(l2: float, scale: Tensor, intercept: bool) -> Tensor:
-    """Return the penalty of each weight of z; that of the bias is 0."""
-    penalty = l2 / scale**2
-    return torch.cat([penalty, torch.zeros_like(penalty[:1])]) if intercept else penalty

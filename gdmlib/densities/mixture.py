@@ -123,14 +123,9 @@ class GaussianMixture(Mixture):
 
     @torch.no_grad()
     def em_step(self, x: Tensor, *, ridge: float = 0.0) -> float:
-        """Take one step of EM, in place.
+        """Take one step of EM, in place; return the mean log-likelihood in nats *before* it.
 
-        Args:
-            x: Points, shape (N, d).
-            ridge: Added to the diagonal of each covariance. With 0 the likelihood cannot fall.
-
-        Returns:
-            The mean log-likelihood of x in nats *before* the step; the E step has it for free.
+        With a ridge of 0 the likelihood cannot fall.
 
         Raises:
             ValueError: If a component collapses: its points no longer span all d dimensions.
@@ -155,14 +150,13 @@ def _maximise(x: Tensor, share: Tensor, ridge: float) -> tuple[Tensor, Tensor, T
     means = share.T @ x / total[:, None]
     centred = x - means[:, None]
     covariances = (share.T[:, :, None] * centred).mT @ centred / total[:, None, None]
-    eye = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    return total / len(x), means, covariances + ridge * eye
+    return total / len(x), means, covariances + ridge * torch.eye(x.shape[1]).to(x)
 
 
 def _factors(covariances: Tensor) -> Tensor:
     """Return the Cholesky factor of each covariance, shape (K, d, d)."""
-    named = [(f"covariance of component {k}", c) for k, c in enumerate(covariances)]
-    return torch.stack([cholesky(c, name) for name, c in named])
+    each = [cholesky(c, f"covariance of component {k}") for k, c in enumerate(covariances)]
+    return torch.stack(each)
 
 
 def _start(
@@ -178,8 +172,7 @@ def _start(
         cluster = torch.as_tensor(kmeans.labels_, dtype=torch.int64, device=x.device)
         return _maximise(x, nn.functional.one_hot(cluster, k).to(x), ridge)
     if init == "random":
-        everything = torch.ones(len(x), 1, dtype=x.dtype, device=x.device)
-        _, _, covariance = _maximise(x, everything, ridge)
+        _, _, covariance = _maximise(x, torch.ones_like(x[:, :1]), ridge)
         chosen = permutation(len(x), generator)[:k]
         weights = torch.full((k,), 1 / k, dtype=x.dtype, device=x.device)
         return weights, x[chosen.to(x.device)], covariance.expand(k, -1, -1)

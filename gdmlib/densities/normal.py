@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_positive, check_tensor
+from gdmlib._checks import check_positive, check_tensor, check_values
 from gdmlib._random import standard_normal
 from gdmlib.densities.density import Density
 from gdmlib.densities.gaussian import LOG_2PI
@@ -27,7 +27,10 @@ class Normal(Density):
 
     def __init__(self, mean: float | Tensor, std: float | Tensor) -> None:
         super().__init__()
-        mean, std = _floating(mean), _floating(std)
+        mean, std = (
+            x if isinstance(x, Tensor) else torch.tensor(x, dtype=torch.get_default_dtype())
+            for x in (mean, std)
+        )
         check_tensor(mean, "mean", shape=(), floating=True)
         check_positive(check_tensor(std, "std", shape=(), floating=True), "std")
         dtype = torch.promote_types(mean.dtype, std.dtype)
@@ -80,11 +83,7 @@ class Normal(Density):
     def icdf(self, u: Tensor) -> Tensor:
         """Return the value below which a share u lies, shape (B,) -> (B,): the cdf's inverse."""
         self.check(u, "u")
-        low, high = float(u.detach().min()), float(u.detach().max())
-        if low < 0 or high > 1:
-            raise ValueError(
-                f"u: expected probabilities from 0 to 1, got values from {low:.6g} to {high:.6g}"
-            )
+        check_values(u, "u", (u >= 0) & (u <= 1), "probabilities from 0 to 1")
         return self.mean + self.std * torch.special.ndtri(u)
 
     def entropy(self) -> Tensor:
@@ -96,10 +95,3 @@ class Normal(Density):
         ratio = self.std / other.std
         shift = (self.mean - other.mean) / other.std
         return 0.5 * (ratio**2 + shift**2 - 1) - ratio.log()
-
-
-def _floating(value: float | Tensor) -> Tensor:
-    """Return a number as a tensor of torch's default dtype; leave a tensor as it is."""
-    if isinstance(value, Tensor):
-        return value
-    return torch.tensor(value, dtype=torch.get_default_dtype())

@@ -103,14 +103,10 @@ class GaussianScaleMixture(Mixture):
         wide = x.double()
         mean = wide.mean(dim=0) * (not zero_mean)
         centred = wide - mean
-        eye = torch.eye(x.shape[1], dtype=wide.dtype, device=wide.device)
         start = torch.logspace(-2, 2, scales, base=2, dtype=wide.dtype, device=wide.device)
-        model = cls(
-            torch.full_like(start, 1 / scales),
-            start if scales > 1 else torch.ones_like(start),
-            centred.T @ centred / len(x) + ridge * eye,
-            mean,
-        )
+        start = start if scales > 1 else torch.ones_like(start)
+        shape = centred.T @ centred / len(x) + ridge * torch.eye(x.shape[1]).to(wide)
+        model = cls(torch.full_like(start, 1 / scales), start, shape, mean)
         step = partial(model.em_step, ridge=ridge, zero_mean=zero_mean)
         model.history, _, model.converged = em(
             model, model.log_prob, step, wide, n_iter=n_iter, tolerance=tolerance
@@ -142,19 +138,11 @@ class GaussianScaleMixture(Mixture):
 
     @torch.no_grad()
     def em_step(self, x: Tensor, *, ridge: float = 0.0, zero_mean: bool = False) -> float:
-        """Take one step of EM, in place.
+        """Take one step of EM, in place; return the mean log-likelihood in nats *before* it.
 
         Given the probability of each scale for each point, the likelihood is maximised by the
-        centre and Σ first, then by the scales and their weights (Meng and Rubin, 1993: the
-        likelihood still cannot fall).
-
-        Args:
-            x: Points, shape (N, d).
-            ridge: Added to the diagonal of Σ, and to the variance of each component.
-            zero_mean: Leave the centre where it is.
-
-        Returns:
-            The mean log-likelihood of x in nats *before* the step.
+        centre and Σ first, then by the scales and their weights (Meng and Rubin, 1993: with a ridge
+        of 0 it still cannot fall).
 
         Raises:
             ValueError: If Σ becomes singular, or a scale zero: too many points coincide.
@@ -168,8 +156,7 @@ class GaussianScaleMixture(Mixture):
             self.mean.copy_(precision @ x / precision.sum())
         centred = x - self.mean
         shape = (precision[:, None] * centred).T @ centred / len(x)
-        eye = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-        shape = shape + ridge * eye
+        shape = shape + ridge * torch.eye(x.shape[1]).to(x)
         self.scale_tril.copy_(cholesky(shape, "Σ"))
         total = share.sum(dim=0)
         variance = share.T @ self._mahalanobis(x) / x.shape[1] / total

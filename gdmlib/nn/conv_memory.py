@@ -1,7 +1,8 @@
 """What one more pixel changes: memories of the convolutions that see only the past.
 
-A sampler visits the pixels row by row, from the left to the right, and the groups of a pixel
-in their order. Each memory is told the features of a pixel once, and never looks at them again.
+A sampler visits the pixels of n images row by row, from the left to the right, and the groups of a
+pixel in their order. Each memory is told the features of a pixel once, and never looks at them
+again; the weights it reads when it is made.
 """
 
 from __future__ import annotations
@@ -51,11 +52,6 @@ class ConvMemory:
     When a row begins, the part of the sums that comes from the rows above is complete, and is done
     for the whole row at once. What is left is what a pixel gives to its own row: one product of its
     features with a matrix, added at once to the sums of all pixels that see it.
-
-    Args:
-        conv: The convolution, whose weights are read once.
-        n: The number of images.
-        width: Their width.
     """
 
     def __init__(self, conv: MaskedConv2d, n: int, width: int) -> None:
@@ -84,11 +80,7 @@ class ConvMemory:
         return torch.cat([torch.stack(values, dim=1) for values in self.values], dim=2)
 
     def start_row(self, extra: Tensor | None = None) -> None:
-        """Move to the next row, at first to row 0.
-
-        Args:
-            extra: Added to the output of the row, shape (n or 1, W or 1, out).
-        """
+        """Move to the next row, at first to row 0; add ``extra``, (n or 1, W or 1, out), to it."""
         total = self.bias
         if self.above is not None:
             if self.values[0]:
@@ -125,10 +117,7 @@ class RowsMemory:
         self.past = _blank(self.weight, n, self.weight.shape[2], width + 2 * self.margin)
 
     def step(self, row: Tensor) -> Tensor:
-        """Take in the next row of the input, (n, W, in), and return that of the output.
-
-        A strict layer takes the row above the one that it returns; for row 0, zeros.
-        """
+        """Take in the next row, (n, W, in), a strict layer that above it; return the output."""
         self.past = _next(self.past, row, self.margin)
         return conv2d(self.past, self.weight, self.bias)[:, :, 0].transpose(1, 2)
 

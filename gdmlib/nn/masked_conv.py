@@ -36,13 +36,7 @@ from gdmlib._checks import check_count
 def colour_groups(channels: int, colours: int, parts: int = 1) -> Tensor:
     """Return the group of each channel, int64 of shape (channels,).
 
-    Args:
-        channels: Their number, a multiple of colours · parts.
-        colours: The number of groups.
-        parts: How many times the channels go through all the groups: 2 for what a gate takes in.
-
-    Raises:
-        ValueError: If the channels cannot be shared out equally.
+    The channels go ``parts`` times through all the groups: twice for what a gate takes in.
     """
     if channels % (colours * parts):
         raise ValueError(

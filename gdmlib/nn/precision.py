@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from itertools import chain
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
 
-P = ParamSpec("P")
-R = TypeVar("R")
-M = TypeVar("M", bound=nn.Module)
+Method = TypeVar("Method", bound=Callable[..., Any])
 
 
-def full_precision(method: Callable[Concatenate[M, P], R]) -> Callable[Concatenate[M, P], R]:
+def full_precision(method: Method) -> Method:
     """Let a method of a module compute in the module's own dtype, also within `torch.autocast`.
 
     A pixel with 256 levels has more digits than a bfloat16, and so has the log-density of an image.
     """
 
     @wraps(method)
-    def alone(module: M, *args: P.args, **kwargs: P.kwargs) -> R:
+    def alone(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         device = next(chain(module.parameters(), module.buffers())).device
         with torch.autocast(device.type, enabled=False):
             return method(module, *args, **kwargs)
 
-    return alone
+    return cast(Method, alone)

@@ -44,18 +44,13 @@ Cell = Literal["paper", "stable"]
 def lstm_step(
     x: Tensor, h: Tensor, c: Tensor, input_weight: Tensor, hidden_weight: Tensor, bias: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Take one step of a one-dimensional LSTM along a sequence.
-
-    It is the spatial LSTM without an upper neighbour, with h = tanh(c ⊙ o).
+    """Take a step of a one-dimensional LSTM: the spatial one without an upper neighbour.
 
     Args:
         x: Input, shape (B, D).
-        h, c: Hidden state and memory of the step before, shape (B, N).
+        h, c: Hidden state and memory of the step before, shape (B, N); the new ones are returned.
         input_weight, hidden_weight, bias: Shapes (D, 4 N), (N, 4 N) and (4 N,), in the order g, o,
             i, f.
-
-    Returns:
-        The new hidden state and memory.
     """
     gates = x @ input_weight + h @ hidden_weight + bias
     g, o, i, f = gates.chunk(4, dim=-1)
@@ -66,16 +61,13 @@ def lstm_step(
 def spatial_lstm_step(
     gates: Tensor, c_left: Tensor, c_top: Tensor, cell: Cell = "paper"
 ) -> tuple[Tensor, Tensor]:
-    """Update the cells of a spatial LSTM.
+    """Return the hidden states and memories, each (..., N), of cells of a spatial LSTM.
 
     Args:
         gates: What goes into the nonlinearities, shape (..., 5 N), in the order g, o, i, f^r, f^c,
             or g, o, i, φ, λ.
         c_left, c_top: Memories of the left and the upper neighbour, shape (..., N).
         cell: See `SpatialLSTM`.
-
-    Returns:
-        Hidden states and memories, each (..., N).
     """
     n = c_left.shape[-1]
     g = torch.tanh(gates[..., :n])
@@ -132,12 +124,9 @@ class SpatialLSTM(nn.Module):
     def forward(self, x: Tensor, recompute: bool = False) -> Tensor:
         """Return the hidden states, shape (B, H, W, D) -> (B, H, W, N).
 
-        First derivatives only: `forward_loop`, which `torch.func` is given, has all of them.
-
-        Args:
-            x: Inputs at each pixel.
-            recompute: Keep the states of a few diagonals only, and compute the others again when
-                gradients are asked for: about a third slower, for a fraction of the memory.
+        First derivatives only: `forward_loop`, which `torch.func` is given, has all of them. With
+        ``recompute`` it keeps the states of a few diagonals only, and computes the others again
+        when gradients are asked for: about a third slower, for a fraction of the memory.
 
         Raises:
             FloatingPointError: If a memory is NaN or infinite.
@@ -164,11 +153,7 @@ class SpatialLSTM(nn.Module):
     def _segments(
         self, skewed: Tensor, spans: list[tuple[int, int]], length: int, recompute: bool
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """Go through all diagonals, some at a time.
-
-        Returns:
-            The hidden states of each segment, and the memories on its last diagonal.
-        """
+        """Return the hidden states of each segment of diagonals, and the memories at its end."""
         weights = self.input_weight, self.hidden_weight, self.bias
         state = [skewed.new_zeros(0, skewed.shape[1], self.units)] * 2
         hidden, memory, position, before = [], [], 0, (0, 0)
@@ -220,15 +205,7 @@ class SpatialLSTM(nn.Module):
     def step(
         self, x: Tensor, left: tuple[Tensor, Tensor], top: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """Compute cells whose neighbours are known.
-
-        Args:
-            x: Their inputs, shape (..., D).
-            left, top: Hidden states and memories of their neighbours, each (..., N).
-
-        Returns:
-            Their hidden states and memories.
-        """
+        """Return states and memories of cells from inputs, (..., D), and those of neighbours."""
         gates = x @ self.input_weight + self.bias
         gates = gates + torch.cat([left[0], top[0]], dim=-1) @ self.hidden_weight
         return spatial_lstm_step(gates, left[1], top[1], self.cell)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gdmlib.autoregressive import MCGSM, MCGSMImage, MultiscaleMCGSM, Neighbourhood
-from gdmlib.autoregressive.mcgsm_multiscale import Plane, chain, haar, inverse_haar, windows
+from gdmlib.autoregressive.haar import Plane, chain, haar, inverse_haar, windows
 from tests.laws import laws
 from tests.laws.causality import check_causal
 from tests.laws.image_laws import check_sweep

@@ -16,7 +16,7 @@ from gdmlib import autoregressive as ar
 from gdmlib import data, densities, metrics, training
 from gdmlib._random import pick
 from gdmlib.autoregressive.causal_image import wavefronts
-from gdmlib.autoregressive.mcgsm_multiscale import chain, haar, inverse_haar, windows
+from gdmlib.autoregressive.haar import chain, haar, inverse_haar, windows
 from gdmlib.densities.cholesky import cholesky, triangularise
 from gdmlib.densities.discretised_logistic import logistic_bin_log_prob
 from gdmlib.nn.spatial_lstm import SpatialLSTM, lstm_step, spatial_lstm_step

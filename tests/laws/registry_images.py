@@ -11,9 +11,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from gdmlib.autoregressive.haar import chain, inverse_haar
 from gdmlib.autoregressive.mcgsm import MCGSM
 from gdmlib.autoregressive.mcgsm_images import MCGSMImage, MCGSMPatch
-from gdmlib.autoregressive.mcgsm_multiscale import MultiscaleMCGSM, chain, inverse_haar
+from gdmlib.autoregressive.mcgsm_multiscale import MultiscaleMCGSM
 from gdmlib.autoregressive.neighbourhood import Neighbourhood
 from gdmlib.autoregressive.ride import RIDE
 from gdmlib.densities.flip_ensemble import FlipEnsemble

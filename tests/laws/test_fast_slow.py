@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gdmlib.autoregressive import FVSBN, NADE, BernoulliMixture, bernoulli
-from gdmlib.autoregressive._binary import plain_sample
+from gdmlib.autoregressive import FVSBN, NADE, BernoulliMixture, bernoulli, plain_sample
 from gdmlib.autoregressive.nade import plain_logits
 
 from .builders import randomise, seeded

@@ -22,7 +22,7 @@ def dependence_map(
     images: int = 4,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Return how strongly the distribution of one pixel depends on each pixel of the image.
+    """Return how strongly the distribution of one pixel depends on each of the image, (C, H, W).
 
     It is the derivative of the log-probabilities of the pixel's levels, in a random direction, by
     the whole image, in float64: the largest magnitude over a few random images (and classes). Where
@@ -33,10 +33,6 @@ def dependence_map(
         pixel: Row and column.
         colour: Of the pixel's distribution.
         images: The number of random images.
-        generator: Source of randomness; None uses torch's global generator.
-
-    Returns:
-        Float64, shape (C, H, W), at least 0.
     """
     row, column, colour = _check_pixel(model.event_shape, pixel, colour)
     images = check_count(images, "images")

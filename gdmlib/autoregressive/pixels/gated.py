@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import glu, linear
 
 from gdmlib.autoregressive.pixels.layers import ALONE, GATE_STD, Layer, Setting, gate
-from gdmlib.autoregressive.pixels.stack import Stack, _StackMemory
+from gdmlib.autoregressive.pixels.stack import Stack
 from gdmlib.nn.conv_memory import ConvMemory, PointMemory, RowsMemory
 from gdmlib.nn.masked_conv import MaskedConv2d, RowsAbove
 
@@ -87,11 +87,7 @@ class _GatedMemory:
 
 
 class GatedPixelCNN(Stack):
-    """The gated PixelCNN. Arguments are those of a `Stack`; both kernels are at least 3.
-
-    Attributes:
-        reach: How many columns a pixel sees to either side, and rows upwards.
-    """
+    """The gated PixelCNN. Arguments are those of a `Stack`; both kernels are at least 3."""
 
     layer = GatedLayer
     usual: ClassVar = {"features": 32, "layers": 10, "kernel_size": 5}
@@ -114,6 +110,5 @@ class GatedPixelCNN(Stack):
             v, h = layer(v, h, labels)
         return self.readout(h)
 
-    def memory(self, n: int, labels: Tensor | None = None) -> _StackMemory:
-        """Return an empty memory for n images that are made pixel by pixel."""
-        return _StackMemory(self, self.left, n, labels, self.above)
+    def _first(self) -> tuple[MaskedConv2d, RowsAbove]:
+        return self.left, self.above

@@ -27,8 +27,11 @@ from gdmlib.densities.discretised_logistic import logistic_bin_log_prob
 class PixelHead(nn.Module, ABC):
     """A distribution over the colours of a pixel.
 
+    Args:
+        num_colours, levels: The number C of colours, in the order of the channels, and the number L
+            of levels of each, at least 2.
+
     Attributes:
-        num_colours, levels: The number C of colours and the number L of levels of each.
         groups: The colours whose distributions are read from the same numbers: ``((0,), (1,),
             (2,))`` or ``((0, 1, 2),)``. The network has as many groups of features.
         num_parameters: The numbers P a pixel, shared out equally among the groups.
@@ -55,15 +58,9 @@ class PixelHead(nn.Module, ABC):
 
         Those of a colour are given the colours before it in ``pixel``, (N, C).
         """
-        parts = self.split(parameters)
-        return torch.stack(
-            [
-                self.conditional(parts[group], pixel, colour)
-                for group, colours in enumerate(self.groups)
-                for colour in colours
-            ],
-            dim=1,
-        )
+        parts = zip(self.groups, self.split(parameters), strict=True)
+        found = [self.conditional(part, pixel, c) for colours, part in parts for c in colours]
+        return torch.stack(found, dim=1)
 
     @abstractmethod
     def conditional(self, parameters: Tensor, pixel: Tensor, colour: int) -> Tensor:
@@ -82,12 +79,7 @@ class PixelHead(nn.Module, ABC):
 
 
 class SoftmaxHead(PixelHead):
-    """A probability of its own for every level.
-
-    Args:
-        num_colours: The number C of colours; the order is that of the channels.
-        levels: The number L of levels, at least 2.
-    """
+    """A probability of its own for every level."""
 
     def __init__(self, num_colours: int, levels: int) -> None:
         super().__init__(num_colours, levels)
@@ -118,8 +110,7 @@ class LogisticMixtureHead(PixelHead):
         \mu_g = m_g + \alpha r, \qquad \mu_b = m_b + \beta r + \gamma g
 
     Args:
-        num_colours: The number C of colours.
-        levels: The number L of levels, at least 2.
+        num_colours, levels: See `PixelHead`.
         components: The number K of logistic densities.
     """
 

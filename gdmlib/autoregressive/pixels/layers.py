@@ -41,13 +41,7 @@ def check_features(features: int, colours: int) -> int:
 
 
 class ClassShift(nn.Module):
-    """Adds a vector to the features, one for each class; does nothing if there are no classes.
-
-    Args:
-        num_classes: The number of classes, or None.
-        features: The number F of features.
-        generator: Draws the vectors to start from.
-    """
+    """Adds a vector to the features, one for each class; does nothing if there are no classes."""
 
     def __init__(
         self, num_classes: int | None, features: int, generator: Generator | None = None
@@ -72,11 +66,7 @@ class Position(nn.Module):
     """Adds to the features of each pixel what was learned for its place; at first, nothing.
 
     A convolution treats all places alike, but for what it notices of the border. Where objects are
-    centred, a pixel's place says much.
-
-    Args:
-        features, height, width: The shape (F, H, W) of what is added; None for ``features`` adds
-            nothing.
+    centred, a pixel's place says much. With None for the features nothing is added.
     """
 
     def __init__(self, features: int | None, height: int, width: int) -> None:
@@ -137,17 +127,12 @@ class LayerMemory(Protocol):
     def start_row(self, v: Tensor | None) -> Tensor | None:
         """Move to the next row.
 
-        Args:
-            v: What the layer before says of the rows above alone, (n, W, features), if it does.
-
-        Returns:
-            What this layer says of them.
+        Takes what the layer before says of the rows above alone, (n, W, features), if it does, and
+        returns what this layer says of them.
         """
-        ...
 
     def step(self, t: Tensor, column: int, group: int) -> Tensor:
         """Return the new features of a group of a pixel from those that come, (n, F / groups)."""
-        ...
 
 
 class Layer(nn.Module, ABC):
@@ -176,13 +161,8 @@ class Readout(nn.Module):
     """The last layers: from the features of a pixel to the numbers of its head.
 
     Two 1 x 1 convolutions, each after a rectifier. A new network is nearly indifferent: the last
-    weights are small, and the bias is the head's choice.
-
-    Args:
-        features: The number F of features that come in.
-        head: Says how many numbers it needs.
-        power: The mean square of the features in a new network.
-        generator: Draws the weights to start from.
+    weights are small, and the bias is the head's choice. ``power`` is the mean square of the F
+    features that come in.
     """
 
     def __init__(

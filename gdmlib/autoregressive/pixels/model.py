@@ -21,7 +21,7 @@ from torch import Generator, Tensor
 
 from gdmlib._checks import check_count, check_event_shape, check_labels, check_mask
 from gdmlib._random import pick
-from gdmlib.autoregressive.chain_rule import ChainRule
+from gdmlib.autoregressive.chain_rule import WholePass
 from gdmlib.autoregressive.pixels.heads import LogisticMixtureHead, PixelHead, SoftmaxHead
 from gdmlib.densities.density import Levels
 from gdmlib.nn.masked_conv import MaskedConv2d
@@ -32,18 +32,15 @@ class Memory(Protocol):
 
     def start_row(self) -> None:
         """Move to the next row, at first to row 0."""
-        ...
 
     def evaluate(self, column: int, group: int) -> Tensor:
         """Return the numbers of a group of colours at this pixel, (n, P / groups)."""
-        ...
 
     def remember(self, value: Tensor, column: int, group: int) -> None:
         """Take in the colours of a group, scaled to [-1, 1], (n, colours of the group)."""
-        ...
 
 
-class PixelModel(ChainRule):
+class PixelModel(WholePass):
     """A density of images by the chain rule over pixels. Subclasses give the network.
 
     All methods take as ``labels`` the class of each image, integers of shape (B,), if and only if
@@ -103,12 +100,7 @@ class PixelModel(ChainRule):
         return self._conditional_log_prob(self.check(x), self._check_labels(labels, len(x)))
 
     def pixel_distribution(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Return the conditional probabilities of all levels of all pixels.
-
-        Returns:
-            Shape (B, C, H, W, L). The last dimension sums to 1; it is the distribution of a pixel's
-            colour given, from ``x``, the pixels and the colours before it.
-        """
+        """Return p(level | all before) of each colour of each pixel, (B, C, H, W, L)."""
         rows = self._rows(self.check(x), self._check_labels(labels, len(x)))
         return _images(self.head.distribution(*rows).exp(), x)
 
@@ -128,10 +120,7 @@ class PixelModel(ChainRule):
 
     @torch.no_grad()
     def sample(
-        self,
-        n: SupportsIndex,
-        generator: Generator | None = None,
-        labels: Tensor | None = None,
+        self, n: SupportsIndex, generator: Generator | None = None, labels: Tensor | None = None
     ) -> Tensor:
         """Draw n images, pixel after pixel; only what a new pixel changes is computed."""
         x = self._like().new_zeros(check_count(n), *self.event_shape)
@@ -175,8 +164,8 @@ class PixelModel(ChainRule):
                     for colour in colours:
                         if all_known[i][j][colour]:
                             continue
-                        u = chances[i, j, :, colour]
-                        drawn = self._draw_colour(parameters, pixel, colour, u)
+                        log_probs = self.head.conditional(parameters, pixel, colour)
+                        drawn = self._pick(log_probs, chances[i, j, :, colour], pixel)
                         if any_known[i][j][colour]:
                             held = fixed[i, j, :, colour]
                             drawn = torch.where(held, pixel[:, colour], drawn)
@@ -184,9 +173,16 @@ class PixelModel(ChainRule):
                     memory.remember(2 * pixel[:, colours[0] : colours[-1] + 1] - 1, j, group)
         return pixels.permute(2, 3, 0, 1)
 
-    def _draw_colour(self, parameters: Tensor, pixel: Tensor, colour: int, u: Tensor) -> Tensor:
-        level = pick(self.head.conditional(parameters, pixel, colour), u)
-        return level.to(pixel.dtype) / (self.levels - 1)
+    def _visits(self) -> Tensor:
+        return torch.arange(self.event_shape.numel()).view(self.event_shape[0], -1).T.flatten()
+
+    def _draw_each(self, x: Tensor, noise: Tensor, labels: Tensor | None) -> Tensor:
+        log_probs = self.head.distribution(*self._rows(x, self._check_labels(labels, len(x))))
+        return self._pick(_images(log_probs, x), noise, x)
+
+    def _pick(self, log_probs: Tensor, u: Tensor, like: Tensor) -> Tensor:
+        """Return pixels, (...), from the log-probabilities of their levels, (..., L)."""
+        return pick(log_probs, u).to(like) / (self.levels - 1)
 
     # --- checks
 
@@ -207,29 +203,3 @@ def _images(rows: Tensor, like: Tensor) -> Tensor:
     """Return what was found of each pixel's colours, (B · H · W, C, …) -> (B, C, H, W, …)."""
     n, _, height, width = like.shape
     return rows.unflatten(0, (n, height, width)).movedim(3, 1)
-
-
-@torch.no_grad()
-def plain_sample(
-    model: PixelModel, n: int, generator: Generator | None = None, labels: Tensor | None = None
-) -> Tensor:
-    """Draw n images by the definition: the whole network for every pixel, of which one is used.
-
-    Given the same generator, ``model.sample`` draws the same images; it is tested against this.
-    """
-    x = model._like().new_zeros(check_count(n), *model.event_shape)
-    labels = model._check_labels(labels, len(x))
-    u = model._noise(x.shape, generator)
-    training = model.training
-    model.eval()
-    for i in range(x.shape[2]):
-        for j in range(x.shape[3]):
-            for group, colours in enumerate(model.head.groups):
-                numbers = model._outputs(2 * x - 1, labels)[:, :, i, j]
-                parameters = model.head.split(numbers)[group]
-                for colour in colours:
-                    x[:, colour, i, j] = model._draw_colour(
-                        parameters, x[:, :, i, j], colour, u[:, colour, i, j]
-                    )
-    model.train(training)
-    return x

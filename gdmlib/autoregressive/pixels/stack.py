@@ -18,8 +18,7 @@ class Stack(PixelModel):
     """A model of pixels whose network is a stack of layers; a subclass says which.
 
     Args:
-        event_shape: Channels, height and width, (C, H, W).
-        levels: The number of levels of a pixel.
+        event_shape, levels, components, num_classes: See `PixelModel`.
         features: The features of a layer inside. With a softmax head, a multiple of the number of
             colours. What is not given here and in the next two is as in ``usual``.
         layers: The number of layers.
@@ -27,7 +26,6 @@ class Stack(PixelModel):
         first_kernel: Of the first convolution, which sees the image.
         position: Whether to learn a number for each feature and place, which the features of the
             first convolution are shifted by.
-        components, num_classes: See `PixelModel`.
         dropout: The share of what a layer is about to add that is set to zero in training, drawn
             from torch's global generator; never in samples.
         generator: Draws the weights to start from; None uses torch's global generator.
@@ -87,31 +85,21 @@ class Stack(PixelModel):
 
     def memory(self, n: int, labels: Tensor | None = None) -> _StackMemory:
         """Return an empty memory for n images that are made pixel by pixel."""
-        return _StackMemory(self, self.look, n, labels)
+        return _StackMemory(self, n, labels)
+
+    def _first(self) -> tuple[MaskedConv2d, RowsAbove | None]:
+        """Return what sees the image, and what sees the rows above alone, if there is such."""
+        return self.look, None
 
 
 class _StackMemory:
     """Memory of a `Stack`: that of the first convolution, of each layer, of the readout.
 
     All features of the rows above are complete when a row begins, in every layer.
-
-    Args:
-        model: Its weights are read once.
-        first: The convolution that sees the image.
-        n: The number of images.
-        labels: Their classes, if the model has any.
-        above: What sees the rows above alone, if the model has it.
     """
 
-    def __init__(
-        self,
-        model: Stack,
-        first: MaskedConv2d,
-        n: int,
-        labels: Tensor | None,
-        above: RowsAbove | None = None,
-    ) -> None:
-        width = model.event_shape[2]
+    def __init__(self, model: Stack, n: int, labels: Tensor | None) -> None:
+        width, (first, above) = model.event_shape[2], model._first()
         self.first = ConvMemory(first, n, width)
         self.above = None if above is None else RowsMemory(above, n, width)
         self.position, self.next = model.position, 0
