@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import torch
 from torch import Tensor
@@ -17,7 +17,12 @@ def _describe_shape(shape: Sequence[int | str | None]) -> str:
 
 
 def holds(condition: Tensor) -> bool:
-    """Return whether a condition holds everywhere; inside `torch.vmap` nobody can say: True."""
+    """Return whether a condition holds everywhere.
+
+    Inside `torch.vmap`, and of tensors that hold no numbers, nobody can say: True.
+    """
+    if condition.is_meta:
+        return True
     try:
         return bool(condition.all())
     except RuntimeError as error:
@@ -98,10 +103,10 @@ def check_labels(y: Tensor, name: str, *, num_classes: int, length: int | None =
     if length is not None and len(y) != length:
         raise ValueError(f"{name}: expected {length} labels, one an example, got {len(y)}")
     labels = y.long()
-    low, high = int(labels.min()), int(labels.max())
-    if low < 0 or high >= num_classes:
+    if not holds((labels >= 0) & (labels < num_classes)):
         raise ValueError(
-            f"{name}: expected labels 0 to {num_classes - 1}, got values from {low} to {high}"
+            f"{name}: expected labels 0 to {num_classes - 1}, got values from {int(labels.min())} "
+            f"to {int(labels.max())}"
         )
     return labels
 
@@ -207,11 +212,15 @@ def check_event_shape(
     """Return the shape of an event; a number d stands for (d,).
 
     Args:
-        event_shape: One whole number or some, each at least 1.
+        event_shape: One whole number or some, also in an array, each at least 1.
         image: Expect (channels, height, width).
         channels: Expect so many channels of an image.
     """
-    sizes = tuple(event_shape) if isinstance(event_shape, Sequence) else (event_shape,)
+    sizes: tuple[Any, ...]
+    try:
+        sizes = tuple(event_shape)  # type: ignore[arg-type]
+    except TypeError:
+        sizes = (event_shape,)
     try:
         shape = torch.Size(check_count(n, "event_shape") for n in sizes)
     except ValueError:

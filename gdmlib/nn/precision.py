@@ -24,6 +24,8 @@ def full_precision(method: Callable[Concatenate[M, P], R]) -> Callable[Concatena
     @wraps(method)
     def alone(module: M, *args: P.args, **kwargs: P.kwargs) -> R:
         device = next(chain(module.parameters(), module.buffers())).device
+        if not torch.amp.is_autocast_available(device.type):
+            return method(module, *args, **kwargs)
         with torch.autocast(device.type, enabled=False):
             return method(module, *args, **kwargs)
 
