@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Sequence
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import torch
 from torch import Tensor
@@ -17,7 +17,12 @@ def _describe_shape(shape: Sequence[int | str | None]) -> str:
 
 
 def holds(condition: Tensor) -> bool:
-    """Return whether a condition holds everywhere; inside `torch.vmap` nobody can say: True."""
+    """Return whether a condition holds everywhere.
+
+    Inside `torch.vmap`, and of tensors that hold no numbers, nobody can say: True.
+    """
+    if condition.is_meta:
+        return True
     try:
         return bool(condition.all())
     except RuntimeError as error:
@@ -196,7 +201,11 @@ def check_event_shape(
     event_shape: SupportsIndex | Sequence[int], *, image: bool = False, channels: int | None = None
 ) -> torch.Size:
     """Return the shape of an event; a number d stands for (d,), an image has so many channels."""
-    sizes = tuple(event_shape) if isinstance(event_shape, Sequence) else (event_shape,)
+    sizes: tuple[Any, ...]
+    try:  # an array has a length, and is no Sequence
+        sizes = tuple(event_shape)  # type: ignore[arg-type]
+    except TypeError:
+        sizes = (event_shape,)
     try:
         shape = torch.Size(check_count(n, "event_shape") for n in sizes)
     except ValueError:

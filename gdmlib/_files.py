@@ -27,6 +27,14 @@ def write_atomically(
         temporary.unlink(missing_ok=True)
 
 
+def check_writable(path: Path) -> None:
+    """Make the folder of ``path``, and raise an OSError if no file can be written beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    trial = path.with_name(f"{path.name}.{os.getpid()}.part")
+    trial.touch()
+    trial.unlink()
+
+
 def _umask() -> int:
     """Return which permissions new files are not to have; to read them, one must set them."""
     mask = os.umask(0o022)

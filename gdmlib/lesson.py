@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -94,6 +95,7 @@ class Lesson:
         weights = find_checkpoint(name) if self.grading or prefer == "weights" else None
         if weights is not None:
             training.load_weights(model, weights)
+            model.eval()  # as `gdmlib.training.train` leaves it
             return None
         found = train()
         if not isinstance(found, nn.Module):
@@ -229,7 +231,8 @@ def table(
 def _entry(value: object, digits: int) -> str:
     if isinstance(value, MeanStderr):
         return f"{value.mean:.{digits}f} ± {value.stderr:.{digits}f}"
-    value = value.item() if isinstance(value, Tensor) and value.numel() == 1 else value
+    if isinstance(value, np.generic) or (isinstance(value, Tensor) and value.numel() == 1):
+        value = value.item()
     return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
 
 

@@ -63,11 +63,16 @@ def bits_per_dim(log_prob: Tensor | float, num_dims: int, scale: float = 1.0) ->
         scale: What the data were divided by before the model saw them. Mind that grey levels
             divided by 255 have ``scale=255``.
     """
-    check_count(num_dims, "num_dims")
+    num_dims = check_count(num_dims, "num_dims")
     if not (scale > 0 and math.isfinite(scale)):
         raise ValueError(f"scale: expected a positive finite number, got {scale}")
-    values = torch.as_tensor(log_prob, dtype=torch.float64).reshape(-1)
-    return nats(values) / (num_dims * math.log(2)) + math.log2(scale)
+    values = torch.as_tensor(log_prob, dtype=torch.float64)
+    if values.ndim > 1:
+        raise ValueError(
+            f"log_prob: expected shape (N,), one number an event, got {tuple(values.shape)}; sum "
+            "over each event first: log_prob.flatten(1).sum(dim=1)"
+        )
+    return nats(values.reshape(-1)) / (num_dims * math.log(2)) + math.log2(scale)
 
 
 def mean_and_stderr(values: Tensor) -> MeanStderr:

@@ -37,6 +37,9 @@ def test_check_share():
 def test_check_event_shape():
     assert checks.check_event_shape(3) == checks.check_event_shape((np.int32(3),)) == (3,)
     assert checks.check_event_shape([1, 2, 3], image=True, channels=1) == (1, 2, 3)
+    for array in (np.array([2, 3]), torch.tensor([2, 3])):
+        assert checks.check_event_shape(array) == (2, 3)
+    assert checks.check_event_shape(np.array(2)) == (2,)
     for bad in ((), (0,), (2, True), 2.5, "ab"):
         with pytest.raises(ValueError, match=r"^event_shape: expected a positive whole number"):
             checks.check_event_shape(bad)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -207,6 +208,7 @@ def test_weights_can_be_preferred_whatever_the_budget(tmp_path):
     training.save_weights(trained(7.0), tmp_path / "checkpoints" / "line.safetensors", {})
     assert run.train_or_load("line", model, lambda: history, prefer="weights") is None
     assert model.weight.item() == 7.0
+    assert not model.training  # as a training leaves it
     with pytest.raises(ValueError, match="prefer: expected 'training' or 'weights', got 'files'"):
         run.train_or_load("line", model, lambda: history, prefer="files")
 
@@ -266,6 +268,8 @@ def test_a_table_rounds_as_told_and_may_be_empty(capsys):
     lesson.table(["x", "y"], [[0.12345, 2]], digits=3)
     lesson.table(["x", "y"], [])
     assert capsys.readouterr().out == "    x  y\n0.123  2\nx  y\n"
+    lesson.table(["x", "y"], [[np.float32(0.12345), np.int64(2)]], digits=3)
+    assert capsys.readouterr().out == "    x  y\n0.123  2\n"
 
 
 def test_a_table_refuses_a_row_of_another_length():

@@ -41,6 +41,8 @@ def test_the_scale_undoes_the_change_of_units(scale):
         ((-1.0, 3, 0.0), "scale: expected a positive"),
         ((-1.0, 3, math.inf), "scale: expected a positive"),
         ((math.nan, 3), "NaN"),
+        ((-1.0, 2.5), "num_dims: expected an integer, got 2.5"),
+        ((torch.full((5, 64), -1.0), 64), r"expected shape \(N,\).*got \(5, 64\); sum over each"),
     ],
 )
 def test_bits_per_dim_checks_its_arguments(arguments, words):

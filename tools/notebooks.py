@@ -77,6 +77,10 @@ def read(path: Path) -> Notebook:
         data = nbformat.v4.reads(content.decode("utf-8"))
         if not isinstance(data.get("cells"), list):
             raise ValueError("it has no list of cells")
+        if data["nbformat"] != 4:
+            raise ValueError(f"its format is {data['nbformat']}, not 4")
+        if not all(isinstance(cell.get("source"), str) for cell in data["cells"]):
+            raise ValueError("a cell has no source")
     except Exception as error:
         raise ValueError(f"{path}: this is not a notebook ({error})") from error
     return Notebook(path, data)

@@ -149,9 +149,9 @@ class FVSBN(BinaryAutoregressive):
         check_tensor(x, "x", floating=True)
         if x.ndim < 2:
             raise ValueError(f"x: expected shape (N, *event_shape), got {tuple(x.shape)}")
-        check_count(n_iter, "n_iter")
+        n_iter = check_count(n_iter, "n_iter")
         check_not_negative(tolerance, "tolerance")
-        check_count(chunk, "chunk")
+        chunk = check_count(chunk, "chunk")
         model = cls(tuple(x.shape[1:]), ordering=ordering).to(x)
         z = model._ordered(model.check(x.detach()))
         seen = None if valid is None else model._ordered(model.check(valid.detach(), "valid"))

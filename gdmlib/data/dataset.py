@@ -77,6 +77,10 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.x)
 
+    def __getitem__(self, index: int) -> Tensor | tuple[Tensor, Tensor]:
+        """Return an example, with its label if there are any, for a DataLoader of torch."""
+        return self.x[index] if self.y is None else (self.x[index], self.y[index])
+
     def __repr__(self) -> str:
         parts = [f"x {tuple(self.x.shape)}"]
         if self.y is not None:

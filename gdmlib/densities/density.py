@@ -16,7 +16,13 @@ from typing import Protocol, SupportsIndex
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_count, check_events, check_labels, check_zeros_and_ones
+from gdmlib._checks import (
+    check_count,
+    check_events,
+    check_labels,
+    check_zeros_and_ones,
+    holds,
+)
 
 
 class Support(Protocol):
@@ -52,11 +58,16 @@ class Levels:
 
     def check(self, x: Tensor, name: str, event_shape: Sequence[int | str], like: Tensor) -> Tensor:
         """Return the events."""
+        if isinstance(x, Tensor) and not x.is_floating_point():
+            raise ValueError(
+                f"{name}: expected a floating-point tensor, got {x.dtype}; use {name} / "
+                f"{self.levels - 1}, or, for bytes, quantise({name} / 255, {self.levels})"
+            )
         check_events(x, name, event_shape, like)
         scaled = x * (self.levels - 1)
         level = scaled.round()
         off = ((scaled - level).abs() > 1e-3) | (level < 0) | (level >= self.levels)
-        if bool(off.any()):
+        if not holds(~off):
             raise ValueError(
                 f"{name}: expected {self.levels} levels, k / {self.levels - 1} for k = 0 to "
                 f"{self.levels - 1}, got {float(x[off][0]):.6g}; use quantise({name}, "

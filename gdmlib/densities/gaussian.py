@@ -98,6 +98,14 @@ class MultivariateNormal(Density):
         rounding = torch.finfo(x.dtype).eps * wide.abs().amax(dim=0) / covariance.diagonal().sqrt()
         noise = max(float(rounding.max()) ** 2, 10 * torch.finfo(wide.dtype).eps)
         tolerance = 0.0 if ridge > 0 else d * noise
+        if tolerance >= 1:
+            worst = int(rounding.argmax())
+            raise ValueError(
+                f"x: column {worst}, with numbers up to {float(x[:, worst].abs().max()):.3g}, was "
+                f"rounded to {x.dtype}, which leaves no digits for its standard deviation, "
+                f"{float(wide[:, worst].std()):.3g}; subtract the mean, before the rounding if "
+                "you can, or use a ridge"
+            )
         scale_tril = cholesky(covariance, "covariance of x", tolerance)
         return cls(mean, scale_tril=scale_tril).to(x.dtype)
 

@@ -56,10 +56,19 @@ def _check_kernel(kernel_size: int, least: int) -> int:
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor, margins: tuple[int, int, int]) -> Tensor:
     """Return the convolution of x with zeros to its left, to its right and above."""
-    last = torch.channels_last
     x = pad(x, (*margins, 0)) if any(margins) else x
     # Of one channel it cannot be told whether it comes last, hence twice.
-    return conv2d(x, weight.contiguous(memory_format=last), bias).contiguous(memory_format=last)
+    return _channels_last(conv2d(x, _channels_last(weight), bias))
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    """Let the channels of a pixel lie side by side, which is faster; `torch.vmap` cannot do it."""
+    try:
+        return x.contiguous(memory_format=torch.channels_last)
+    except RuntimeError as error:
+        if "vmap" not in str(error):
+            raise
+        return x
 
 
 class MaskedConv2d(nn.Module):

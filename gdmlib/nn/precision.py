@@ -22,6 +22,8 @@ def full_precision(method: Method) -> Method:
     @wraps(method)
     def alone(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
         device = next(chain(module.parameters(), module.buffers())).device
+        if not torch.amp.is_autocast_available(device.type):
+            return method(module, *args, **kwargs)
         with torch.autocast(device.type, enabled=False):
             return method(module, *args, **kwargs)
 

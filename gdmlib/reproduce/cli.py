@@ -14,6 +14,7 @@ import torch
 from tqdm import tqdm
 
 from gdmlib import reproduce
+from gdmlib._checks import check_count
 from gdmlib.reproduce.catalogue import EXPERIMENTS
 from gdmlib.reproduce.records import Record
 from gdmlib.reproduce.runner import run
@@ -33,10 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     out = options.out or (None if options.smoke else Path("results"))
     work = options.work or (None if options.smoke else Path("build", "reproduce", options.name))
     silent = os.environ.get("GDMLIB_PROGRESS") == "0"
-    if options.threads is not None:
-        os.environ["OMP_NUM_THREADS"] = str(options.threads)  # for the processes to be started
-        torch.set_num_threads(options.threads)
     try:
+        if options.threads is not None:
+            threads = check_count(options.threads, "threads")
+            os.environ["OMP_NUM_THREADS"] = str(threads)  # for the processes to be started
+            torch.set_num_threads(threads)
         record = run(
             options.name,
             out,

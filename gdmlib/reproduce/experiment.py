@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from gdmlib._checks import check_count
 from gdmlib.reproduce.job import Job, Settings
 from gdmlib.reproduce.records import Data, Metric, Published
 from gdmlib.training import History, scores, train
@@ -74,8 +75,22 @@ class Experiment:
                 f"{self.name} has no setting {', '.join(sorted(unknown))}; there are "
                 f"{', '.join(sorted(plain))}"
             )
+        for key, value in changes.items():
+            _check_change(key, plain[key], value)
         # Through JSON, so that settings compare equal to those of a run that is resumed.
         return json.loads(json.dumps({**plain, **changes}))
+
+
+def _check_change(key: str, was: Any, value: Any) -> None:
+    """Refuse a value of another kind than the one it takes the place of; None turns off."""
+    if key == "seeds":
+        whole = isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
+        if not whole or len(set(value)) < len(value) or bool(value) != bool(was):
+            wanted = "different whole numbers, such as [0, 1]" if was else "none are used, so []"
+            raise ValueError(f"seeds: expected {wanted}, got {value!r}")
+    for kind, name in (((bool,), "true or false"), ((int, float), "a number"), ((str,), "text")):
+        if type(was) in kind and type(value) not in (*kind, list, type(None)):
+            raise ValueError(f"{key}: expected {name}, as {was!r}, got {value!r}")
 
 
 class Splits(NamedTuple):
@@ -162,7 +177,7 @@ class Fitting:
             part: Which training of the fit; the last one has no name.
             prefix: Of the setting ``epochs``.
         """
-        epochs = self.job.config[f"{prefix}epochs"]
+        epochs = check_count(self.job.config[f"{prefix}epochs"], f"{prefix}epochs")
         if part:
             return self.job.training(f"{self.name}-{part}", epochs)
         return self.job.training(self.name, epochs, self.number * epochs, self.of * epochs)
@@ -188,6 +203,12 @@ def trained(model: Callable[..., nn.Module], **fixed: Any) -> Fit:
 
     def fit(fitting: Fitting, x: Tensor, valid: Tensor) -> Fitted:
         sizes = {**fixed, **fitting.settings(model)}
+        both = sorted(sizes.keys() & fitting.settings(train).keys())
+        if both:
+            raise ValueError(
+                f"{', '.join(both)}: an argument of both the model and its training, so that "
+                "one setting would change two things; call the model's another name"
+            )
         made = fitting.place(model(tuple(x.shape[1:]), **sizes, generator=fitting.generator))
         history = fitting.train(made, fitting.place(x), fitting.place(valid))
         return made, {
@@ -238,6 +259,7 @@ def held_out(
 def _run(task: Task, fit: Fit, job: Job) -> Outcome:
     """Fit and count once a seed; what is done is kept for a run that is resumed."""
     parts = task.parts(job.config)
+    job.uses(parts.data)
     seeds: list[int | None] = list(job.seeds) or [None]
 
     def one(number: int, seed: int | None, name: str) -> dict[str, Any]:

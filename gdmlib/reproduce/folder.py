@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,23 @@ def write_state(folder: Path, state: Mapping[str, Any]) -> None:
     """Write what a run notes of itself, atomically."""
     text = json.dumps(state, indent=2) + "\n"
     write_atomically(folder / _STATE, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def _kept(folder: Path) -> list[Path]:
+    """Return the files that a run has left."""
+    patterns = "*.stage.pt", "*.fit.pt", "*.safetensors", "*.part"
+    return [path for pattern in patterns for path in folder.glob(pattern)]
+
+
+@contextmanager
+def forgotten_if_nothing_was_kept(folder: Path | None) -> Iterator[None]:
+    """Where what is inside fails before there is anything to go on with, forget the run."""
+    try:
+        yield
+    except Exception:
+        if folder is not None and not _kept(folder):
+            (folder / _STATE).unlink(missing_ok=True)
+        raise
 
 
 def prepare(
@@ -68,9 +86,8 @@ def prepare(
             "that folder to start again."
         )
     remarks = [f"nothing to resume in {folder}: starting from the beginning"] if resume else []
-    for pattern in ("*.stage.pt", "*.fit.pt", "*.safetensors", "*.part"):
-        for path in folder.glob(pattern) if folder.is_dir() else ():
-            path.unlink()
+    for path in _kept(folder):
+        path.unlink()
     spent = {"seconds": 0.0, "cpu_seconds": 0.0, "finished": False}
     write_state(folder, {"settings": dict(settings), "where": dict(where), **spent})
     return (0.0, 0.0), remarks

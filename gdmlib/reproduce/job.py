@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from gdmlib._files import write_atomically
-from gdmlib.reproduce.folder import read_state, write_state
+from gdmlib.reproduce.folder import ResumeError, read_state, write_state
+from gdmlib.reproduce.records import Data
 from gdmlib.training.files import load_plain, save_weights
 
 REPORT_EVERY = 5.0  # seconds between two lines of progress, and between two notes of the time spent
@@ -63,7 +64,6 @@ class Job:
     ) -> None:
         self.name = name
         self.config = Settings({k: v for k, v in settings.items() if k != "seeds"})
-        self.continued = False
         self.seeds: list[int] = list(settings.get("seeds", ()))
         self.smoke = smoke
         self.device = torch.device(device)
@@ -85,13 +85,32 @@ class Job:
             return compute()
         path = self.folder / f"{name}.stage.pt"
         if path.is_file():
-            self.continued = True
-            return load_plain(path)
+            kept = load_plain(path)
+            self.config.unread -= set(kept["read"])
+            return kept["found"]
         found = compute()
         if self.main:
-            write_atomically(path, lambda part: torch.save(found, part), check=load_plain)
+            kept = {"found": found, "read": sorted(self.config.keys() - self.config.unread)}
+            write_atomically(path, lambda part: torch.save(kept, part), check=load_plain)
             self._note()
         return found
+
+    def uses(self, data: Data) -> None:
+        """Note which data the run uses.
+
+        Raises:
+            ResumeError: If the run that is resumed used others.
+        """
+        state = {} if self.folder is None else read_state(self.folder)
+        before = state.get("data", data.sha256)
+        if before != data.sha256:
+            raise ResumeError(
+                f"{self.folder} holds a run with other data: the sha256 of {data.name} was "
+                f"{before[:12]}..., now {data.sha256[:12]}.... Bring the old data back, or give "
+                "another --work."
+            )
+        if self.folder is not None and self.main:
+            write_state(self.folder, {**state, "data": data.sha256})
 
     def keep(self, name: str, model: nn.Module) -> None:
         """Write the weights of a trained model beside the rest."""

@@ -207,6 +207,10 @@ def _parse(content: object, where: str) -> Record:
     if len(record.data.sha256) != 64 or set(record.data.sha256) - set("0123456789abcdef"):
         raise RecordError(f"{where}.data.sha256: expected 64 hexadecimal digits")
     try:
+        json.dumps([record.config, record.seeds, record.details], allow_nan=False)
+    except ValueError as error:
+        raise RecordError(f"{where}: a setting or a detail is no finite number") from error
+    try:
         datetime.fromisoformat(record.date)
     except ValueError as error:
         raise RecordError(f"{where}.date: {error}") from error

@@ -13,9 +13,10 @@ import torch
 
 import gdmlib
 from gdmlib._checks import check_count
+from gdmlib._files import check_writable
 from gdmlib.reproduce.catalogue import EXPERIMENTS
 from gdmlib.reproduce.experiment import Experiment, Outcome
-from gdmlib.reproduce.folder import prepare
+from gdmlib.reproduce.folder import forgotten_if_nothing_was_kept, prepare
 from gdmlib.reproduce.job import Job
 from gdmlib.reproduce.records import (
     Other,
@@ -89,15 +90,16 @@ def run(
             say(f"{name}: {remark}")
     several: Processes | None = None
     place = torch.device(device)
-    if experiment.trains:
-        several, place = launch(device, processes, nodes)
-        main = several.rank == 0
-    job = Job(
-        name, settings, smoke=smoke, device=place, folder=folder, say=say, main=main,
-        earlier=earlier,
-    )  # fmt: skip
-    with together(several):
-        outcome = experiment.run(job)
+    with forgotten_if_nothing_was_kept(folder if main else None):
+        if experiment.trains:
+            several, place = launch(device, processes, nodes)
+            main = several.rank == 0
+        job = Job(
+            name, settings, smoke=smoke, device=place, folder=folder, say=say, main=main,
+            earlier=earlier,
+        )  # fmt: skip
+        with together(several):
+            outcome = experiment.run(job)
     _check_read(job)
     record = _record(experiment, job, outcome, processes * nodes)
     if out is not None and main:
@@ -107,9 +109,9 @@ def run(
 
 
 def _check_read(job: Job) -> None:
-    """Refuse a setting that changes nothing; what a resumed run skipped had its readers."""
+    """Refuse a setting that changes nothing."""
     unread = sorted(job.config.unread)
-    if unread and not job.continued:
+    if unread:
         raise ValueError(
             f"{job.name}: nobody reads the setting {', '.join(unread)}; a setting is read by name: "
             "call it as an argument of the model, of the fit or of the data, or remove it"
@@ -129,9 +131,12 @@ def _check_processes(experiment: Experiment, device: str, processes: int, nodes:
 
 
 def _check_out(name: str, out: str | Path | None, smoke: bool) -> None:
-    path = None if out is None else Path(out) / f"{name}.json"
-    if path is not None and path.exists() and smoke and not load_record(path).smoke:
+    if out is None:
+        return
+    path = Path(out) / f"{name}.json"
+    if path.exists() and smoke and not load_record(path).smoke:
         raise RecordError(f"{path}: a full record is there; write the trial to another folder")
+    check_writable(path)
 
 
 def _record(experiment: Experiment, job: Job, outcome: Outcome, processes: int) -> Record:

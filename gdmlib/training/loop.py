@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from gdmlib._checks import check_count
+from gdmlib._files import check_writable
 from gdmlib.training.data import check_data
 from gdmlib.training.history import History
 from gdmlib.training.processes import average, check_replicas, is_main, share, shared_seed
@@ -87,8 +88,10 @@ def fit(
             last good one.
     """
     examples, shapes = check_data(data)
-    check_count(epochs, "epochs")
-    check_count(validate_every, "validate_every")
+    # Data may carry a graph, such as the codes of an encoder: it ends here.
+    data = tuple(x.detach() for x in data) if isinstance(data, tuple) else data.detach()
+    epochs = check_count(epochs, "epochs")
+    validate_every = check_count(validate_every, "validate_every")
     check_count(checkpoint_every, "checkpoint_every")
     batch_size = None if batch_size is None else check_count(batch_size, "batch_size")
     patience = None if patience is None else check_count(patience, "patience")
@@ -114,6 +117,8 @@ def fit(
     path = None if checkpoint is None else Path(checkpoint)
     if resume and path is not None and path.exists():
         history, best = load_run(path, settings, objects, generator)
+    if path is not None and is_main():
+        check_writable(path)  # now, and not when hours of training are to be kept
 
     watched = history.metrics if validate is None else history.valid
     limit = patience or math.inf

@@ -11,14 +11,14 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_count
-from gdmlib.training.data import check_data
+from gdmlib.training.data import check_data, check_examples
 from gdmlib.training.history import History
 from gdmlib.training.loop import evaluating, fit
 from gdmlib.training.steps import Averaged, Batch, Step, cosine, gradient_step
@@ -29,7 +29,7 @@ Data = Tensor | tuple[Tensor, ...]
 def train(
     model: nn.Module,
     x: Data,
-    valid: Data | Sequence[Tensor] | None = None,
+    valid: Data | list[Tensor] | None = None,
     *,
     epochs: int,
     batch_size: int = 100,
@@ -75,11 +75,18 @@ def train(
     Returns:
         The mean losses, ``metrics["loss"]``, and the mean scores of ``valid``, ``valid["loss"]``.
     """
-    check_data(x)
-    examples = len(x[0] if isinstance(x, tuple) else x)
-    fused = next(model.parameters()).device.type in ("cpu", "cuda")
+    examples, _ = check_data(x, "x")
+    if valid is not None:
+        check_examples(valid, "valid")
+    parameters = list(model.parameters())
+    if not any(p.requires_grad for p in parameters):
+        raise ValueError(
+            f"model: nothing to train, for none of the {len(parameters)} parameters of this "
+            f"{type(model).__name__} asks for a gradient"
+        )
+    fused = parameters[0].device.type in ("cpu", "cuda")
     optimizer = torch.optim.AdamW(
-        model.parameters(), lr=lr, betas=betas, weight_decay=weight_decay, fused=fused
+        parameters, lr=lr, betas=betas, weight_decay=weight_decay, fused=fused
     )
     objective = loss or getattr(type(model), "loss", None)
 
@@ -123,7 +130,7 @@ def train(
 
 def scores(
     model: nn.Module,
-    x: Data | Sequence[Tensor],
+    x: Data | list[Tensor],
     batch_size: int = 250,
     score: Callable[..., Tensor] | None = None,
 ) -> Tensor:
@@ -138,14 +145,12 @@ def scores(
     Returns:
         Shape (N,), float64, on the CPU.
     """
-    check_count(batch_size, "batch_size")
-    if isinstance(x, Tensor | tuple):
-        check_data(x)
-        batches = list(zip(*[part.split(batch_size) for part in _parts(x)], strict=True))
-    elif not x:
-        raise ValueError("x: expected at least one example, got an empty list")
+    batch_size = check_count(batch_size, "batch_size")
+    check_examples(x, "x")
+    if isinstance(x, list):
+        batches: list[tuple[Tensor, ...]] = [(example[None],) for example in x]
     else:
-        batches = [(example[None],) for example in x]
+        batches = list(zip(*[part.split(batch_size) for part in _parts(x)], strict=True))
     with evaluating(model):
         return torch.cat([_cost(model, batch, score).double().cpu() for batch in batches])
 
@@ -158,7 +163,13 @@ def _cost(
     model: nn.Module, batch: tuple[Tensor, ...], score: Callable[..., Tensor] | None
 ) -> Tensor:
     """Return what each example of a batch costs, (B,)."""
-    if score is not None:
-        return score(model, *batch)
     own = getattr(model, "score", None)
-    return own(*batch) if own is not None else -model.log_prob(*batch)  # type: ignore[operator]
+    if score is not None:
+        found = score(model, *batch)
+    else:
+        found = own(*batch) if own is not None else -model.log_prob(*batch)  # type: ignore[operator]
+    if found.ndim != 1:
+        raise ValueError(
+            f"score: expected one number an example, shape (B,), got {tuple(found.shape)}"
+        )
+    return found

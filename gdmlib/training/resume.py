@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
@@ -56,7 +58,9 @@ def save_run(
         "history": asdict(history),
     }
     try:  # what cannot be read back must not take the place of what can
-        write_atomically(path, lambda part: torch.save(content, part), check=load_plain)
+        write_atomically(
+            path, lambda part: torch.save(_without_numpy(content), part), check=load_plain
+        )
     except (AttributeError, CheckpointError, pickle.PicklingError) as error:
         raise CheckpointError(
             f"{path} cannot be written ({error}). Every state_dict() in `state` must hold tensors, "
@@ -73,19 +77,20 @@ def settings_of(objects: Mapping[str, Any], step: object) -> dict[str, Any]:
     found = {f"{key} of the step": value for key, value in getattr(step, "settings", {}).items()}
     for name, thing in objects.items():
         if isinstance(thing, torch.optim.Optimizer):
-            groups = [{**g, "lr": g.get("initial_lr", g["lr"])} for g in thing.param_groups]
-            kept = [key for key in groups[0] if key not in _NOT_SETTINGS]
-            told = {key: [_plain(group.get(key)) for group in groups] for key in kept}
+            found[f"kind of {name}"] = type(thing).__name__
+            groups = [
+                {**group, "lr": group.get("initial_lr", group["lr"])}
+                for group in thing.param_groups
+            ]
+            # Some schedules move the momentum as well, between limits that stand in the groups.
+            moved = {"momentum", "betas"} if "max_momentum" in groups[0] else set()
+            for key in {key: None for group in groups for key in group}:
+                if key not in _NOT_SETTINGS | moved:
+                    found[f"{_NAMES.get(key, key)} of {name}"] = [
+                        _plain(g.get(key)) for g in groups
+                    ]
         elif isinstance(thing, LRScheduler):
-            told = {
-                key: _plain(value)
-                for key, value in vars(thing).items()
-                if not key.startswith("_") and key not in _OF_THE_MOMENT and _is_plain(value)
-            }
-        else:
-            continue
-        found[f"kind of {name}"] = type(thing).__name__
-        found |= {f"{_NAMES.get(key, key)} of {name}": value for key, value in told.items()}
+            found |= _of_schedule(thing, name)
     return found
 
 
@@ -100,19 +105,48 @@ def differences(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 # Which code makes a step, and what a schedule has come to.
 _NOT_SETTINGS = {"params", "initial_lr", "fused", "foreach", "capturable", "differentiable"}
-_OF_THE_MOMENT = {"last_epoch", "base_lrs", "verbose"}
+_OF_THE_MOMENT = {
+    "last_epoch", "base_lrs", "verbose", "T_cur", "T_i", "best", "num_bad_epochs",
+    "cooldown_counter",
+}  # fmt: skip
 _NAMES = {"lr": "learning rate", "weight_decay": "weight decay", "T_max": "steps"}
 
 
+def _of_schedule(schedule: LRScheduler, name: str) -> dict[str, Any]:
+    """Return all that does not change with time, of the parts of a schedule as well."""
+    found: dict[str, Any] = {f"kind of {name}": type(schedule).__name__}
+    for key, value in vars(schedule).items():
+        if key == "_schedulers":
+            for number, part in enumerate(value):
+                found |= _of_schedule(part, f"{name}[{number}]")
+        told = key == "_milestones" or not key.startswith("_")
+        if told and key not in _OF_THE_MOMENT and _is_plain(value):
+            found[f"{_NAMES.get(key, key)} of {name}"] = _plain(value)
+    return found
+
+
 def _is_plain(value: object) -> bool:
-    return value is None or isinstance(value, bool | int | float | str | tuple | list)
+    if isinstance(value, tuple | list | Counter):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str | np.generic)
 
 
 def _plain(value: Any) -> Any:
-    """Return numbers as a checkpoint holds them: no tuples, no tensors."""
+    """Return a setting as numbers, text and lists: no tuples, no tensors."""
+    if isinstance(value, Counter):
+        return sorted(value.elements())
     if isinstance(value, tuple | list):
         return [_plain(v) for v in value]
     return float(value) if isinstance(value, Tensor | float) else value
+
+
+def _without_numpy(value: Any) -> Any:
+    """Return the same, numbers of NumPy as Python's: no others are read back."""
+    if type(value) is dict:
+        return {key: _without_numpy(v) for key, v in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_without_numpy, value))
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def load_run(

@@ -43,6 +43,7 @@ class _GradientStep:
         if self.schedule is not None:
             self.state["schedule"] = self.schedule
 
+    @torch.enable_grad()
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
         if not self.model.training:
             self.model.train()
@@ -53,6 +54,11 @@ class _GradientStep:
         mine = dict(value) if isinstance(value, Mapping) else {"loss": value}
         if "loss" not in mine:
             raise ValueError(f'loss: the dict must hold the key "loss", got {sorted(mine)}')
+        if mine["loss"].numel() != 1:
+            raise ValueError(
+                "loss: expected one number, the mean over the examples, got shape "
+                f"{tuple(mine['loss'].shape)}"
+            )
         examples = weight_of(batch)
         metrics = average(mine, examples)  # over the processes, if there are several
         if torch.isfinite(metrics["loss"]).all():  # else leave the model as it is: `fit` complains

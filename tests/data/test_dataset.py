@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from gdmlib.data import (
     CacheError,
@@ -46,6 +47,14 @@ def test_take(small):
         assert part.attributes["modes"].shape == (3, 2), "what is shared stays whole"
     assert len(small.take([])) == 0
     assert Dataset("bare", torch.zeros(2, 1)).take([0]).y is None
+
+
+def test_a_loader_of_torch_takes_it(small):
+    x, y = next(iter(DataLoader(small, batch_size=3)))
+    assert torch.equal(x, small.x[:3]) and torch.equal(y, small.y[:3])
+    bare = Dataset("bare", torch.zeros(2, 1))
+    assert next(iter(DataLoader(bare))).shape == (1, 1)
+    assert len(list(bare)) == 2
 
 
 def test_is_frozen(small):

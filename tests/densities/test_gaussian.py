@@ -397,6 +397,14 @@ def test_singular_fits_are_refused():
         MultivariateNormal.fit(torch.tensor([[0.0, 0.0], [1.0, 1.0]]))
 
 
+def test_data_of_which_only_rounding_is_left_are_refused():
+    x = (points(200, 2) + torch.tensor([0.0, 1e7])).float()
+    with pytest.raises(ValueError, match=r"^x: column 1, with numbers up to 1e\+07, was rounded"):
+        MultivariateNormal.fit(x)
+    MultivariateNormal.fit(x - x.mean(dim=0))
+    MultivariateNormal.fit(x, ridge=1e-2)
+
+
 def test_thin_but_not_singular_data_are_accepted():
     x = points(50, 2)
     thin = torch.stack([x[:, 0], x[:, 0] + 1e-5 * x[:, 1]], dim=1)

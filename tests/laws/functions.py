@@ -257,6 +257,9 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "BernoulliMixture.fit": (lambda components: ar.BernoulliMixture.fit(
         BITS, components=components, generator=seeded(), n_iter=2), 2),
     "FVSBN": (lambda event_shape: ar.FVSBN(event_shape), (1, 2, 2)),
+    "FVSBN.fit, n_iter": (lambda n_iter: ar.FVSBN.fit(BITS, 1.0, n_iter=n_iter), 3),
+    "FVSBN.fit, chunk": (lambda chunk: ar.FVSBN.fit(BITS, 1.0, chunk=chunk), 2),
+    "scores": (lambda batch_size: training.scores(bell, POINTS[:, 0], batch_size), 2),
     "FVSBN, ordering": (lambda ordering: ar.FVSBN(3, ordering=ordering), (2, 0, 1)),
     "FVSBN of d pixels": (lambda event_shape: ar.FVSBN(event_shape), 5),
     "NADE": (lambda hidden: ar.NADE(3, hidden=hidden, generator=seeded()), 2),

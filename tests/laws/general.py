@@ -258,6 +258,38 @@ def same_fit(call: Call, what: str, fit: Callable[[], Any], expected: Any) -> An
 # --- The chain rule ------------------------------------------------------------------------------
 
 
+def check_examples_apart(case: Case) -> None:
+    """`torch.vmap` over single examples gives what a batch gives, and each its own gradient."""
+
+    class LogProb(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = deepcopy(case.model)
+
+        def forward(self, *arguments: Tensor) -> Tensor:
+            return self.model.log_prob(*[x[None] for x in arguments])[0]
+
+    one, arguments = LogProb(), case.arguments(5)
+    expected = case.model.log_prob(*arguments)
+    worst = apart((torch.func.vmap(one)(*arguments), expected))
+    fail_unless(worst <= 1e-12, LAW, case, f"vmap gives another log_prob, by {worst:.3g}")
+    parameters = {name: p for name, p in one.named_parameters() if p.requires_grad}
+    if not parameters:
+        return
+
+    def of(parameters: dict[str, Tensor], *arguments: Tensor) -> Tensor:
+        return torch.func.functional_call(one, parameters, arguments)
+
+    each = torch.func.vmap(torch.func.grad(of), (None, *[0] * len(arguments)))(
+        parameters, *arguments
+    )
+    total = torch.autograd.grad(expected.sum(), list(case.model.parameters()), allow_unused=True)
+    for (name, found), whole in zip(each.items(), total, strict=True):
+        whole = torch.zeros_like(found[0]) if whole is None else whole
+        worst = apart((found.sum(dim=0), whole))
+        fail_unless(worst <= 1e-10, LAW, case, f"vmap: another gradient of {name}, by {worst:.3g}")
+
+
 def check_conditionals(case: Case) -> None:
     """The conditionals of all coordinates, (B, *event_shape), add up to log_prob."""
     arguments = case.arguments(7)

@@ -68,6 +68,12 @@ def test_fits(call):
     general.check_fit(call)
 
 
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@pytest.mark.parametrize("case", having("log_prob"), ids=str)
+def test_examples_one_by_one(case):
+    general.check_examples_apart(case)
+
+
 @pytest.mark.parametrize("case", having("log_prob", "conditional_log_prob"), ids=str)
 def test_conditionals_add_up(case):
     general.check_conditionals(case)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -378,9 +379,15 @@ def test_the_command_prints_all_problems(
     sample.path.write_text(notebooks.dumps(sample.data), encoding="utf-8")
     (tmp_path / "bad.ipynb").write_text("{")
     (tmp_path / "list.ipynb").write_text('{"cells": 1, "nbformat": 4, "nbformat_minor": 5}')
-    paths = [sample.path, tmp_path / "bad.ipynb", tmp_path / "list.ipynb", tmp_path / "gone.ipynb"]
+    old = {**sample.data, "nbformat": 3}
+    (tmp_path / "old.ipynb").write_text(json.dumps(old))
+    bare = {**sample.data, "cells": [{"cell_type": "markdown", "id": "a", "metadata": {}}]}
+    (tmp_path / "bare.ipynb").write_text(json.dumps(bare))
+    names = ("bad", "list", "old", "bare", "gone")
+    paths = [sample.path, *[tmp_path / f"{name}.ipynb" for name in names]]
     assert main([str(path) for path in paths]) == 1
     printed = capsys.readouterr().out
     assert "check_budget: metadata.gdm.seconds is 100.0" in printed
-    assert printed.count("is not a notebook") == 2
+    assert printed.count("is not a notebook") == 4
+    assert "its format is 3, not 4" in printed and "a cell has no source" in printed
     assert "gone.ipynb" in printed

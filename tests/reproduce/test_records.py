@@ -134,6 +134,8 @@ def change(content, path, value):
         ("gap", None, "gap: expected 0.25, got None"),
         ("data.sha256", "abc", "expected 64 hexadecimal digits"),
         ("date", "yesterday", r"toy\.json\.date"),
+        ("details", {"stderr": [1.0, math.nan]}, "a setting or a detail is no finite number"),
+        ("config", {"lr": math.inf}, "a setting or a detail is no finite number"),
         ("name", "other", "holds the record of 'other'; rename the file"),
     ],
 )

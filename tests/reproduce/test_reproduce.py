@@ -20,6 +20,7 @@ from gdmlib.reproduce import (
     Outcome,
     Published,
     RecordError,
+    catalogue,
     held_out,
     load_record,
     load_records,
@@ -166,11 +167,30 @@ def test_a_trial_never_takes_the_place_of_a_result(tmp_path, toy_experiment):
         ({"processes": 2}, "in one process; give it more threads"),
         ({"resume": True}, "resume needs the folder"),
         ({"changes": {"speed": 1}}, f"{NAME} has no setting speed; there are data, seeds"),
+        ({"changes": {"seeds": [0]}}, r"seeds: expected none are used, so \[\], got \[0\]"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options, words):
     with pytest.raises(ValueError, match=words):
         run(**{"name": NAME, "smoke": True, **options})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("epochs", None, "epochs: expected an integer, got None"),
+        ("epochs", True, "epochs: expected a number, as 3, got True"),
+        ("lr", "1e-3", "lr: expected a number, as 0.005, got '1e-3'"),
+        ("data", 3, "data: expected text, as 'stand-in', got 3"),
+        *[
+            ("seeds", seeds, "seeds: expected different whole numbers")
+            for seeds in ([], 0, [0, 0], [1.5], [True], [-1], "01", None, {})
+        ],
+    ],
+)
+def test_a_change_to_another_kind_of_value_is_refused(key, value, words):
+    with pytest.raises(ValueError, match=words):
+        run("nade_dna", smoke=True, device="cpu", changes={key: value})
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -199,6 +219,37 @@ def test_a_setting_that_nobody_reads_is_an_error(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match="nade_dna: nobody reads the setting speed, units; a se"):
         run("nade_dna", tmp_path, smoke=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_resumed_run_knows_what_was_read(monkeypatch, tmp_path):
+    plain = EXPERIMENTS["fvsbn_dna"]
+    run("fvsbn_dna", smoke=True, work=tmp_path / "good")
+    run("fvsbn_dna", smoke=True, work=tmp_path / "good", resume=True)
+    monkeypatch.setitem(
+        EXPERIMENTS, "fvsbn_dna", replace(plain, config={**plain.config, "speed": 1})
+    )
+    for resume in (False, True):
+        with pytest.raises(ValueError, match="nobody reads the setting speed"):
+            run("fvsbn_dna", smoke=True, work=tmp_path / "bad", resume=resume)
+
+
+def test_one_setting_changes_one_thing(monkeypatch):
+    class Rated(NADE):
+        def __init__(self, event_shape, *, lr=1.0, **options):
+            super().__init__(event_shape, **options)
+
+    plain = EXPERIMENTS["nade_dna"]
+    clash = held_out(
+        "clash", "", BINARY["dna"], trained(Rated), None, "", config=plain.config,
+        smoke=plain.smoke, seeds=(0,), trains=True,
+    )  # fmt: skip
+    monkeypatch.setitem(EXPERIMENTS, "clash", clash)
+    with pytest.raises(ValueError, match=r"^lr: an argument of both the model and its tr"):
+        run("clash", smoke=True, device="cpu")
+
+
+def test_no_two_experiments_have_one_name():
+    assert len(catalogue._ALL) == len(EXPERIMENTS)
 
 
 def test_settings_reach_functions_by_the_names_of_arguments():
@@ -369,6 +420,17 @@ def test_run_writes_to_results_by_default(tmp_path, monkeypatch, capsys, toy_exp
     assert (tmp_path / "build/reproduce/toy/run.json").is_file()
     assert main(["run", "toy", "--out", "elsewhere", "--smoke"]) == 0
     assert load_record("elsewhere/toy.json").smoke
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_run(
+    tmp_path, monkeypatch, capsys, toy_experiment
+):
+    (tmp_path / "file").touch()
+    monkeypatch.setitem(EXPERIMENTS, "toy", replace(toy_experiment, run=lambda job: 1 / 0))
+    assert main(["run", "toy", "--smoke", "--out", str(tmp_path / "file")]) == 1
+    assert "file" in capsys.readouterr().err
+    assert main(["run", "toy", "--smoke", "--threads", "0"]) == 1
+    assert "threads: expected at least 1, got 0" in capsys.readouterr().err
 
 
 def test_a_trial_writes_nothing_unless_told(tmp_path, monkeypatch, capsys):

@@ -8,13 +8,15 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 
 from gdmlib.autoregressive import MADE
+from gdmlib.reproduce import EXPERIMENTS, Data, load_record, main, run, sha256_of
 from gdmlib.reproduce import job as _job
-from gdmlib.reproduce import load_record, main, run
 from gdmlib.reproduce.folder import ResumeError, prepare
 from gdmlib.reproduce.job import Job, clock
 from gdmlib.training.files import CheckpointError, load_plain
@@ -179,6 +181,39 @@ def test_a_run_in_another_place_is_told(tmp_path):
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(ResumeError, match=r"run\.json is broken"):
         prepare(tmp_path, settings, where, resume=True)
+
+
+def test_a_run_that_failed_before_it_kept_anything_is_forgotten(tmp_path, capsys):
+    arguments = ["run", "fvsbn_dna", "--smoke", "--work", str(tmp_path)]
+    assert main([*arguments, "--set", "n_iter=0"]) == 1
+    assert "n_iter: expected at least 1" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+    assert main(arguments) == 0
+
+
+def test_a_resumed_run_has_the_same_data(tmp_path, monkeypatch):
+    plain, seeds = EXPERIMENTS["bernoulli_mixture_mnist"], []
+    task, fit = plain.run.args
+
+    def stopped(fitting, x, valid):
+        seeds.append(fitting.generator.initial_seed())
+        if len(seeds) == 2:
+            raise FloatingPointError("stopped")
+        return fit(fitting, x, valid)
+
+    def other():
+        parts = task.stand_in()
+        return parts._replace(data=Data("stand-in", sha256_of(1 - parts.train)))
+
+    options = {"smoke": True, "work": tmp_path}
+    for data, fails in ((task.stand_in, FloatingPointError), (other, ResumeError)):
+        made = partial(plain.run.func, replace(task, stand_in=data), stopped)
+        monkeypatch.setitem(EXPERIMENTS, plain.name, replace(plain, run=made))
+        with pytest.raises(fails, match=r"stopped|holds a run with other data: the sha256"):
+            run(plain.name, **options, resume=data is other)
+    monkeypatch.setitem(EXPERIMENTS, plain.name, plain)
+    resumed = run(plain.name, **options, resume=True)
+    assert resumed.metric == run(plain.name, smoke=True).metric
 
 
 def test_a_broken_stage_is_told(tmp_path):

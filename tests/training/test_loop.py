@@ -14,6 +14,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch.optim import lr_scheduler as rates
 
 from gdmlib.training import (
     CheckpointError,
@@ -343,6 +344,76 @@ def test_a_changed_rate_is_refused(tmp_path, change, words):
     with pytest.raises(CheckpointError, match=words):
         run(**change).fit(4, checkpoint=path, resume=True)
     run().fit(4, checkpoint=path, resume=True)
+
+
+def scheduled(path, epochs, schedule, resume=True, options=None):
+    model = nn.Linear(3, 1)
+    weights = [{"params": [model.weight]}, {"params": [model.bias], **(options or {})}]
+    optimizer = torch.optim.SGD(weights, lr=0.05, momentum=0.9)
+    step = gradient_step(
+        model, optimizer, lambda x: model(x).square().mean(), schedule=schedule(optimizer)
+    )
+    fit(step, X, epochs=epochs, checkpoint=path, resume=resume, progress=False)
+    return step
+
+
+def warm_up(gamma):
+    def schedule(optimizer):
+        parts = [rates.LinearLR(optimizer), rates.ExponentialLR(optimizer, gamma)]
+        return rates.SequentialLR(optimizer, parts, [2])
+
+    return schedule
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (
+            lambda o: rates.MultiStepLR(o, [3, 4]),
+            lambda o: rates.MultiStepLR(o, [3, 9]),
+            r"milestones of schedule was \[3, 4\], now \[3, 9\]",
+        ),
+        (warm_up(0.9), warm_up(0.5), r"gamma of schedule\[1\] was 0.9, now 0.5"),
+    ],
+)
+def test_a_changed_schedule_is_refused(tmp_path, old, new, words):
+    path = tmp_path / "run.pt"
+    scheduled(path, 2, old)
+    with pytest.raises(CheckpointError, match=words):
+        scheduled(path, 3, new)
+    scheduled(path, 3, old)
+
+
+def test_a_changed_group_of_parameters_is_refused(tmp_path):
+    def constant(optimizer):
+        return rates.ConstantLR(optimizer)
+
+    scheduled(tmp_path / "run.pt", 2, constant, options={"name": "biases"})
+    with pytest.raises(CheckpointError, match=r"name of optimizer was \[None, 'biases'\]"):
+        scheduled(tmp_path / "run.pt", 3, constant, options={"name": "others"})
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        lambda o: rates.LambdaLR(o, lambda epoch: 0.9**epoch),
+        lambda o: rates.CosineAnnealingWarmRestarts(o, 3),
+        lambda o: rates.OneCycleLR(o, 0.1, total_steps=20),
+        lambda o: rates.CyclicLR(o, 0.01, 0.1),
+    ],
+)
+def test_the_same_objects_go_on_with_their_run(tmp_path, schedule):
+    path = tmp_path / "run.pt"
+    step = scheduled(path, 2, schedule)
+    assert len(fit(step, X, epochs=4, checkpoint=path, resume=True, progress=False)) == 4
+
+
+def test_a_checkpoint_that_cannot_be_written_is_told_before_the_first_step(tmp_path):
+    (tmp_path / "file").touch()
+    calls = []
+    with pytest.raises(OSError, match="file"):
+        Run().fit(1, checkpoint=tmp_path / "file" / "run.pt", on_epoch=lambda *a: calls.append(a))
+    assert not calls
 
 
 def test_a_checkpoint_that_knows_less_is_refused(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -340,7 +341,14 @@ def test_held_out_images_may_be_whole():
         ({"average": 1.0}, "average: expected a share of at least 0 and below 1, got 1"),
         ({"clip": 0.0}, "clip: expected a positive norm"),
         ({"valid": coins() / 2}, "x: expected zeros and ones"),
-        ({"valid": []}, "expected at least one example, got an empty list"),
+        ({"valid": []}, "^valid: expected at least one example, got an empty list"),
+        ({"valid": coins()[:0]}, "^valid: expected at least one element"),
+        (
+            {"score": NADE.conditional_log_prob},
+            r"score: .*\(B,\), got \(40, 4\)",
+        ),
+        ({"score": lambda model, x: model.log_prob(x).mean()}, r"score: .*\(B,\), got \(\)"),
+        ({"loss": lambda model, x: model.log_prob(x)}, r"loss: expected one number.*\(40,\)"),
     ],
 )
 def test_bad_options(options, says):
@@ -348,9 +356,53 @@ def test_bad_options(options, says):
         train(small(), coins(), **{"epochs": 1, **QUIET, **options})
 
 
+@pytest.mark.parametrize(
+    ("valid", "says"),
+    [
+        (coins().numpy(), r"^valid: .*ndarray; use torch\.as_tensor\(valid\)"),
+        (iter(coins()), "^valid: expected a torch.Tensor"),
+        ([coins().numpy()], r"^valid\[0\]: expected a torch.Tensor, got ndarray"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused_before_the_first_step(valid, says):
+    with pytest.raises(TypeError, match=says):
+        train(small(), coins(), valid, epochs=1, prepare=lambda x: 1 / 0, **QUIET)
+
+
 def test_bad_batches_of_scores():
     with pytest.raises(ValueError, match="batch_size: expected at least 1, got 0"):
         scores(small(), coins(), 0)
+    assert len(scores(small(), coins(), np.int64(7))) == 40
+
+
+def test_a_model_with_nothing_to_train_is_refused():
+    class Fixed(nn.Module):
+        def score(self, x):
+            return x.sum(dim=1)
+
+    with pytest.raises(ValueError, match=r"nothing to train.*none of the 0 parameters .* Fixed"):
+        train(Fixed(), coins(), epochs=1, **QUIET)
+    with pytest.raises(ValueError, match=r"nothing to train.*none of the 4 parameters .* NADE"):
+        train(small().requires_grad_(False), coins(), epochs=1, **QUIET)
+
+
+def test_it_turns_gradients_on_itself():
+    with torch.no_grad():
+        _, inside = run()
+    assert inside.metrics == run()[1].metrics
+
+
+def test_data_may_carry_a_graph():
+    codes = nn.Linear(1, 1, dtype=torch.float64)(X)
+    _, plain = run(data=(codes.detach(), Y))
+    assert run(data=(codes, Y))[1].metrics == plain.metrics
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    numbers = {"epochs": np.int64(3), "lr": np.float64(0.1), "clip": np.float32(1), "average": 0.5}
+    _, history = run(checkpoint=tmp_path / "run.pt", **numbers)
+    _, resumed = run(checkpoint=tmp_path / "run.pt", resume=True, **numbers)
+    assert resumed.metrics == history.metrics
 
 
 def test_nan_stops_the_training_and_leaves_the_last_good_checkpoint(tmp_path):
