@@ -163,8 +163,8 @@ class BinaryAutoregressive(WholePass):
     def _visits(self) -> Tensor:
         return self.ordering
 
-    def _draw_each(self, x: Tensor, noise: Tensor, labels: Tensor | None) -> Tensor:
-        return (self.logits(x) > self._unordered(noise)).to(x)
+    def _draw_one(self, x: Tensor, place: int, noise: Tensor, labels: Tensor | None) -> Tensor:
+        return (self.logits(x) > self._unordered(noise))[:, place].to(x)
 
     def _places(self) -> Tensor:
         """Return when each pixel is visited: the inverse of the ordering."""

@@ -77,8 +77,8 @@ class WholePass(ChainRule):
         return torch.arange(self.event_shape.numel())
 
     @abstractmethod
-    def _draw_each(self, x: Tensor, noise: Any, labels: Tensor | None) -> Tensor:
-        """Return what a sweep would draw for each number, given those before it in x."""
+    def _draw_one(self, x: Tensor, place: int, noise: Any, labels: Tensor | None) -> Tensor:
+        """Return what a sweep would draw at a place, (n,), given the numbers before it in x."""
 
 
 @torch.no_grad()
@@ -94,6 +94,6 @@ def plain_sample(
     noise, flat, training = model._noise(x.shape, generator), x.view(len(x), -1), model.training
     model.eval()
     for place in model._visits().tolist():
-        flat[:, place] = model._draw_each(x, noise, labels).flatten(1)[:, place]
+        flat[:, place] = model._draw_one(x, place, noise, labels)
     model.train(training)
     return x

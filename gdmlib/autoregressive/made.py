@@ -187,8 +187,8 @@ class MADE(WholePass):
     def _visits(self) -> Tensor:
         return self.ordering
 
-    def _draw_each(self, x: Tensor, noise: Noise, labels: Tensor | None) -> Tensor:
-        return (self.logits(x) > noise[0][0][:, self.ordering.argsort()]).to(x)
+    def _draw_one(self, x: Tensor, place: int, noise: Noise, labels: Tensor | None) -> Tensor:
+        return (self.logits(x) > noise[0][0][:, self.ordering.argsort()])[:, place].to(x)
 
     def _sweep(self, x: Tensor, known: Tensor, noise: Noise) -> Tensor:
         z, fixed = x.flatten(1), known.flatten(1)

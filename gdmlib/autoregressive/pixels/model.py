@@ -176,9 +176,12 @@ class PixelModel(WholePass):
     def _visits(self) -> Tensor:
         return torch.arange(self.event_shape.numel()).view(self.event_shape[0], -1).T.flatten()
 
-    def _draw_each(self, x: Tensor, noise: Tensor, labels: Tensor | None) -> Tensor:
-        log_probs = self.head.distribution(*self._rows(x, self._check_labels(labels, len(x))))
-        return self._pick(_images(log_probs, x), noise, x)
+    def _draw_one(self, x: Tensor, place: int, noise: Tensor, labels: Tensor | None) -> Tensor:
+        row, j = divmod(place, x.shape[3])
+        colour, i = divmod(row, x.shape[2])
+        numbers = self._outputs(2 * x - 1, self._check_labels(labels, len(x)))[:, :, i, j]
+        log_probs = self.head.distribution(numbers, x[:, :, i, j])[:, colour]
+        return self._pick(log_probs, noise[:, colour, i, j], x)
 
     def _pick(self, log_probs: Tensor, u: Tensor, like: Tensor) -> Tensor:
         """Return pixels, (...), from the log-probabilities of their levels, (..., L)."""
