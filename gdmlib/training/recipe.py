@@ -114,9 +114,7 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         generator=generator,
-        validate=None
-        if valid is None
-        else lambda: float(scores(judged, valid, score=score).mean()),
+        validate=None if valid is None else validate,
         patience=patience,
         **options,
     )
