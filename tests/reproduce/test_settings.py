@@ -328,6 +328,22 @@ def test_a_ride_starts_from_an_mcgsm_that_sees_the_same(monkeypatch):
     assert seen == [(0.0, True, 4), (0.5, True, 4)]
 
 
+@pytest.mark.parametrize("name", ["ride_bsds300_patches", "ride_bsds300_images"])
+def test_a_ride_that_finds_its_mcgsm_done_ends_like_one_that_does_not(name, monkeypatch, tmp_path):
+    pytest.importorskip("lightning_fabric")
+    whole = trial(name)
+
+    def stop(*arguments, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(photographs.RIDE, "initialise", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(name, smoke=True, device="cpu", work=tmp_path)
+    again = run(name, smoke=True, device="cpu", work=tmp_path, resume=True)
+    assert (again.metric.value, again.metric.stderr, again.details) == whole
+
+
 def test_some_pixels_of_an_image_are_at_random_places(monkeypatch):
     monkeypatch.setattr(photographs, "dequantise", lambda image, generator: image)
     settings = {"rows": 1, "columns": 1, "pixels_of_an_image": 5}
