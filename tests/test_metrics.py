@@ -167,6 +167,12 @@ def test_reliability_curve_by_hand():
     assert error == pytest.approx(0.5 * (2 / 3 - 0.2) + 0.5 * (2.45 / 3 - 2 / 3))
 
 
+def test_a_bin_counts_by_its_predictions():
+    probs, labels = torch.tensor([0.1, 0.2, 0.3, 0.9]), torch.tensor([0, 0, 0, 0])
+    error = metrics.expected_calibration_error(probs, labels, bins=2)
+    assert error == pytest.approx(3 / 4 * 0.2 + 1 / 4 * 0.9)
+
+
 def test_bins_without_predictions_are_left_out():
     curve = metrics.reliability_curve(torch.tensor([0.05, 0.95]), torch.tensor([0, 1]), bins=10)
     assert curve.counts.tolist() == [1, 1]

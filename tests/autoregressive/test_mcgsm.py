@@ -501,6 +501,25 @@ def test_adam_ends_with_the_best_epoch(pairs):
     assert found == pytest.approx(min(history.valid["loss"]), abs=1e-6)
 
 
+def test_adam_passes_on_what_it_is_given(pairs, monkeypatch):
+    x, y = pairs
+    model, seen = MCGSM.start(x, y, **sizes(2, 2), generator=torch.Generator()), {}
+
+    def spy(model, data, valid, **options):
+        seen.update(options, data=data, valid=valid)
+
+    monkeypatch.setattr("gdmlib.autoregressive.mcgsm.train", spy)
+    given = {"batch_size": 3, "lr": 0.5, "betas": (0.1, 0.2), "clip": 4.0}
+    train_mcgsm(model, x, y, (x[:7], y[:7]), **given)
+    data, valid, score = (seen.pop(key) for key in ("data", "valid", "score"))
+    assert seen == given
+    torch.testing.assert_close(data, model.whiten(x, y))
+    torch.testing.assert_close(valid, model.whiten(x[:7], y[:7]))
+    torch.testing.assert_close(score(model, *data), -model.log_prob(y, x))
+    train_mcgsm(model, x, y)
+    assert [seen[key] for key in ("batch_size", "lr", "betas")] == [1000, 4e-3, (0.9, 0.99)]
+
+
 def test_adam_without_a_context(generator):
     y = 3 + 2 * torch.randn(1000, generator=generator).double()
     x = y.new_empty(1000, 0)

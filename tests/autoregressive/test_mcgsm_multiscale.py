@@ -330,6 +330,26 @@ def test_fit_passes_on_what_it_is_given(generator):
     assert model.padding == 0.2
 
 
+def test_each_plane_has_a_model_of_the_sizes_that_are_given():
+    model = MultiscaleMCGSM(1, CORNER, radius=0, components=3, scales=2, features=6)
+    assert [inner.eta.shape for inner in model.conditionals] == [(3, 2)] * 4
+    assert [inner.beta.shape[1] for inner in model.conditionals] == [4, 5, 6, 6]
+
+
+def test_held_out_pairs_are_as_few_and_as_random(monkeypatch, generator):
+    asked, pairs = [], MultiscaleMCGSM.pairs
+
+    def spy(model, images, index, n=None, generator=None):
+        asked.append((len(images), index, n, generator))
+        return pairs(model, images, index, n, generator)
+
+    monkeypatch.setattr(MultiscaleMCGSM, "pairs", spy)
+    images, held = normal(3, 1, 8, 8), normal(2, 1, 8, 8, seed=2)
+    options = {**sizes(1, 1), "radius": 0, "n_iter": 1, "n_pairs": 20, "generator": generator}
+    MultiscaleMCGSM.fit(images, 1, CORNER, valid=held, **options)
+    assert asked == [(n, index, 20, generator) for index in range(4) for n in (3, 2)]
+
+
 def test_fit_stops_where_held_out_images_are_worse():
     images, held = normal(1, 1, 16, 16), normal(4, 1, 16, 16, seed=2)
     options = {**sizes(4, 4), "radius": 0, "n_iter": 100}

@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from gdmlib.training import (
     load_weights,
     save_weights,
 )
+from gdmlib.training.processes import together
 
 X = torch.randn(50, 3, generator=torch.Generator().manual_seed(1))
 Y = (X[:, 0] > 0).long()
@@ -260,6 +262,21 @@ def test_the_last_epoch_is_saved_whatever_checkpoint_every(tmp_path):
     )
     assert written == [False, False, False, True, True]
     assert len(torch.load(path, weights_only=True)["history"]["epoch"]) == 5
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_what_was_best_is_saved_with_every_epoch(tmp_path, every):
+    path = tmp_path / "run.pt"
+    kept = Run()
+    kept.fit(4, keep_best=True, checkpoint=path, checkpoint_every=every)
+    best = torch.load(path, weights_only=True)["best"]
+    assert same(best["model"], dict(kept.model.state_dict()))
+
+
+def test_the_time_of_all_epochs_adds_up(monkeypatch):
+    ticks = iter(range(100))
+    monkeypatch.setattr(time, "perf_counter", lambda: float(next(ticks)))
+    assert fit(lambda b: {"loss": 1.0}, X, epochs=3, progress=False).seconds == 3.0
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -830,6 +847,26 @@ def test_the_bar_can_be_silenced(monkeypatch):
     assert terminal.getvalue() == ""
     monkeypatch.setenv("GDMLIB_PROGRESS", "0")
     fit(lambda b: {"loss": 1.0}, X, epochs=3)
+    assert terminal.getvalue() == ""
+
+
+def test_the_bar_goes_on_where_a_run_is_resumed(monkeypatch, tmp_path):
+    Run().fit(1, checkpoint=tmp_path / "run.pt")
+    terminal = watch(monkeypatch, Terminal())
+    Run().fit(2, checkpoint=tmp_path / "run.pt", resume=True)
+    assert "50%" in terminal.getvalue() and " 0%" not in terminal.getvalue()
+
+
+def test_only_the_first_process_shows_a_bar(monkeypatch):
+    class Second:
+        rank, count = 1, 2
+
+        def sum(self, x):
+            return 2 * x
+
+    terminal = watch(monkeypatch, Terminal())
+    with together(Second()):
+        fit(lambda b: {"loss": 1.0}, X, epochs=1)
     assert terminal.getvalue() == ""
 
 

@@ -56,6 +56,8 @@ def test_it_minimises_the_mean_score():
     model, history = run(epochs=300, lr=0.1)
     assert float(model.weight.detach()) == pytest.approx(3.0, abs=1e-3)
     assert history["loss"][0] > 1 and history["loss"][-1] < 1e-4
+    _, history = run(epochs=1, lr=1e-9)
+    assert history["loss"][0] == pytest.approx(float(Y.square().mean()))
 
 
 def test_a_loss_of_the_model_s_own_is_taken():
@@ -81,6 +83,17 @@ def test_a_loss_and_a_score_may_be_given():
     model, _ = run(score=lambda model, x, y: (model.weight - 1).square().expand(len(x)), lr=0.5,
                    epochs=100)  # fmt: skip
     assert float(model.weight.detach()) == pytest.approx(1.0, abs=1e-2)
+
+
+def test_a_loss_that_is_given_takes_the_place_of_the_model_s_own():
+    model, seen = MADE(4, hidden=(6,), orderings=2, generator=seed()), []
+
+    def loss(model, x):
+        seen.append(len(x))
+        return -model.log_prob(x).mean()
+
+    train(model, coins(), epochs=1, batch_size=20, loss=loss, **QUIET)
+    assert seen == [20, 20] and int(model.turn) == 0
 
 
 def test_prepare_makes_what_the_model_sees():
@@ -297,6 +310,17 @@ def test_scores_do_not_depend_on_the_batches():
         assert found.dtype == torch.float64
         torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
         assert float(found.mean()) == pytest.approx(-float(model.log_prob(x).mean()), abs=1e-6)
+
+
+def test_scores_are_made_batch_by_batch_in_evaluation_mode():
+    seen = []
+
+    def score(model, x, y):
+        seen.append((len(x), model.training, model.dropout.training))
+        return y
+
+    scores(Line(), (X, Y), batch_size=20, score=score)
+    assert seen == [(20, False, False), (10, False, False)]
 
 
 def test_scores_take_pairs_and_leave_modes_alone():

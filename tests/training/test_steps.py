@@ -45,6 +45,17 @@ def test_an_average_is_what_its_formula_says():
         Averaged(sgd(model, loss), model, 1.0)
 
 
+def test_a_step_tells_its_settings_to_the_steps_around_it():
+    x, y = Number(), Number()
+    first = Averaged(sgd(x, lambda batch: x.value, clip=2.0), x, 0.5)
+    assert first.settings == {"clip": 2.0, "mixed_precision": False, "average": 0.5}
+    game = Turns(a=first, b=sgd(y, lambda batch: y.value, mixed_precision=True))
+    assert game.settings == {
+        "every": {"a": 1, "b": 1}, "a.clip": 2.0, "a.mixed_precision": False, "a.average": 0.5,
+        "b.clip": None, "b.mixed_precision": True,
+    }  # fmt: skip
+
+
 def test_a_loss_that_is_nan_does_not_reach_the_average():
     model = Number()
     step = Averaged(sgd(model, lambda batch: model.value * batch.sum()), model, 0.5)
