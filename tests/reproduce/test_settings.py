@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,13 +19,14 @@ from gdmlib.reproduce import (
     cli,
     held_out,
     load_record,
+    patches,
     photographs,
     run,
     tasks,
 )
 from gdmlib.reproduce import runner as _runner
 from gdmlib.reproduce.binary import _source
-from gdmlib.reproduce.experiment import Fitting, _summary, trained
+from gdmlib.reproduce.experiment import Fitting, trained
 from gdmlib.reproduce.job import Job
 from gdmlib.training import History
 from gdmlib.training.files import load_plain, load_weights
@@ -155,7 +157,15 @@ def test_a_patch_counts_without_its_last_pixel():
     ],
 )
 def test_a_metric_is_called_what_the_task_calls_it(runs, over, value, stderr):
-    found = _summary(task(unit="bit/px", better="higher"), runs)
+    results = iter(runs)
+    measured = replace(
+        task(unit="bit/px", better="higher"), score=lambda model, *batch: -next(results)
+    )
+    made = held_out(
+        "made", "", measured, lambda fitting, x, valid: (nn.Linear(1, 1), {}), None, "",
+        config={"data": "stand-in"}, smoke={}, seeds=tuple(range(len(runs))),
+    )  # fmt: skip
+    found = made.run(Job("made", made.settings(True, {}))).metric
     assert (found.name, found.unit, found.better, found.over) == ("sum", "bit/px", "higher", over)
     assert (found.value, found.stderr) == (value, pytest.approx(stderr))
 
@@ -302,14 +312,14 @@ def test_every_training_of_an_experiment_is_kept(tmp_path, name, parts):
 
 def test_each_coordinate_has_a_chance_and_pairs_of_its_own(monkeypatch):
     asked, seen = [], []
-    seeded, train_mcgsm = photographs.seeded, photographs.train_mcgsm
+    seeded, train_mcgsm = patches.seeded, patches.train_mcgsm
 
     def spy(model, x, y, valid, **options):
         seen.append((model.dim_context, len(y), *valid[0].shape, len(valid[1])))
         return train_mcgsm(model, x, y, valid, **options)
 
-    monkeypatch.setattr(photographs, "seeded", lambda seed: asked.append(seed) or seeded(seed))
-    monkeypatch.setattr(photographs, "train_mcgsm", spy)
+    monkeypatch.setattr(patches, "seeded", lambda seed: asked.append(seed) or seeded(seed))
+    monkeypatch.setattr(patches, "train_mcgsm", spy)
     run("mcgsm_bsds300_patches", smoke=True, device="cpu", changes={"seeds": [2]})
     assert asked == [2000, 2001, 2002]
     assert seen == [(k, 200, 50, k, 50) for k in range(3)]
@@ -347,12 +357,14 @@ def test_a_ride_that_finds_its_mcgsm_done_ends_like_one_that_does_not(name, monk
 
 def test_some_pixels_of_an_image_are_at_random_places(monkeypatch):
     monkeypatch.setattr(photographs, "dequantise", lambda image, generator: image)
+    monkeypatch.setattr(photographs, "conditional", lambda fitting, part, pairs, valid: pairs)
     settings = {"rows": 1, "columns": 1, "pixels_of_an_image": 5}
     found = []
     for seed in (0, 1):
         generator = torch.Generator().manual_seed(seed)
         fitting = Fitting(Job("toy", settings), "s", 0, 1, generator)
-        x, y = photographs._some_pixels(fitting, [torch.arange(64.0).reshape(8, 8)] * 2)
+        images = [torch.arange(64.0).reshape(8, 8)] * 2
+        x, y = photographs._mcgsm_of_pixels(fitting, images, images)
         assert torch.equal(x[:, -1], y - 1) and len(y) == 10  # the left neighbour
         found += [set(part.tolist()) for part in y.split(5)]
     assert len(set(map(frozenset, found))) == 4
@@ -385,8 +397,8 @@ def test_the_seed_and_the_sizes_reach_the_data(monkeypatch):
 def test_photographs_are_cut_and_made_continuous_by_their_seeds(monkeypatch):
     pictures = {f"{k:02}": torch.randint(0, 256, (3, 8, 8)) / 255 for k in range(22)}
     monkeypatch.setattr(gdmlib.data, "bsds500", lambda split: pictures)
-    for patches in (tasks.PATCHES.load, tasks.PATCHES.stand_in):
-        found = patches(3, 7, 5, 4, patch_seed=0)
+    for cut in (tasks.PATCHES.load, tasks.PATCHES.stand_in):
+        found = cut(3, 7, 5, 4, patch_seed=0)
         assert [tuple(part.shape) for part in found[:3]] == [(7, 3, 3), (5, 3, 3), (4, 3, 3)]
         assert float(found.train.mean(dim=(1, 2)).abs().max()) < 1e-5
         assert not torch.equal(found.train, patches(3, 7, 5, 4, patch_seed=1).train)
