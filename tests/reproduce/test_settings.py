@@ -339,6 +339,20 @@ def test_a_ride_starts_from_an_mcgsm_that_sees_the_same(monkeypatch):
     assert seen == [(0.0, True, 4), (0.5, True, 4)]
 
 
+def test_a_ride_sees_other_crops_in_each_epoch(monkeypatch):
+    pytest.importorskip("lightning_fabric")
+    seen, crop_at = [], photographs.crop_at
+
+    def spy(images, which, places, size):
+        seen.append(places)
+        return crop_at(images, which, places, size)
+
+    monkeypatch.setattr(photographs, "crop_at", spy)
+    run("ride_bsds300_images", smoke=True, device="cpu")
+    first, second = (torch.cat(part)[:, 0].tolist() for part in (seen[:3], seen[3:]))
+    assert len(first) == len(second) == 12 and not set(first) & set(second)
+
+
 @pytest.mark.parametrize("name", ["ride_bsds300_patches", "ride_bsds300_images"])
 def test_a_ride_that_finds_its_mcgsm_done_ends_like_one_that_does_not(name, monkeypatch, tmp_path):
     pytest.importorskip("lightning_fabric")

@@ -88,3 +88,37 @@ def test_lbfgs_turns_gradients_on_and_leaves_the_graph_of_the_data():
             history = lbfgs(model, model.log_prob, (x,), chunk=2)
         assert float(model.mean.detach()) == pytest.approx(-3, abs=1e-6)
         assert history[-1] == pytest.approx(4 / 3, abs=1e-9) and history[0] > history[-1]
+
+
+def test_lbfgs_goes_through_its_data_in_chunks_and_ends_with_the_best():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(30, 4, generator=generator).double() * torch.tensor([1.0, 3.0, 9.0, 27.0])
+    model, asked, held = nn.Linear(4, 1, bias=False).double(), [], []
+    nn.init.zeros_(model.weight)
+
+    def log_prob(x, y):
+        found = -(model(x)[:, 0] - y).square()
+        if torch.is_grad_enabled():
+            asked.append(len(y))
+        else:
+            held.append((len(y), float(found.sum())))
+        return found
+
+    valid = x[:10], 0.3 * x[:10].sum(dim=1)
+    lbfgs(model, log_prob, (x, x.sum(dim=1)), n_iter=30, valid=valid, patience=30, chunk=8)
+    assert asked[:8] == [8, 8, 8, 6] * 2
+    assert [n for n, _ in held[:4]] == [8, 2] * 2
+    scores = [a + b for (_, a), (_, b) in zip(held[::2], held[1::2], strict=True)]
+    assert max(scores) > scores[-1] + 1
+    assert float(log_prob(*valid).detach().sum()) == pytest.approx(max(scores))
+
+
+def test_em_judges_in_chunks():
+    model, asked = nn.Linear(1, 1), []
+
+    def log_prob(x):
+        asked.append(len(x))
+        return x[:, 0]
+
+    em(model, log_prob, lambda x: 0.0, torch.zeros(7, 1), n_iter=1, tolerance=0.0, chunk=3)
+    assert asked == [3, 3, 1]

@@ -27,6 +27,7 @@ from gdmlib.training import (
     save_weights,
 )
 from gdmlib.training.processes import together
+from gdmlib.training.resume import settings_of
 
 X = torch.randn(50, 3, generator=torch.Generator().manual_seed(1))
 Y = (X[:, 0] > 0).long()
@@ -878,6 +879,30 @@ def test_no_bar_in_a_log_file_but_one_in_a_notebook(monkeypatch):
     monkeypatch.setitem(sys.modules, "ipykernel", sys)
     fit(lambda b: {"loss": 1.0}, X, epochs=1)
     assert "0/1" in log.getvalue() and screen(log.getvalue()).strip() == ""
+
+
+def test_all_that_optimizers_and_schedules_were_told_is_kept():
+    first, second = (nn.Parameter(torch.zeros(1)) for _ in range(2))
+    groups = [{"params": [first], "lr": 0.1}, {"params": [second], "lr": 0.2}]
+    optimizer = torch.optim.SGD(groups, momentum=0.5)
+    schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.25)
+    before = settings_of({"o": optimizer, "s": schedule}, None)
+    assert before["kind of o"] == "SGD" and before["kind of s"] == "StepLR"
+    assert before["learning rate of o"] == [0.1, 0.2] and before["momentum of o"] == [0.5, 0.5]
+    assert before["gamma of s"] == 0.25
+    optimizer.step()
+    schedule.step()
+    assert settings_of({"o": optimizer, "s": schedule}, None) == before
+
+
+def test_a_setting_that_is_no_longer_there_is_told(tmp_path):
+    path = tmp_path / "run.pt"
+    Run().fit(1, checkpoint=path)
+    kept = torch.load(path, weights_only=True)
+    kept["settings"]["speed of step"] = 7
+    torch.save(kept, path)
+    with pytest.raises(CheckpointError, match="speed of step was 7, now None"):
+        Run().fit(2, checkpoint=path, resume=True)
 
 
 # --- weights --------------------------------------------------------------------------------------

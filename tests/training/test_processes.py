@@ -11,6 +11,7 @@ from torch import nn
 from gdmlib.training import fit, gradient_step
 from gdmlib.training.processes import (
     average,
+    find_device,
     is_first,
     is_main,
     share,
@@ -151,6 +152,43 @@ def test_a_batch_is_shared_out():
     # Fewer examples than processes: all take all of them, and the mean is the same.
     assert in_threads(3, lambda rank: share(torch.tensor([4]), 9).tolist()) == [[4]] * 3
     assert share(None, 3) is None  # one process
+
+
+def test_numbers_of_an_epoch_are_those_of_all_processes():
+    def work(rank):
+        def step(batch):
+            return {"loss": float(rank)}
+
+        return fit(step, (X, Y), epochs=1, validate=lambda: 3.0 * rank)
+
+    for history in in_threads(2, work):
+        assert history["loss"] == [0.5] and history.valid["loss"] == [1.5]
+
+
+def test_processes_without_a_generator_go_through_the_data_in_one_order():
+    def work(rank):
+        seen = []
+
+        def step(batch):
+            seen.extend(batch.tolist())
+            return {"loss": 0.0}
+
+        fit(step, torch.arange(23), epochs=1, batch_size=5)
+        return seen
+
+    first, second = in_threads(2, work)
+    assert sorted(first + second) == list(range(23))
+
+
+def test_afterwards_a_process_is_alone_again():
+    with together(Group(2).member(1)):
+        assert not is_main()
+    assert is_main()
+
+
+def test_the_device_is_the_one_asked_for(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert [find_device(name) for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
 
 
 def test_numbers_are_shared():
