@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import nn
 
-import gdmlib.data
 from gdmlib.reproduce import (
     EXPERIMENTS,
     Data,
@@ -163,7 +162,7 @@ def test_a_metric_is_called_what_the_task_calls_it(runs, over, value, stderr):
     )
     made = held_out(
         "made", "", measured, lambda fitting, x, valid: (nn.Linear(1, 1), {}), None, "",
-        config={"data": "stand-in"}, smoke={}, seeds=tuple(range(len(runs))),
+        config={"data": "stand-in", "size": 1}, smoke={}, seeds=tuple(range(len(runs))),
     )  # fmt: skip
     found = made.run(Job("made", made.settings(True, {}))).metric
     assert (found.name, found.unit, found.better, found.over) == ("sum", "bit/px", "higher", over)
@@ -399,10 +398,10 @@ def test_the_seed_and_the_sizes_reach_the_data(monkeypatch):
         calls.append((split, seed))
         return Loaded(torch.full((2, 1, 2, 2), float(seed)))
 
-    monkeypatch.setattr(gdmlib.data, "binarised_mnist", digits)
+    monkeypatch.setattr(tasks, "binarised_mnist", digits)
     parts = tasks.BINARY["mnist"].load("mnist", binarise_seed=5)
     assert calls == [("train", 5), ("valid", 5), ("test", 5)] and "seed 5" in parts.data.name
-    monkeypatch.setattr(gdmlib.data, "cifar10_subset", lambda split: Loaded(torch.rand(9, 3, 2, 2)))
+    monkeypatch.setattr(tasks, "cifar10_subset", lambda split: Loaded(torch.rand(9, 3, 2, 2)))
     parts = tasks.CIFAR10.load(validation=2)
     assert [len(parts.train), len(parts.valid), len(parts.test)] == [7, 2, 9]
     assert _source("mnist") == {"data": "mnist", "binarise_seed": 0}
@@ -410,12 +409,12 @@ def test_the_seed_and_the_sizes_reach_the_data(monkeypatch):
 
 def test_photographs_are_cut_and_made_continuous_by_their_seeds(monkeypatch):
     pictures = {f"{k:02}": torch.randint(0, 256, (3, 8, 8)) / 255 for k in range(22)}
-    monkeypatch.setattr(gdmlib.data, "bsds500", lambda split: pictures)
+    monkeypatch.setattr(tasks, "bsds500", lambda split: pictures)
     for cut in (tasks.PATCHES.load, tasks.PATCHES.stand_in):
         found = cut(3, 7, 5, 4, patch_seed=0)
         assert [tuple(part.shape) for part in found[:3]] == [(7, 3, 3), (5, 3, 3), (4, 3, 3)]
         assert float(found.train.mean(dim=(1, 2)).abs().max()) < 1e-5
-        assert not torch.equal(found.train, patches(3, 7, 5, 4, patch_seed=1).train)
+        assert not torch.equal(found.train, cut(3, 7, 5, 4, patch_seed=1).train)
     for images in (tasks.IMAGES.load, tasks.IMAGES.stand_in):
         found = images(noise_seed=0)
         assert not torch.equal(found.test[0], images(noise_seed=1).test[0])
@@ -494,7 +493,7 @@ def test_a_resumed_run_counts_the_time_before_and_says_where_it_was(monkeypatch,
     record = run("watched", device="cpu", work=tmp_path, resume=True, say=said.append)
     assert 1000 <= record.seconds < 1100 and 500 <= record.cpu_seconds < 600
     told = [line.split(" was ")[0] for line in said if "the last digits may differ" in line]
-    assert told == [f"watched: {key}" for key in ("device", "threads", "processes", "torch")]
+    assert told == [f"watched: {key}" for key in ("device", "processes", "threads", "torch")]
     for changed in ({"smoke": True}, {"changes": {"size": 9}}):
         with pytest.raises(ValueError, match="holds a run with other settings"):
             run("watched", device="cpu", work=tmp_path, resume=True, **changed)
