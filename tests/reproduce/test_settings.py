@@ -464,7 +464,7 @@ def test_processes_and_nodes_reach_the_start_and_the_record(monkeypatch, tmp_pat
     assert asked == [("cpu", 3, 2)] and record.processes == 6
     job = seen[0][0].job
     assert (job.main, job._say is None) == (rank == 0, rank == 1)
-    assert out.exists() == (rank == 0) and mains == [rank == 0] * 2
+    assert any(out.glob("*.json")) == (rank == 0) and mains == [rank == 0] * 2
     assert json.loads((work / "run.json").read_text())["where"]["processes"] == 6
     kept = {path.name for path in work.iterdir()}
     assert kept == {"run.json"} if rank else len(kept) == 5
