@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-ROOMS = ("gdmlib.autoregressive", "gdmlib.nn")  # where builds keep their models
+ROOMS = ("gdmlib.autoregressive", "gdmlib.nn.spatial_lstm")  # where builds keep their models
 DIGITS, BATCH = (1, 28, 28), 128
 Run = Callable[[], object]
 

@@ -40,13 +40,7 @@ BARE = (PACKAGE, f"{PACKAGE}.models")
 #: The files that the models are made of, by the name that git gives to such a content (`git
 #: hash-object FILE`): the commit of the peer's repository in which it is found.
 KNOWN = {
-    "29071d4e38fffde186148aae432c98733f1d10a8": "035395016b951445e4d7843d55e9fb0ab405cdf4",
-    "f638b11c9bd75b3866615f9d703e732c76d23880": "444e0db9bb4581da131e735114f2e4d85e976236",
-    "d89b937045263adf680dbdaa1103965ab9118a34": "035395016b951445e4d7843d55e9fb0ab405cdf4",
-    "7666085d48c8bb9e8d918f934b68f9f1c94dc551": "035395016b951445e4d7843d55e9fb0ab405cdf4",
-    "0ac86cedf3d676a5ce0dda3d333dd1a0ef08a670": "23cba7bb6414f17c3a96870cf6c04ba95a68a185",
     "543ff77b763aeb0d4e7ede628254a40871072b61": "6eb070b0ea25ed436b3f1ae7cfdb6c1f62aa8bb0",
-    "f26b9142672c9ff6825f79116ab1c20f46b66b6e": "04c6ea9cf25bebe0048b2cc3243b63da4fd203f1",
     "48ee7b7302540eaaecec0351e7dfd0707ec927e5": "d1f0a5ce45195fed3e2787be86ad87c7c8229481",
     "404a61221dc7f9d9c21090f6ac78cf31dd6ca27a": "d1f0a5ce45195fed3e2787be86ad87c7c8229481",
     "b45b22995823808bf807127e0d34d755f873b338": "d1f0a5ce45195fed3e2787be86ad87c7c8229481",

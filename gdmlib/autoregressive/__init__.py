@@ -27,7 +27,7 @@ from gdmlib.autoregressive.pixels.gated import GatedLayer, GatedPixelCNN
 from gdmlib.autoregressive.pixels.pixelcnn import PixelCNN
 from gdmlib.autoregressive.pixels.row_lstm import RowLSTM
 from gdmlib.autoregressive.ride import RIDE
-from gdmlib.data.crops import quantise
+from gdmlib.densities.density import quantise
 from gdmlib.nn.masked_conv import MaskedConv2d
 
 __all__ = [

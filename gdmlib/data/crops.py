@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_count, check_tensor
-
 LUMA = (0.299, 0.587, 0.114)
 """The weights of red, green and blue in grey, ITU-R BT.601."""
 
@@ -16,16 +14,6 @@ LUMA = (0.299, 0.587, 0.114)
 def grey_levels(picture: Tensor) -> Tensor:
     """Turn a colour picture in [0, 1], (3, H, W), into grey levels 0 to 255, (H, W)."""
     return torch.einsum("chw,c->hw", 255 * picture, torch.tensor(LUMA)).round()
-
-
-def quantise(x: Tensor, levels: int) -> Tensor:
-    """Round values in [0, 1] to the nearest of the levels k / (levels - 1)."""
-    steps = check_count(levels, "levels", least=2) - 1
-    check_tensor(x, "x", floating=True)
-    low, high = float(x.min()), float(x.max())
-    if low < 0 or high > 1:
-        raise ValueError(f"x: expected values in [0, 1], got values from {low:.6g} to {high:.6g}")
-    return (x * steps).round() / steps
 
 
 def dequantise(levels: Tensor, generator: Generator | None = None) -> Tensor:

@@ -20,6 +20,7 @@ from gdmlib._checks import (
     check_count,
     check_events,
     check_labels,
+    check_tensor,
     check_zeros_and_ones,
     holds,
 )
@@ -74,6 +75,16 @@ class Levels:
                 f"{self.levels}), or build the model with other levels"
             )
         return x
+
+
+def quantise(x: Tensor, levels: int) -> Tensor:
+    """Round values in [0, 1] to the nearest of the levels k / (levels - 1)."""
+    steps = check_count(levels, "levels", least=2) - 1
+    check_tensor(x, "x", floating=True)
+    low, high = float(x.min()), float(x.max())
+    if low < 0 or high > 1:
+        raise ValueError(f"x: expected values in [0, 1], got values from {low:.6g} to {high:.6g}")
+    return (x * steps).round() / steps
 
 
 @dataclass(frozen=True)
