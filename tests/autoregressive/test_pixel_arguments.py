@@ -110,6 +110,18 @@ def test_a_colour_is_known_by_itself(kind, components):
     assert abs(float((share - expected).detach())) < 5 * math.sqrt(0.25 / 4000)
 
 
+@KINDS
+def test_each_image_may_know_another_colour(kind):
+    model = build(kind, (3, 1, 2), 8)
+    x = torch.full((3, 3, 1, 2), 1 / 7).repeat(40, 1, 1, 1)
+    known = torch.eye(3, dtype=torch.bool)[:, :, None, None].expand(3, 3, 1, 2).repeat(40, 1, 1, 1)
+    drawn = model.complete(x, known, seeded(2))
+    assert torch.equal(drawn[known], x[known])
+    for colour in range(3):
+        others = drawn[:, colour][~known[:, colour]]
+        assert len(others.unique()) > 1  # what is not known is drawn
+
+
 # --- Sizes
 
 
