@@ -120,6 +120,9 @@ def test_each_image_may_know_another_colour(kind):
     for colour in range(3):
         others = drawn[:, colour][~known[:, colour]]
         assert len(others.unique()) > 1  # what is not known is drawn
+    known[:, 0] = False  # red is known nowhere
+    drawn = model.complete(x, known, seeded(2))
+    assert torch.equal(drawn[known], x[known])
 
 
 # --- Sizes
