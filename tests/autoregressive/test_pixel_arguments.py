@@ -110,6 +110,21 @@ def test_a_colour_is_known_by_itself(kind, components):
     assert abs(float((share - expected).detach())) < 5 * math.sqrt(0.25 / 4000)
 
 
+@KINDS
+def test_each_image_may_know_another_colour(kind):
+    model = build(kind, (3, 1, 2), 8)
+    x = torch.full((3, 3, 1, 2), 1 / 7).repeat(40, 1, 1, 1)
+    known = torch.eye(3, dtype=torch.bool)[:, :, None, None].expand(3, 3, 1, 2).repeat(40, 1, 1, 1)
+    drawn = model.complete(x, known, seeded(2))
+    assert torch.equal(drawn[known], x[known])
+    for colour in range(3):
+        others = drawn[:, colour][~known[:, colour]]
+        assert len(others.unique()) > 1  # what is not known is drawn
+    known[:, 0] = False  # red is known nowhere
+    drawn = model.complete(x, known, seeded(2))
+    assert torch.equal(drawn[known], x[known])
+
+
 # --- Sizes
 
 
@@ -264,3 +279,42 @@ def test_the_dependence_map_needs_no_gradients_of_the_caller():
     with torch.no_grad():
         found = dependence_map(model, (2, 2), generator=seeded())
     assert torch.equal(found, expected) and float(found.max()) > 0
+
+
+def test_the_dependence_map_takes_so_many_images_of_all_classes(monkeypatch):
+    seen, outputs = [], PixelCNN._outputs
+
+    def spy(model, z, labels):
+        seen.append((len(z), labels.tolist(), model.training))
+        return outputs(model, z, labels)
+
+    monkeypatch.setattr(PixelCNN, "_outputs", spy)
+    model = PixelCNN((1, 3, 3), features=2, layers=1, num_classes=2).train()
+    dependence_map(model, (1, 1), images=3)
+    assert seen == [(3, [0, 1, 0], False)]
+
+
+def gain(conv):
+    """Return the standard deviation of what a new convolution puts out."""
+    size = conv.weight[0].numel()
+    seen = conv.mask.flatten(1).sum(dim=1)[:, None] if hasattr(conv, "mask") else size
+    return float((conv.weight.detach().flatten(1) * torch.as_tensor(seen).sqrt()).std())
+
+
+def test_new_layers_have_the_scale_that_their_place_asks_for():
+    def second(kind):
+        sizes = {"features": 48, "layers": 2, "kernel_size": 3, "num_classes": 90}
+        model = kind((1, 4, 4), generator=torch.Generator().manual_seed(0), **sizes)
+        assert gain(model.readout.hidden) == pytest.approx(1, rel=0.1)
+        assert gain(model.readout.last) == pytest.approx(0.1, rel=0.2)
+        return model.layers[1]
+
+    gated, plain, lstm = (second(kind) for kind in (GatedPixelCNN, PixelCNN, RowLSTM))
+    half, root = 0.5**0.5, 2**0.5  # a layer of two adds half of the power
+    found = [gain(conv) for conv in (gated.above, gated.left, gated.link, gated.mix)]
+    assert found == pytest.approx([1 / 0.34, half / 1.5**0.5, half, half / 0.34], rel=0.1)
+    found = [gain(conv) for conv in (plain.reduce, plain.look, plain.expand)]
+    assert found == pytest.approx([root, root, root * half], rel=0.1)
+    found = [gain(conv) for conv in (lstm.input, lstm.state, lstm.expand)]
+    assert found == pytest.approx([half, half / 0.3, half / 0.3], rel=0.1)
+    assert float(plain.shift.table.detach().std()) == pytest.approx(0.1, rel=0.1)

@@ -201,6 +201,12 @@ def test_bad_inputs(x, message):
         layer()(x)
 
 
+def test_a_fresh_layer_has_small_weights():
+    layer = SpatialLSTM(60, 30, generator=torch.Generator().manual_seed(0))
+    found = [float(w.detach().std()) for w in (layer.input_weight, layer.hidden_weight)]
+    assert found == pytest.approx([0.5 / 60**0.5, 0.1 / 60**0.5], rel=0.05)
+
+
 def test_bad_sizes():
     with pytest.raises(ValueError, match="units: expected at least 1"):
         SpatialLSTM(3, 0)

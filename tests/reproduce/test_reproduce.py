@@ -311,6 +311,7 @@ def test_a_record_may_hold_several_metrics(tmp_path, monkeypatch, toy_experiment
     record = run("toy", tmp_path)
     assert load_record(tmp_path / "toy.json") == record
     assert [o.gap for o in record.others] == [pytest.approx(-0.05), None]
+    assert [o.gap for o in run("toy", smoke=True).others] == [None, None]
     first, second, third = results_table(tmp_path)[-3:]
     assert first.ours == "30.000 ± 1.000 dB (2 seeds)" and first.better == "higher"
     assert second.experiment == "A toy: perceptual error" and second.better == "lower"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from dataclasses import replace
@@ -265,6 +266,18 @@ def test_a_training_is_kept_under_its_name(tmp_path):
     assert not silent["progress"] and "checkpoint" not in silent
 
 
+def test_a_job_notes_its_time_in_the_first_process_alone(tmp_path):
+    assert Job("toy", {}, device="meta").device.type == "meta"
+    for main in (False, True):
+        job = Job("toy", {}, folder=tmp_path, main=main, earlier=(1000.0, 0.0))
+        assert job.stage("a", lambda: {"found": 1}) == {"found": 1}
+        assert bool(list(tmp_path.iterdir())) == main
+    state = json.loads((tmp_path / "run.json").read_text())
+    assert state["seconds"] >= 1000 and not state["finished"]
+    Job("toy", {}, folder=tmp_path, main=False).finish()
+    assert not json.loads((tmp_path / "run.json").read_text())["finished"]
+
+
 def test_what_is_trained_reports_what_it_found(monkeypatch):
     seen = {}
 
@@ -336,6 +349,22 @@ def test_a_ride_starts_from_an_mcgsm_that_sees_the_same(monkeypatch):
     for name in ("ride_bsds300_patches", "ride_bsds300_images"):
         run(name, smoke=True, device="cpu")
     assert seen == [(0.0, True, 4), (0.5, True, 4)]
+
+
+def test_a_ride_is_judged_by_all_crops_and_trained_on_noisy_ones(monkeypatch):
+    pytest.importorskip("lightning_fabric")
+    seen, train = [], photographs.train
+
+    @functools.wraps(train)  # settings go by the names of its arguments
+    def spy(model, x, valid, *, prepare, **options):
+        crops = prepare(x[:2])
+        seen.append((x.shape, valid.shape, crops.shape, bool((256 * crops).frac().any())))
+        return train(model, x, valid, prepare=prepare, **options)
+
+    monkeypatch.setattr(photographs, "train", spy)
+    *_, details = trial("ride_bsds300_images")
+    assert seen == [((12, 3), (4, 1, 10, 10), (2, 1, 8, 8), True)]
+    assert {"MCGSM, best epoch", "MCGSM, validation (bit/px)", "best epoch"} <= details.keys()
 
 
 def test_a_ride_sees_other_crops_in_each_epoch(monkeypatch):
