@@ -179,12 +179,12 @@ def test_no_lesson_is_said_so():
 def test_results_show_what_is_missing_and_its_note():
     row = Row("A fit", "wine", "missing", "-13.18 nats", "", "A paper", "Not yet run.")
     lines = tables.results_markdown([row]).splitlines()
-    assert lines[2] == "| A fit | wine | **missing** | – | -13.18 nats | – | – | A paper |"
+    assert lines[2] == "| A fit | wine | **missing** | -13.18 nats | – | – | A paper |"
     assert lines[-1] == "- **A fit** (wine). Not yet run."
     shared = tables.results_markdown(
         [row, row._replace(data="beer", run="CPU", better="lower")]
     ).splitlines()
-    assert shared[3].endswith("| **missing** | lower | -13.18 nats | – | CPU | A paper |")
+    assert "| **1 ± 2 nats** (3 folds), lower is better | -13.18 nats | – | CPU |" in shared[3]
     assert shared[-1] == "- **A fit** (wine; beer). Not yet run."
     assert "No experiment" in tables.results_markdown([])
 

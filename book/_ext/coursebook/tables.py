@@ -123,18 +123,17 @@ def results_markdown(rows: Sequence[Any]) -> str:
     """Return the rows of ``gdmlib.reproduce.results_table`` and, below them, their notes."""
     if not rows:
         return "No experiment is registered yet."
-    header = (
-        "Experiment", "Data", "Ours", "Better is", "Published", "Difference", "Run on", "Source",
-    )  # fmt: skip
-    body = [
-        (r.experiment, r.data, f"**{r.ours}**", r.better, r.published, r.gap, r.run, r.source)
-        for r in rows
-    ]
-    table = markdown_table(
-        header, [[text or MISSING for text in line] for line in body], "llrlrrll"
-    )
+    header = ("Experiment", "Data", "Ours", "Published", "Difference", "Run on", "Source")
+    body = [(r.experiment, r.data, _ours(r), r.published, r.gap, r.run, r.source) for r in rows]
+    table = markdown_table(header, [[text or MISSING for text in line] for line in body], "llrrrll")
     notes = _notes(rows)
     return "\n\n".join([table, "\n".join(notes)]) if notes else table
+
+
+def _ours(row: Any) -> str:
+    """Return our number, what it is over, and which direction is better."""
+    number, bracket, over = row.ours.partition(" (")
+    return f"**{number}**{bracket}{over}" + (f", {row.better} is better" if row.better else "")
 
 
 def _notes(rows: Sequence[Any]) -> list[str]:
