@@ -23,9 +23,8 @@ from gdmlib.autoregressive import (
     PixelCNN,
     RowLSTM,
     dependence_map,
+    plain_sample,
 )
-from gdmlib.autoregressive import _binary as binary
-from gdmlib.autoregressive.pixels import model as pixels
 from gdmlib.densities import GaussianMixture
 from gdmlib.nn.masked_conv import MaskedConv2d, RowsAbove
 from gdmlib.nn.spatial_lstm import SpatialLSTM
@@ -67,11 +66,9 @@ CALLS = {
     "GaussianMixture.fit, random": partial(
         GaussianMixture.fit, X, components=2, n_iter=1, init="random"
     ),
-    "plain_sample": partial(binary.plain_sample, FVSBN(3), 40),
+    "plain_sample": partial(plain_sample, FVSBN(3), 40),
     "sample_interior": partial(image_of_mcgsm().sample_interior, IMAGES),
-    "plain_sample of pixels": partial(
-        pixels.plain_sample, PixelCNN((1, 2, 2), features=2, layers=1), 30
-    ),
+    "plain_sample of pixels": partial(plain_sample, PixelCNN((1, 2, 2), features=2, layers=1), 30),
     "dependence_map": partial(
         dependence_map, PixelCNN((1, 3, 3), features=4, layers=1, kernel_size=3), (1, 1)
     ),

@@ -17,6 +17,7 @@ from gdmlib.reproduce import (
     Splits,
     Task,
     cli,
+    experiment,
     held_out,
     load_record,
     patches,
@@ -353,7 +354,7 @@ def test_a_ride_starts_from_an_mcgsm_that_sees_the_same(monkeypatch):
 
 def test_a_ride_is_judged_by_all_crops_and_trained_on_noisy_ones(monkeypatch):
     pytest.importorskip("lightning_fabric")
-    seen, train = [], photographs.train
+    seen, train = [], experiment.train
 
     @functools.wraps(train)  # settings go by the names of its arguments
     def spy(model, x, valid, *, prepare, **options):
@@ -361,7 +362,8 @@ def test_a_ride_is_judged_by_all_crops_and_trained_on_noisy_ones(monkeypatch):
         seen.append((x.shape, valid.shape, crops.shape, bool((256 * crops).frac().any())))
         return train(model, x, valid, prepare=prepare, **options)
 
-    monkeypatch.setattr(photographs, "train", spy)
+    # The MCGSM before it is trained by `train_mcgsm`, which has a `train` of its own.
+    monkeypatch.setattr(experiment, "train", spy)
     *_, details = trial("ride_bsds300_images")
     assert seen == [((12, 3), (4, 1, 10, 10), (2, 1, 8, 8), True)]
     assert {"MCGSM, best epoch", "MCGSM, validation (bit/px)", "best epoch"} <= details.keys()
