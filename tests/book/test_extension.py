@@ -182,7 +182,7 @@ def test_results_show_what_is_missing_and_its_note():
     assert lines[2] == "| A fit | wine | **missing** | -13.18 nats | – | – | A paper |"
     assert lines[-1] == "- **A fit** (wine). Not yet run."
     shared = tables.results_markdown(
-        [row, row._replace(data="beer", run="CPU", better="lower")]
+        [row, row._replace(data="beer", ours="1 ± 2 nats (3 folds)", run="CPU", better="lower")]
     ).splitlines()
     assert "| **1 ± 2 nats** (3 folds), lower is better | -13.18 nats | – | CPU |" in shared[3]
     assert shared[-1] == "- **A fit** (wine; beer). Not yet run."
