@@ -39,22 +39,20 @@ def results_table(folder: str | Path) -> list[Row]:
 
 
 def results_text(folder: str | Path, *patterns: str) -> str:
-    """Return records beside published numbers, one line each; "" if there is none.
+    """Return records beside published numbers, and which direction is better; "" if none is there.
 
     Args:
         folder: Holds the records.
         patterns: Names, where ``*`` stands for anything: ``"fvsbn_*"``.
 
     Returns:
-        One line a record, in the order of the experiments, and which direction is better; "" if
-        there is none.
+        One line a metric, in the order of the experiments.
     """
+    records = _full_size(folder)
     shown = [
-        (experiment, record)
-        for experiment, record in zip(
-            EXPERIMENTS.values(), map(_full_size(folder).get, EXPERIMENTS), strict=True
-        )
-        if record and any(fnmatchcase(experiment.name, pattern) for pattern in patterns)
+        (experiment, records[name])
+        for name, experiment in EXPERIMENTS.items()
+        if name in records and any(fnmatchcase(name, pattern) for pattern in patterns)
     ]
     directions = {m.better for _, r in shown for m in (r.metric, *(o.metric for o in r.others))}
     lines = [f"{directions.pop()} is better"] if len(directions) == 1 else []
@@ -62,8 +60,8 @@ def results_text(folder: str | Path, *patterns: str) -> str:
     for experiment, record in shown:
         changed = bool(_changes(experiment, record))
         others = others or changed
+        name = experiment.name + " *" * changed
         for number, row in enumerate(_rows(experiment.name, record)):
-            name = experiment.name + " *" * changed
             label = f"  {row.experiment.rsplit(': ', 1)[1]}" if number else name
             line = f"{label:<26}{row.ours.split(' (')[0]:>22}"
             line += f"   published {row.published}" if row.published else ""
