@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from gdmlib import plotting, training
 from gdmlib.metrics import MeanStderr
+from gdmlib.plotting._inline import prepare_inline
 
 BUDGETS = ("cpu", "gpu", "grade")
 
@@ -132,7 +133,8 @@ def start(name: str, *, seed: int = 0, budget: str | None = None) -> Lesson:
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(min(_MAX_THREADS, os.cpu_count() or 1))
     torch.manual_seed(seed)
-    _prepare_inline_figures()
+    if "IPython" in sys.modules:
+        prepare_inline()
     plotting.style()
     return Lesson(
         name=name,
@@ -141,23 +143,6 @@ def start(name: str, *, seed: int = 0, budget: str | None = None) -> Lesson:
         budget=budget,
         generator=torch.Generator().manual_seed(seed),
     )
-
-
-def _prepare_inline_figures() -> None:
-    """In a notebook, show figures as PNG at their own resolution, with nothing cut off."""
-    if "IPython" not in sys.modules:
-        return
-    from IPython import get_ipython
-    from matplotlib import get_backend
-
-    # Asking for the backend loads it, and loading it would undo settings that were made before.
-    if get_ipython() is None or "inline" not in get_backend():
-        return
-    from matplotlib_inline.config import InlineBackend
-
-    config = InlineBackend.instance()
-    config.figure_formats = {"png"}
-    config.print_figure_kwargs = {"bbox_inches": "tight"}
 
 
 def find_checkpoint(name: str) -> Path | None:

@@ -98,20 +98,19 @@ def test_start_in_ipython_without_inline_figures_changes_no_format(monkeypatch):
     lesson.start("02_gaussian_mle", budget="cpu")  # the backend is agg
 
 
-def test_start_in_a_notebook_asks_for_whole_png_figures(monkeypatch):
-    import IPython
+def test_start_in_a_notebook_chooses_how_figures_are_shown(monkeypatch):
     import matplotlib
-    from matplotlib_inline.config import InlineBackend
+    from IPython.core.interactiveshell import InteractiveShell
+    from matplotlib.figure import Figure
 
-    monkeypatch.setattr(IPython, "get_ipython", lambda: object())
-    monkeypatch.setattr(matplotlib, "get_backend", lambda: "inline")
-    config = InlineBackend()
-    config.figure_formats = {"svg"}
-    config.print_figure_kwargs = {}
-    monkeypatch.setattr(InlineBackend, "instance", lambda: config)
+    shell = InteractiveShell()
+    monkeypatch.setattr("IPython.get_ipython", lambda: shell)
+    monkeypatch.setattr("IPython.core.getipython.get_ipython", lambda: shell)
+    monkeypatch.setattr(matplotlib, "get_backend", lambda **_: "inline")
     lesson.start("02_gaussian_mle", budget="cpu")
-    assert config.figure_formats == {"png"}
-    assert config.print_figure_kwargs == {"bbox_inches": "tight"}
+    formatters = shell.display_formatter.formatters
+    assert formatters["image/png"].lookup_by_type(Figure).__name__ == "to_png"
+    assert formatters["image/svg+xml"].lookup_by_type(Figure).__name__ == "to_svg"
 
 
 def test_start_needs_no_ipython():

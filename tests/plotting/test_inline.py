@@ -1,0 +1,64 @@
+"""Each figure is shown in one form: lines as SVG, pictures as PNG of twice the pixels."""
+
+from __future__ import annotations
+
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from gdmlib import plotting
+from gdmlib.plotting import _inline
+
+
+def lines() -> Figure:
+    fig, ax = plt.subplots(figsize=(4, 3))
+    ax.plot(np.arange(100.0), label="a line")
+    ax.bar([0, 1], [3, 4])
+    ax.legend()
+    return fig
+
+
+def picture() -> Figure:
+    return plotting.image_grid(np.zeros((4, 1, 8, 8))).figure
+
+
+def crowd() -> Figure:
+    fig, ax = plt.subplots()
+    ax.scatter(*np.random.default_rng(0).normal(size=(2, 5_000)))
+    return fig
+
+
+def mesh() -> Figure:
+    fig, ax = plt.subplots()
+    ax.pcolormesh(np.zeros((3, 3)))
+    return fig
+
+
+@pytest.mark.parametrize(
+    ("draw", "vector"), [(lines, True), (picture, False), (crowd, False), (mesh, False)]
+)
+def test_every_figure_has_one_form(draw, vector: bool) -> None:
+    fig = draw()
+    assert (_inline.to_svg(fig) is not None) == vector
+    assert (_inline.to_png(fig) is None) == vector
+
+
+def test_an_svg_is_the_same_text_each_time() -> None:
+    first, second = (_inline.to_svg(lines()) for _ in range(2))
+    assert first == second
+    assert first is not None and first.startswith("<?xml") and "Matplotlib" not in first
+
+
+def test_a_picture_has_twice_the_pixels_and_says_its_size() -> None:
+    fig = picture()
+    shown = _inline.to_png(fig)
+    assert shown is not None
+    width, height = Image.open(io.BytesIO(shown[0])).size
+    assert shown[1] == {"width": width // 2, "height": height // 2}
+    plain = io.BytesIO()
+    fig.savefig(plain, dpi=fig.dpi, bbox_inches="tight")
+    assert Image.open(plain).size == pytest.approx((width / 2, height / 2), abs=2)
