@@ -58,7 +58,24 @@ def test_a_picture_has_twice_the_pixels_and_says_its_size() -> None:
     shown = _inline.to_png(fig)
     assert shown is not None
     width, height = Image.open(io.BytesIO(shown[0])).size
-    assert shown[1] == {"width": width // 2, "height": height // 2}
+    assert shown[1] == {"width": round(width / 2), "height": round(height / 2)}
     plain = io.BytesIO()
     fig.savefig(plain, dpi=fig.dpi, bbox_inches="tight")
     assert Image.open(plain).size == pytest.approx((width / 2, height / 2), abs=2)
+
+
+def test_a_large_photograph_has_fewer_pixels() -> None:
+    fig, ax = plt.subplots()
+    ax.imshow(np.random.default_rng(0).random((1000, 1000)))
+    shown = _inline.to_png(fig)
+    assert shown is not None
+    width = Image.open(io.BytesIO(shown[0])).size[0]
+    assert width < 1.6 * shown[1]["width"]
+
+
+def test_an_svg_keeps_its_shape_without_its_last_decimals() -> None:
+    fig = lines()
+    rough = _inline.to_svg(fig)
+    exact = _inline._printed(fig, "svg").decode()
+    assert rough is not None and len(rough) < 0.95 * len(exact)
+    assert "scale(0.015625" in rough  # glyphs keep their size
