@@ -168,13 +168,15 @@ def records(*patterns: str) -> str:
 
     Returns:
         From ``results/`` here or in the nearest parent folder that has one, as in a copy of the
-        course; elsewhere, as in Colab, where to find them.
+        course; elsewhere, as in Colab, those that came with the library.
     """
     from gdmlib import reproduce  # only now: a lesson that shows no record needs none of it
 
-    folder = next((f / "results" for f in _here_and_above() if (f / "results").is_dir()), None)
-    text = "" if folder is None else reproduce.results_text(folder, *patterns)
-    return text or "The records are not on this machine; the book's page of results shows them."
+    library = Path(__file__).parent
+    places = (*_here_and_above(), library, library.parent)
+    folder = next(place / "results" for place in places if (place / "results").is_dir())
+    text = reproduce.results_text(folder, *patterns)
+    return text or f"No record in {folder} is called {' or '.join(patterns)}."
 
 
 def table(

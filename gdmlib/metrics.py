@@ -106,16 +106,18 @@ def psnr(x: Tensor, y: Tensor, data_range: float = 1.0) -> Tensor:
     return 10 * torch.log10(data_range**2 / error)
 
 
-def ssim(x: Tensor, y: Tensor, data_range: float = 1.0, window: int = 7) -> Tensor:
-    """Return the structural similarity of every pair, as scikit-image computes it.
+def ssim(x: Tensor, y: Tensor, data_range: float = 1.0, window: int | None = None) -> Tensor:
+    """Return the structural similarity of every pair.
 
-    Wang, Bovik, Sheikh and Simoncelli (2004), doi:10.1109/TIP.2003.819861, with the uniform window
-    of scikit-image; colour images get the mean over their channels.
+    Wang, Bovik, Sheikh and Simoncelli (2004), doi:10.1109/TIP.2003.819861: the paper's Gaussian
+    window (11 x 11, standard deviation 1.5), over all places where it fits into the image. Other
+    software slides a uniform window, and gives other numbers: say which protocol a table has.
 
     Args:
-        x, y: Images of the same shape (N, C, H, W), or (N, H, W) for grey ones.
+        x, y: Images of the same shape (N, C, H, W), or (N, H, W) for grey ones; colour images get
+            the mean over their channels.
         data_range: The largest minus the smallest possible value.
-        window: Side of the sliding window, an odd number no larger than the image.
+        window: Side of a uniform window instead, an odd number; scikit-image's default is 7.
 
     Returns:
         Shape (N,), float64; 1 for equal images.
@@ -123,17 +125,20 @@ def ssim(x: Tensor, y: Tensor, data_range: float = 1.0, window: int = 7) -> Tens
     _check_pair(x, y, data_range)
     if x.ndim not in (3, 4):
         raise ValueError(f"x: expected shape (N, C, H, W) or (N, H, W), got {tuple(x.shape)}")
-    if window % 2 == 0 or not 3 <= window <= min(x.shape[-2:]):
+    side, shorter = 11 if window is None else window, min(x.shape[-2:])
+    if side % 2 == 0 or not 3 <= side <= shorter:
         raise ValueError(
-            f"window: expected an odd number from 3 to {min(x.shape[-2:])}, the shorter side of "
-            f"the images, got {window}"
+            f"window: expected an odd number from 3 to {shorter}, the shorter side of the images, "
+            f"got {side}" + (", the side of the Gaussian window" if window is None else "")
         )
+    gaussian = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    protocol = gaussian if window is None else {"win_size": window}
     channel_axis = 0 if x.ndim == 4 else None
     pairs = zip(x.detach().cpu().double().numpy(), y.detach().cpu().double().numpy(), strict=True)
     return torch.tensor(
         [
             structural_similarity(
-                a, b, data_range=data_range, win_size=window, channel_axis=channel_axis
+                a, b, data_range=data_range, channel_axis=channel_axis, **protocol
             )
             for a, b in pairs
         ],

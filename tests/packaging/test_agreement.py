@@ -125,3 +125,11 @@ def test_make_sets_up_with_the_pins_and_nothing_else_uses_them(root: Path) -> No
     assert "-c constraints.txt" in (root / "Makefile").read_text()
     for workflow in (root / ".github" / "workflows").glob("*.yml"):
         assert "-c constraints" not in workflow.read_text(), workflow.name
+
+
+def test_every_package_of_the_library_is_shipped(root: Path) -> None:
+    setuptools = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]
+    shipped = set(setuptools["packages"])
+    folders = {path.parent for path in (root / "gdmlib").rglob("__init__.py")}
+    named = {".".join(folder.relative_to(root).parts) for folder in folders}
+    assert shipped == named | {"gdmlib.results"}
