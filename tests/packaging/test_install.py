@@ -69,8 +69,8 @@ def test_install_changes_neither_torch_nor_numpy(python: Path, source: Path, num
     assert versions(python) == before
     check = (
         "import gdmlib, torch; from gdmlib.densities import Normal; "
-        "n = Normal.fit(torch.arange(9.0)); print(bool(abs(n.mean - 4) < 1e-6), gdmlib.__version__); "
-        "from gdmlib import lesson; print(lesson.records('gaussian_*').split()[-1])"
+        "n = Normal.fit(torch.arange(9.0)); print(bool(abs(n.mean - 4) < 1e-6), gdmlib.__version__)"
+        "; from gdmlib import lesson; print(lesson.records('gaussian_*').split()[-1])"
     )
     # From elsewhere than the repository, so that the installed package is the one that is imported.
     done = subprocess.run(

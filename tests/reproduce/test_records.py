@@ -22,7 +22,6 @@ from gdmlib.reproduce.records import (
     write_record,
 )
 
-
 RESULTS = Path(__file__).parents[2] / "results"
 
 
