@@ -24,7 +24,7 @@ FORMULAS = (
     (r"\\(sum|prod)(\\limits)?_\{?\w\s*=\s*1\}?\^\{?[HW](?![a-z])", _HIDDEN),
 )
 CODE = (
-    (r"^(H|W|D)\b(, \w+)* = |^\w+, (H|W|D)\b(, \w+)* = ", "write height, width, d; W is a matrix"),
+    (r"^(\w+, )*(H, W|H|D)\b(, \w+)* = ", "write height, width, d; H is an entropy, W a matrix"),
 )
 
 
