@@ -87,7 +87,7 @@ def check_credit(notebook: Notebook) -> list[str]:
         found.append(f"expected once, in one of the last two cells, the credit {wanted!r}")
     for cell in notebook.prose:
         rest = without_code(cell["source"].replace(wanted, ""))
-        word = re.search(r"\b(lectures?|slides?)\b(?!\.md)", rest, re.IGNORECASE)
+        word = re.search(r"\b(lectures?|(an?|the|on|of) slides?)\b(?!\.md)", rest, re.I)
         if word:
             near = " ".join(rest[max(word.start() - 20, 0) : word.end() + 20].split())
             found.append(
