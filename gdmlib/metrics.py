@@ -19,7 +19,11 @@ class MeanStderr(NamedTuple):
     stderr: float
 
     def __str__(self) -> str:
-        return f"{self.mean:.4g} ± {self.stderr:.2g}"
+        """Both with the decimals that the error's two leading digits need."""
+        if not (math.isfinite(self.stderr) and self.stderr > 0):
+            return f"{self.mean:.4g} ± {self.stderr:.2g}"
+        decimals = max(1 - math.floor(math.log10(self.stderr)), 0)
+        return f"{self.mean:.{decimals}f} ± {self.stderr:.{decimals}f}"
 
 
 class ModeCoverage(NamedTuple):

@@ -82,6 +82,20 @@ def test_psnr_by_hand_and_by_scikit_image(generator):
         assert metrics.psnr(x, z, data_range=2.0)[i] == pytest.approx(theirs, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("mean", "stderr", "text"),
+    [
+        (0.09884, 0.0321, "0.099 ± 0.032"),
+        (25.0812, 0.7, "25.08 ± 0.70"),
+        (-151.26, 12.3, "-151 ± 12"),
+        (1.0, 0.0, "1 ± 0"),
+        (1.5, math.nan, "1.5 ± nan"),
+    ],
+)
+def test_a_mean_has_the_decimals_of_its_error(mean, stderr, text):
+    assert str(metrics.MeanStderr(mean, stderr)) == text
+
+
 @pytest.mark.parametrize("channels", [0, 1, 3])
 def test_ssim_with_a_uniform_window_is_scikit_image_s(generator, channels):
     shape = (2, channels, 12, 15) if channels else (2, 12, 15)
