@@ -39,7 +39,8 @@ def to_svg(figure: Figure) -> str | None:
         return None
     with rc_context({"svg.hashsalt": "gdmlib"}):
         svg = _printed(figure, "svg", metadata={"Date": None, "Creator": None}).decode()
-    # Six decimals of a point are half of the file.
+    # Comments, line breaks and six decimals of a point are half of the file.
+    svg = re.sub(r">\s+<", "><", re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL))
     return re.sub(r'(?<= d=")[^"]+', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg)
 
 
