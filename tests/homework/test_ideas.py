@@ -98,7 +98,7 @@ def test_visible_tests_see_wrong_ideas(stem: str, monkeypatch: pytest.MonkeyPatc
             said = complaint(answer, space, tests)
             if said is None:
                 faults.append(f"{name}: the visible tests pass the idea {idea!r}")
-            elif not re.search(r"\blaw\b", said) or not re.search(r"\d", said):
+            elif not re.search(r"\blaw\b", said, re.IGNORECASE) or not re.search(r"\d", said):
                 faults.append(f"{name}: of {idea!r} they say {said!r}: no law, or no value")
         for imported, answer in shortcuts(space, solution["source"]).items():
             if complaint(answer, space, tests) is None:
