@@ -49,6 +49,14 @@ def test_an_arrow_goes_from_edge_to_edge() -> None:
     assert 30 + 19 < x1 < 30 + 19 + 6 and 150 - 45 - 6 < x2 < 150 - 45
 
 
+def test_an_arrow_ends_before_a_wide_box() -> None:
+    diagram = Diagram(300, 60, alt="a pixel and a wide box")
+    diagram.arrow(diagram.circle(30, 30), diagram.box(200, 30, width=180))
+    path = drawn(diagram).find(f"{SVG}path")
+    assert path is not None
+    assert float(re.findall(r"-?[\d.]+", path.get("d", ""))[-2]) < 200 - 90
+
+
 @pytest.mark.parametrize("round_", [False, True])
 def test_an_edge_lies_outside_of_its_shape(round_: bool) -> None:
     node = Node(0, 0, 20, 20 if round_ else 10, round=round_)
