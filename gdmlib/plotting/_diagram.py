@@ -114,6 +114,8 @@ class Diagram:
         # A straight arrow aims at the other centre: its middle may lie inside of a wide box.
         (x1, y1) = start.edge(control if bend else (end.x, end.y))
         (x2, y2) = end.edge(control if bend else (start.x, start.y), gap=5.0)
+        if not bend:
+            control = ((x1 + x2) / 2, (y1 + y2) / 2)
         dash = ' stroke-dasharray="5 4"' if dashed else ""
         self._parts.append(
             f'<path d="M{x1:.1f} {y1:.1f} Q{control[0]:.1f} {control[1]:.1f} {x2:.1f} {y2:.1f}" '

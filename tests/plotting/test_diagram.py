@@ -54,7 +54,12 @@ def test_an_arrow_ends_before_a_wide_box() -> None:
     diagram.arrow(diagram.circle(30, 30), diagram.box(200, 30, width=180))
     path = drawn(diagram).find(f"{SVG}path")
     assert path is not None
-    assert float(re.findall(r"-?[\d.]+", path.get("d", ""))[-2]) < 200 - 90
+    x1, _, middle, _, x2, _ = map(float, re.findall(r"-?[\d.]+", path.get("d", "")))
+    assert x1 < middle < x2 < 200 - 90
+    head = drawn(diagram).find(f"{SVG}polygon")
+    assert head is not None
+    tip, *back = (float(corner.split(",")[0]) for corner in head.get("points", "").split())
+    assert tip == x2 and max(back) < tip
 
 
 @pytest.mark.parametrize("round_", [False, True])
