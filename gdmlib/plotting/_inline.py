@@ -12,7 +12,7 @@ from matplotlib.collections import Collection, QuadMesh
 from matplotlib.figure import Figure
 
 _MAX_POINTS = 4_000  # beyond, an SVG is larger than the picture it replaces
-_MAX_BYTES = 300_000
+_MAX_BYTES = 150_000
 
 
 def is_line_drawing(figure: Figure) -> bool:
