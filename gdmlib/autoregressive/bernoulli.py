@@ -27,7 +27,7 @@ from gdmlib._checks import (
 )
 from gdmlib._random import permutation, pick, uniform
 from gdmlib.densities.density import Binary, Mixture
-from gdmlib.training.exact import em
+from gdmlib.densities.exact import em
 
 CHUNK = 10_000  # examples whose components are weighed at a time
 

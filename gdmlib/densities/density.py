@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
-from typing import Protocol, SupportsIndex
+from typing import SupportsIndex
 
 import torch
 from torch import Generator, Tensor, nn
@@ -26,36 +25,27 @@ from gdmlib._checks import (
 )
 
 
-class Support(Protocol):
-    """The set in which events live."""
+class Support:
+    """The set in which events live: here, all finite numbers of the model's dtype."""
 
     def check(self, x: Tensor, name: str, event_shape: Sequence[int | str], like: Tensor) -> Tensor:
         """Return events of shape (B, *event_shape), or say what is wrong with them."""
-
-
-@dataclass(frozen=True)
-class Real:
-    """Finite numbers of the model's dtype."""
-
-    def check(self, x: Tensor, name: str, event_shape: Sequence[int | str], like: Tensor) -> Tensor:
-        """Return the events."""
         return check_events(x, name, event_shape, like)
 
 
-@dataclass(frozen=True)
-class Binary:
+class Binary(Support):
     """Zeros and ones, as numbers of the model's dtype."""
 
     def check(self, x: Tensor, name: str, event_shape: Sequence[int | str], like: Tensor) -> Tensor:
         """Return the events."""
-        return check_zeros_and_ones(check_events(x, name, event_shape, like), name)
+        return check_zeros_and_ones(super().check(x, name, event_shape, like), name)
 
 
-@dataclass(frozen=True)
-class Levels:
+class Levels(Support):
     """Multiples of 1 / (levels - 1) from 0 to 1, as numbers of the model's dtype."""
 
-    levels: int
+    def __init__(self, levels: int) -> None:
+        self.levels = levels
 
     def check(self, x: Tensor, name: str, event_shape: Sequence[int | str], like: Tensor) -> Tensor:
         """Return the events."""
@@ -64,7 +54,7 @@ class Levels:
                 f"{name}: expected a floating-point tensor, got {x.dtype}; use {name} / "
                 f"{self.levels - 1}, or, for bytes, quantise({name} / 255, {self.levels})"
             )
-        check_events(x, name, event_shape, like)
+        super().check(x, name, event_shape, like)
         scaled = x * (self.levels - 1)
         level = scaled.round()
         off = ((scaled - level).abs() > 1e-3) | (level < 0) | (level >= self.levels)
@@ -87,11 +77,11 @@ def quantise(x: Tensor, levels: int) -> Tensor:
     return (x * steps).round() / steps
 
 
-@dataclass(frozen=True)
-class Labels:
+class Labels(Support):
     """Integers from 0 to num_classes - 1, of any integer dtype; they come back as int64."""
 
-    num_classes: int
+    def __init__(self, num_classes: int) -> None:
+        self.num_classes = num_classes
 
     def check(self, x: Tensor, name: str, event_shape: Sequence[int | str], like: Tensor) -> Tensor:
         """Return the events."""
@@ -107,7 +97,7 @@ class Model(nn.Module):
     """
 
     event_shape: torch.Size
-    support: Support = Real()
+    support = Support()
 
     @property
     def num_parameters(self) -> int:

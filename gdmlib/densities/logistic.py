@@ -31,8 +31,8 @@ from gdmlib._checks import (
 )
 from gdmlib._random import pick, uniform
 from gdmlib.densities.density import ConditionalDensity, Labels
+from gdmlib.densities.exact import newton
 from gdmlib.densities.separability import check_all_classes, check_overlap, check_rank
-from gdmlib.training.exact import newton
 
 Objective = Callable[[Tensor], Tensor]
 Derivatives = Callable[[Tensor], tuple[Tensor, Tensor]]

@@ -25,8 +25,8 @@ from gdmlib._checks import (
 from gdmlib._random import permutation, pick, standard_normal, uniform
 from gdmlib.densities.cholesky import cholesky, solve_lower
 from gdmlib.densities.density import Mixture
+from gdmlib.densities.exact import em
 from gdmlib.densities.gaussian import LOG_2PI
-from gdmlib.training.exact import em
 
 
 class GaussianMixture(Mixture):

@@ -16,9 +16,9 @@ from gdmlib.autoregressive.mcgsm import MCGSM, train_mcgsm
 from gdmlib.autoregressive.mcgsm_images import MCGSMImage, MCGSMPatch
 from gdmlib.autoregressive.neighbourhood import Neighbourhood
 from gdmlib.densities import GaussianScaleMixture, MultivariateNormal
+from gdmlib.densities.exact import LOG_PRECISION_BOUND, lbfgs
 from gdmlib.nn.whitening import Whitening
 from gdmlib.training import History
-from gdmlib.training.exact import LOG_PRECISION_BOUND, lbfgs
 from tests.laws import laws
 from tests.laws.image_laws import (
     check_causality,
