@@ -14,7 +14,6 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from numbers import Integral
-from typing import SupportsIndex
 
 import numpy as np
 import torch
@@ -72,7 +71,7 @@ def _what_is_wrong(order: Tensor, d: int) -> str:
     return f"{int(order.bincount(minlength=d).argmax())} comes more than once"
 
 
-def check_hidden(hidden: SupportsIndex | Iterable[SupportsIndex]) -> list[int]:
+def check_hidden(hidden: int | Iterable[int]) -> list[int]:
     """Return the sizes of the hidden layers; a number is that of the only one."""
     sizes = hidden if isinstance(hidden, Iterable) else (hidden,)
     return [check_count(h, "hidden") for h in sizes]
@@ -117,9 +116,7 @@ class BinaryAutoregressive(WholePass):
     ordering: Tensor
 
     def __init__(
-        self,
-        event_shape: SupportsIndex | Sequence[int],
-        ordering: Sequence[int] | Tensor | None = None,
+        self, event_shape: int | Sequence[int], ordering: Sequence[int] | Tensor | None = None
     ) -> None:
         super().__init__()
         self.event_shape = check_event_shape(event_shape)

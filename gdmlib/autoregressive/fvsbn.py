@@ -17,7 +17,6 @@ do it in small steps, since the weights are parameters.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import SupportsIndex
 
 import torch
 from torch import Tensor, nn
@@ -47,10 +46,7 @@ class FVSBN(BinaryAutoregressive):
     """
 
     def __init__(
-        self,
-        event_shape: SupportsIndex | Sequence[int],
-        *,
-        ordering: Sequence[int] | Tensor | None = None,
+        self, event_shape: int | Sequence[int], *, ordering: Sequence[int] | Tensor | None = None
     ) -> None:
         super().__init__(event_shape, ordering)
         n = self.num_pixels

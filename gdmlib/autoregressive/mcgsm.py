@@ -19,7 +19,7 @@ promises a large error of the prediction, through the same :math:`\alpha_{cs}` i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -61,11 +61,11 @@ class MCGSM(ConditionalDensity):
 
     def __init__(
         self,
-        dim_context: SupportsIndex,
+        dim_context: int,
         *,
-        components: SupportsIndex = 8,
-        scales: SupportsIndex = 4,
-        features: SupportsIndex | None = None,
+        components: int = 8,
+        scales: int = 4,
+        features: int | None = None,
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
@@ -124,7 +124,7 @@ class MCGSM(ConditionalDensity):
         x: Tensor,
         y: Tensor,
         *,
-        n_iter: SupportsIndex = 200,
+        n_iter: int = 200,
         valid: tuple[Tensor, Tensor] | None = None,
         **options: Any,
     ) -> MCGSM:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, SupportsIndex
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -77,7 +77,7 @@ class MCGSMPatch(ChainRule):
         cls,
         x: Tensor,
         *,
-        features: SupportsIndex | None = None,
+        features: int | None = None,
         valid: Tensor | None = None,
         on_coordinate: Callable[[int, MCGSM], None] | None = None,
         **options: Any,
@@ -124,6 +124,6 @@ class MCGSMPatch(ChainRule):
         return [model for model in self.conditionals if isinstance(model, MCGSM)]
 
 
-def at_most(features: SupportsIndex | None, dim_context: int) -> int | None:
+def at_most(features: int | None, dim_context: int) -> int | None:
     """Return as many quadratic features as were asked for, if the context has as many numbers."""
     return None if features is None else min(check_count(features, "features", 0), dim_context)

@@ -27,7 +27,7 @@ of the planes and the shape of the windows are ours.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, SupportsIndex
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -65,11 +65,11 @@ class MultiscaleMCGSM(Density):
 
     def __init__(
         self,
-        levels: SupportsIndex = 2,
+        levels: int = 2,
         neighbourhood: Neighbourhood | None = None,
         *,
-        radius: SupportsIndex = 1,
-        features: SupportsIndex | None = None,
+        radius: int = 1,
+        features: int | None = None,
         event_shape: Sequence[int] = (1, 32, 32),
         padding: float = 0.5,
         **options: Any,
@@ -91,11 +91,11 @@ class MultiscaleMCGSM(Density):
     def fit(
         cls,
         images: Iterable[Tensor],
-        levels: SupportsIndex = 2,
+        levels: int = 2,
         neighbourhood: Neighbourhood | None = None,
         *,
-        n_iter: SupportsIndex = 200,
-        n_pairs: SupportsIndex | None = None,
+        n_iter: int = 200,
+        n_pairs: int | None = None,
         valid: Iterable[Tensor] | None = None,
         generator: Generator | None = None,
         **options: Any,
@@ -137,7 +137,7 @@ class MultiscaleMCGSM(Density):
         self,
         images: Iterable[Tensor],
         index: int,
-        n: SupportsIndex | None = None,
+        n: int | None = None,
         generator: Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return contexts, (M, D), and values, (M,), that the model of plane ``index`` learns from.

@@ -15,7 +15,7 @@ need not be formed anew for each pixel: it grows by one term. All d factors cost
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, SupportsIndex
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -40,9 +40,9 @@ class NADE(BinaryAutoregressive):
 
     def __init__(
         self,
-        event_shape: SupportsIndex | Sequence[int],
+        event_shape: int | Sequence[int],
         *,
-        hidden: SupportsIndex | Iterable[SupportsIndex] = 500,
+        hidden: int | Iterable[int] = 500,
         ordering: Sequence[int] | Tensor | None = None,
         generator: Generator | None = None,
     ) -> None:

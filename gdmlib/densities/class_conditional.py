@@ -11,7 +11,7 @@ The same model generates (draw a class, then an x of that class) and classifies.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import SupportsIndex, cast
+from typing import cast
 
 import torch
 from torch import Generator, Tensor, nn
@@ -95,9 +95,7 @@ class ClassConditional(Density):
         """Return the most probable class of each x, shape (B, *event_shape) -> (B,) int64."""
         return self.log_joint(x).argmax(dim=1)
 
-    def sample_joint(
-        self, n: SupportsIndex, generator: Generator | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def sample_joint(self, n: int, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
         """Draw n events and their classes, shapes (n, *event_shape) and (n,) int64."""
         y = pick(self.prior.log(), uniform((check_count(n),), self.prior, generator))
         parts = [

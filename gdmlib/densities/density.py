@@ -10,7 +10,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import chain
-from typing import SupportsIndex
 
 import torch
 from torch import Generator, Tensor, nn
@@ -122,7 +121,7 @@ class Density(Model, ABC):
         return self._log_prob(self.check(x))
 
     @torch.no_grad()
-    def sample(self, n: SupportsIndex, generator: Generator | None = None) -> Tensor:
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """Draw n events, shape (n, *event_shape)."""
         return self._sample(check_count(n), generator)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Protocol, SupportsIndex
+from typing import Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -120,7 +120,7 @@ class PixelModel(WholePass):
 
     @torch.no_grad()
     def sample(
-        self, n: SupportsIndex, generator: Generator | None = None, labels: Tensor | None = None
+        self, n: int, generator: Generator | None = None, labels: Tensor | None = None
     ) -> Tensor:
         """Draw n images, pixel after pixel; only what a new pixel changes is computed."""
         x = self._like().new_zeros(check_count(n), *self.event_shape)
