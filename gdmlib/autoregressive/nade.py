@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib.autoregressive._binary import BinaryAutoregressive, check_hidden
+from gdmlib.autoregressive._binary import BinaryAutoregressive, Ordering, check_hidden
 
 Way = Callable[..., tuple[Tensor, ...]]
 
@@ -43,7 +43,7 @@ class NADE(BinaryAutoregressive):
         event_shape: int | Sequence[int],
         *,
         hidden: int | Iterable[int] = 500,
-        ordering: Sequence[int] | Tensor | None = None,
+        ordering: Ordering = None,
         generator: Generator | None = None,
     ) -> None:
         super().__init__(event_shape, ordering)

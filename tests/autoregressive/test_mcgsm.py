@@ -508,7 +508,7 @@ def test_adam_passes_on_what_it_is_given(pairs, monkeypatch):
     def spy(model, data, valid, **options):
         seen.update(options, data=data, valid=valid)
 
-    monkeypatch.setattr("gdmlib.autoregressive.mcgsm.train", spy)
+    monkeypatch.setattr("gdmlib.training.train", spy)
     given = {"batch_size": 3, "lr": 0.5, "betas": (0.1, 0.2), "clip": 4.0}
     train_mcgsm(model, x, y, (x[:7], y[:7]), **given)
     data, valid, score = (seen.pop(key) for key in ("data", "valid", "score"))

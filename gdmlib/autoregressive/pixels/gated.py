@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.nn.functional import glu, linear
 
 from gdmlib.autoregressive.pixels.layers import ALONE, GATE_STD, Layer, Setting, gate
@@ -92,11 +92,10 @@ class GatedPixelCNN(Stack):
     layer = GatedLayer
     usual: ClassVar = {"features": 32, "layers": 10, "kernel_size": 5}
 
-    def _build_first(self, features: int, kernel_size: int, generator: Generator | None) -> None:
-        channels = self.event_shape[0]
+    def _build_first(self, features: int, kernel_size: int, setting: Setting) -> None:
+        channels, generator = self.event_shape[0], setting.generator
         self.above = RowsAbove(channels, features, kernel_size, strict=True, generator=generator)
-        conv = Setting(len(self.head.groups), generator=generator).conv
-        self.left = conv(channels, features, kernel_size, kind="A", rows=False)
+        self.left = setting.conv(channels, features, kernel_size, kind="A", rows=False)
 
     @property
     def reach(self) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
@@ -159,17 +158,14 @@ class Readout(nn.Module):
     """The last layers: from the features of a pixel to the numbers of its head.
 
     Two 1 x 1 convolutions, each after a rectifier. A new network is nearly indifferent: the last
-    weights are small, and the bias is the head's choice. ``power`` is the mean square of the F
-    features that come in.
+    weights are small, and the bias is the head's choice.
     """
 
-    def __init__(
-        self, features: int, head: PixelHead, power: float, generator: Generator | None
-    ) -> None:
+    def __init__(self, features: int, head: PixelHead, setting: Setting) -> None:
         super().__init__()
-        conv = Setting(len(head.groups), generator=generator).conv
-        self.hidden = conv(features, features, 1, gain=math.sqrt(2 / power))
-        self.last = conv(features, head.num_parameters, 1, gain=0.1)
+        # What comes in has a mean square of 2, of which the rectifier leaves half: no gain.
+        self.hidden = setting.conv(features, features, 1)
+        self.last = setting.conv(features, head.num_parameters, 1, gain=0.1)
         with torch.no_grad():
             self.last.bias.copy_(head.initial_bias())
 

@@ -63,7 +63,8 @@ class Stack(PixelModel):
         colours, depth = len(self.head.groups), sizes["layers"]
         inside = check_features(sizes["features"], colours)
         wide = self.layer.widening * inside
-        self._build_first(wide, check_count(first_kernel, "first_kernel"), generator)
+        around = Setting(colours, generator=generator)
+        self._build_first(wide, check_count(first_kernel, "first_kernel"), around)
         self.position = Position(wide if position else None, *self.event_shape[1:])
         dropout = check_share(dropout, "dropout")
         settings = [
@@ -71,11 +72,10 @@ class Stack(PixelModel):
             for i in range(depth)
         ]
         self.layers = nn.ModuleList(self.layer(inside, sizes["kernel_size"], s) for s in settings)
-        self.readout = Readout(wide, self.head, 2.0, generator)
+        self.readout = Readout(wide, self.head, around)
 
-    def _build_first(self, features: int, kernel_size: int, generator: Generator | None) -> None:
-        conv = Setting(len(self.head.groups), generator=generator).conv
-        self.look = conv(self.event_shape[0], features, kernel_size, kind="A")
+    def _build_first(self, features: int, kernel_size: int, setting: Setting) -> None:
+        self.look = setting.conv(self.event_shape[0], features, kernel_size, kind="A")
 
     def _outputs(self, z: Tensor, labels: Tensor | None) -> Tensor:
         t = self.position(self.look(z))
