@@ -163,8 +163,6 @@ def mode_coverage(
     Args:
         samples: Shape (N, d).
         modes: Shape (K, d).
-        radius: Largest distance.
-        min_count: Samples that a mode needs.
     """
     check_tensor(samples, "samples", ndim=2, floating=True)
     check_tensor(modes, "modes", shape=("K", samples.shape[1]), floating=True)
@@ -188,7 +186,6 @@ def reliability_curve(probs: Tensor, labels: Tensor, bins: int = 10) -> Reliabil
         probs: Shape (N,): p(y = 1 | x), and the event is y = 1. Shape (N, K): the probabilities of
             the classes, and the event is that the most probable class is right.
         labels: Integer labels, shape (N,).
-        bins: Number of intervals.
     """
     check_tensor(probs, "probs", floating=True)
     if probs.ndim not in (1, 2):

@@ -110,7 +110,6 @@ class MultiscaleMCGSM(Density):
             n_pairs: The most coefficients of a plane to learn from, at random places; all by
                 default.
             valid: Images that are held out, see `MCGSM.fit`.
-            generator: Source of randomness.
 
         Raises:
             ValueError: If a plane has too few coefficients to learn from.

@@ -122,10 +122,8 @@ def density_curve(
 
     Args:
         log_prob: From points, shape ``(N,)``, to log-densities in nats, shape ``(N,)``.
-        xlim: The interval that is drawn.
         label: What the legend says; without it there is no legend.
         colour, filled: How it looks; by default the next colour of the house.
-        resolution: Points at which the density is evaluated.
     """
     xlim = check_limits(xlim, "xlim")
     x = _points(xlim, resolution)
@@ -158,7 +156,6 @@ def covariance_ellipse(
         covariance: Shape ``(2, 2)``, symmetric, no negative eigenvalue.
         n_std: Distances from the mean in standard deviations. The ellipses at 1 and 2 contain 39 %
             and 86 % of the probability.
-        colour, label: How it looks, and what a legend will say.
     """
     mean = to_tensor(mean, "mean", shape=(2,)).to(torch.float64)
     covariance = to_tensor(covariance, "covariance", shape=(2, 2)).to(torch.float64)

@@ -154,7 +154,6 @@ def receptive_field(
             marked.
         causal: Draw the border between the past and the future of the raster scan, and cross out
             every pixel of the future, ``pixel`` included, that has an influence nevertheless.
-        label: What the colour bar says.
     """
     influence = to_tensor(influence, "influence", shape=("H", "W")).to(torch.float64)
     if float(influence.min()) < 0:

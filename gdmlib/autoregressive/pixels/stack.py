@@ -28,7 +28,7 @@ class Stack(PixelModel):
             first convolution are shifted by.
         dropout: The share of what a layer is about to add that is set to zero in training, drawn
             from torch's global generator; never in samples.
-        generator: Draws the weights to start from; None uses torch's global generator.
+        generator: Draws the weights to start from.
 
     Attributes:
         layer: The class of the layers.
