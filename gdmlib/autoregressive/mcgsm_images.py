@@ -62,6 +62,8 @@ class MCGSMPatch(ChainRule):
         conditionals: One model a coordinate; the i-th one has a context of i numbers, from 0.
     """
 
+    conditionals: list[MCGSM]
+
     def __init__(self, conditionals: Sequence[MCGSM]) -> None:
         super().__init__()
         sizes = [model.dim_context for model in conditionals]
@@ -69,7 +71,7 @@ class MCGSMPatch(ChainRule):
             raise ValueError(
                 f"conditionals: expected contexts of 0, 1, 2, ... numbers, got {sizes}"
             )
-        self.conditionals = nn.ModuleList(conditionals)
+        self.conditionals = nn.ModuleList(conditionals)  # type: ignore[assignment]
         self.event_shape = torch.Size((len(sizes),))
 
     @classmethod
@@ -105,7 +107,7 @@ class MCGSMPatch(ChainRule):
         return cls(conditionals)
 
     def _conditional_log_prob(self, x: Tensor) -> Tensor:
-        terms = [model.log_prob(x[:, i], x[:, :i]) for i, model in enumerate(self._models())]
+        terms = [model.log_prob(x[:, i], x[:, :i]) for i, model in enumerate(self.conditionals)]
         return torch.stack(terms, dim=1)
 
     def _noise(self, shape: torch.Size, generator: Generator | None) -> list[tuple[Tensor, Tensor]]:
@@ -116,12 +118,9 @@ class MCGSMPatch(ChainRule):
         ]
 
     def _sweep(self, x: Tensor, known: Tensor, noise: list[tuple[Tensor, Tensor]]) -> Tensor:
-        for i, (model, (u, z)) in enumerate(zip(self._models(), noise, strict=True)):
+        for i, (model, (u, z)) in enumerate(zip(self.conditionals, noise, strict=True)):
             x[:, i] = torch.where(known[:, i], x[:, i], model.draw(x[:, :i], u, z))
         return x
-
-    def _models(self) -> list[MCGSM]:
-        return [model for model in self.conditionals if isinstance(model, MCGSM)]
 
 
 def at_most(features: int | None, dim_context: int) -> int | None:

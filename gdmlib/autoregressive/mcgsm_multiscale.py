@@ -63,6 +63,8 @@ class MultiscaleMCGSM(Density):
         conditionals: One `MCGSM` a plane, 1 + 3 · levels of them, in the order of `chain`.
     """
 
+    conditionals: list[MCGSM]
+
     def __init__(
         self,
         levels: int = 2,
@@ -83,9 +85,8 @@ class MultiscaleMCGSM(Density):
         self.padding = padding
         own, window = len(self.neighbourhood), (2 * self.radius + 1) ** 2
         sizes = [own, *[own + k * window for _ in range(self.levels) for k in (1, 2, 3)]]
-        self.conditionals = nn.ModuleList(
-            MCGSM(d, features=at_most(features, d), **options) for d in sizes
-        )
+        models = [MCGSM(d, features=at_most(features, d), **options) for d in sizes]
+        self.conditionals = nn.ModuleList(models)  # type: ignore[assignment]
 
     @classmethod
     def fit(
@@ -125,7 +126,7 @@ class MultiscaleMCGSM(Density):
                     "a few pixels count), fewer levels, or a smaller neighbourhood"
                 )
             seen = None if held_out is None else model.pairs(held_out, index, n_pairs, generator)
-            sizes = model._model(index).sizes
+            sizes = model.conditionals[index].sizes
             model.conditionals[index] = MCGSM.fit(
                 x, y, **sizes, n_iter=n_iter, valid=seen, generator=generator
             )
@@ -211,11 +212,6 @@ class MultiscaleMCGSM(Density):
             coarse = inverse_haar(known)
         return coarse
 
-    def _model(self, index: int) -> MCGSM:
-        model = self.conditionals[index]
-        assert isinstance(model, MCGSM)
-        return model
-
     def _plane(self, index: int, known: Tensor) -> Plane:
         padding = 0.0 if index else self.padding * 2**self.levels
-        return Plane(self._model(index), self.neighbourhood, known, self.radius, padding)
+        return Plane(self.conditionals[index], self.neighbourhood, known, self.radius, padding)

@@ -100,7 +100,7 @@ class GatedPixelCNN(Stack):
     @property
     def reach(self) -> int:
         """How many columns a pixel sees to either side, and rows upwards."""
-        margins = [layer.left.margin for layer in self.layers if isinstance(layer, GatedLayer)]
+        margins = [layer.left.margin for layer in self.layers]
         return self.left.margin + sum(margins)
 
     def _outputs(self, z: Tensor, labels: Tensor | None) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_count, check_share
-from gdmlib.autoregressive.pixels.layers import Layer, Position, Readout, Setting, check_features
+from gdmlib.autoregressive.pixels.layers import Position, Readout, Setting, check_features
 from gdmlib.autoregressive.pixels.model import PixelModel
 from gdmlib.nn.conv_memory import ConvMemory, RowsMemory
 from gdmlib.nn.masked_conv import MaskedConv2d, RowsAbove
@@ -38,6 +38,7 @@ class Stack(PixelModel):
     layer: ClassVar[Any]
     usual: ClassVar[dict[str, int]] = {"features": 32, "layers": 7, "kernel_size": 3}
     look: MaskedConv2d
+    layers: Any
 
     def __init__(
         self,
@@ -103,10 +104,7 @@ class _StackMemory:
         self.first = ConvMemory(first, n, width)
         self.above = None if above is None else RowsMemory(above, n, width)
         self.position, self.next = model.position, 0
-        self.layers = []
-        for layer in model.layers:
-            assert isinstance(layer, Layer)
-            self.layers.append(layer.memory(n, width, labels))
+        self.layers = [layer.memory(n, width, labels) for layer in model.layers]
         self.readout = model.readout.memory()
 
     def start_row(self) -> None:
