@@ -19,6 +19,7 @@ from gdmlib._checks import (
     check_events,
     check_labels,
     check_tensor,
+    check_values,
     check_zeros_and_ones,
     holds,
 )
@@ -70,9 +71,7 @@ def quantise(x: Tensor, levels: int) -> Tensor:
     """Round values in [0, 1] to the nearest of the levels k / (levels - 1)."""
     steps = check_count(levels, "levels", least=2) - 1
     check_tensor(x, "x", floating=True)
-    low, high = float(x.min()), float(x.max())
-    if low < 0 or high > 1:
-        raise ValueError(f"x: expected values in [0, 1], got values from {low:.6g} to {high:.6g}")
+    check_values(x, "x", (x >= 0) & (x <= 1), "values in [0, 1]")
     return (x * steps).round() / steps
 
 

@@ -60,7 +60,7 @@ class MultivariateNormal(Density):
             scale_tril = cholesky(covariance, "covariance")
         assert scale_tril is not None
         check_shapes(mean=(mean, "d"), scale_tril=(scale_tril, "d d"))
-        check_scale_tril(scale_tril, "scale_tril")
+        check_scale_tril(scale_tril)
         self.event_shape = mean.shape
         self.register_buffer("mean", mean.clone())
         self.register_buffer("scale_tril", scale_tril.clone(memory_format=torch.contiguous_format))

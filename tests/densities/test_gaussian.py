@@ -450,12 +450,13 @@ def test_multivariate_errors():
     with pytest.raises(ValueError, match=r"^scale_tril: expected a floating-point tensor"):
         MultivariateNormal(torch.zeros(2), scale_tril=eye.long())
     with pytest.raises(
-        ValueError, match=r"^scale_tril: expected a lower triangular matrix, got .* use tril$"
+        ValueError, match=r"^scale_tril: expected a lower triangle, got .* use tril$"
     ):
         MultivariateNormal(torch.zeros(2), scale_tril=torch.ones(2, 2))
     for value in ("0", "-2"):
         with pytest.raises(
-            ValueError, match=rf"^scale_tril: expected a positive diagonal, got {value}$"
+            ValueError,
+            match=rf"^scale_tril: expected a positive diagonal, got values from {value} to 1$",
         ):
             MultivariateNormal(
                 torch.zeros(2), scale_tril=torch.tensor([[1.0, 0.0], [1.0, float(value)]])
