@@ -15,7 +15,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn.functional import glu, linear
 
-from gdmlib.autoregressive.pixels.layers import ALONE, GATE_STD, Layer, Setting, gate
+from gdmlib.autoregressive.pixels.layers import ALONE, GATE_STD, Layer, LayerMemory, Setting, gate
 from gdmlib.autoregressive.pixels.stack import Stack
 from gdmlib.nn.conv_memory import ConvMemory, PointMemory, RowsMemory
 from gdmlib.nn.masked_conv import MaskedConv2d, RowsAbove
@@ -62,7 +62,7 @@ class GatedLayer(Layer):
         return _GatedMemory(self, n, width, labels)
 
 
-class _GatedMemory:
+class _GatedMemory(LayerMemory):
     """Memory of a `GatedLayer`: the vertical stack moves once a row, the other once a pixel."""
 
     def __init__(self, layer: GatedLayer, n: int, width: int, labels: Tensor | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -118,9 +118,10 @@ class Setting(NamedTuple):
 ALONE = Setting()
 
 
-class LayerMemory(Protocol):
+class LayerMemory(ABC):
     """What a layer keeps between the pixels of images that are made one pixel at a time."""
 
+    @abstractmethod
     def start_row(self, v: Tensor | None) -> Tensor | None:
         """Move to the next row.
 
@@ -128,6 +129,7 @@ class LayerMemory(Protocol):
         returns what this layer says of them.
         """
 
+    @abstractmethod
     def step(self, t: Tensor, column: int, group: int) -> Tensor:
         """Return the new features of a group of a pixel from those that come, (n, F / groups)."""
 

@@ -9,7 +9,7 @@ from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_count, check_share
 from gdmlib.autoregressive.pixels.layers import Position, Readout, Setting, check_features
-from gdmlib.autoregressive.pixels.model import PixelModel
+from gdmlib.autoregressive.pixels.model import Memory, PixelModel
 from gdmlib.nn.conv_memory import ConvMemory, RowsMemory
 from gdmlib.nn.masked_conv import MaskedConv2d, RowsAbove
 
@@ -93,7 +93,7 @@ class Stack(PixelModel):
         return self.look, None
 
 
-class _StackMemory:
+class _StackMemory(Memory):
     """Memory of a `Stack`: that of the first convolution, of each layer, of the readout.
 
     All features of the rows above are complete when a row begins, in every layer.
