@@ -222,9 +222,8 @@ def check_event_shape(
 def check_probabilities(probs: Tensor, name: str) -> Tensor:
     """Return a vector of probabilities, (K,), if it is one; its sum may be off by rounding."""
     check_tensor(probs, name, ndim=1, floating=True)
-    smallest, total = float(probs.detach().min()), float(probs.detach().sum())
-    if smallest < 0.0:
-        raise ValueError(f"{name}: expected probabilities of at least 0, got {smallest:.6g}")
+    check_values(probs, name, probs >= 0, "probabilities of at least 0")
+    total = float(probs.detach().sum())
     if abs(total - 1.0) > 1e-4:
         raise ValueError(f"{name}: expected a sum of 1, got {total:.6g}; use {name} / {name}.sum()")
     return probs

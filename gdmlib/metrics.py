@@ -9,7 +9,7 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from gdmlib._checks import check_count, check_labels, check_tensor
+from gdmlib._checks import check_count, check_labels, check_tensor, check_values
 
 
 class MeanStderr(NamedTuple):
@@ -172,8 +172,6 @@ def mode_coverage(
     Args:
         samples: Shape (N, d).
         modes: Shape (K, d).
-        radius: Largest distance.
-        min_count: Samples that a mode needs.
     """
     check_tensor(samples, "samples", ndim=2, floating=True)
     check_tensor(modes, "modes", shape=("K", samples.shape[1]), floating=True)
@@ -197,7 +195,6 @@ def reliability_curve(probs: Tensor, labels: Tensor, bins: int = 10) -> Reliabil
         probs: Shape (N,): p(y = 1 | x), and the event is y = 1. Shape (N, K): the probabilities of
             the classes, and the event is that the most probable class is right.
         labels: Integer labels, shape (N,).
-        bins: Number of intervals.
     """
     check_tensor(probs, "probs", floating=True)
     if probs.ndim not in (1, 2):
@@ -205,11 +202,8 @@ def reliability_curve(probs: Tensor, labels: Tensor, bins: int = 10) -> Reliabil
     check_tensor(labels, "labels", shape=(len(probs),), integer=True)
     check_labels(labels, "labels", num_classes=2 if probs.ndim == 1 else probs.shape[1])
     check_count(bins, "bins")
-    if probs.min() < 0 or probs.max() > 1 + 1e-6:
-        raise ValueError(
-            f"probs: expected probabilities in [0, 1], got {float(probs.min()):.4g} to "
-            f"{float(probs.max()):.4g}; apply sigmoid or softmax to logits first"
-        )
+    fits, advice = (probs >= 0) & (probs <= 1 + 1e-6), "; apply sigmoid or softmax to logits first"
+    check_values(probs, "probs", fits, "probabilities in [0, 1]", advice)
     probs = probs.double()
     if probs.ndim == 1:
         confidence, right = probs, labels.double()

@@ -243,7 +243,12 @@ def test_a_calibrated_classifier_has_a_small_error(generator):
 @pytest.mark.parametrize(
     ("probs", "labels", "bins", "words"),
     [
-        ([0.5, 1.5], [0, 1], 10, r"probabilities in \[0, 1\], got 0.5 to 1.5; apply sigmoid"),
+        (
+            [0.5, 1.5],
+            [0, 1],
+            10,
+            r"probabilities in \[0, 1\], got values from 0.5 to 1.5; apply sigmoid",
+        ),
         ([0.5, 0.5], [0, 2], 10, "labels 0 to 1, got values from 0 to 2"),
         ([0.5, 0.5], [0, 1, 1], 10, r"labels: expected shape \(2,\)"),
         ([0.5, 0.5], [0, 1], 0, "bins"),

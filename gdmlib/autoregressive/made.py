@@ -21,7 +21,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import SupportsIndex
 
 import torch
 from torch import Generator, Tensor, nn
@@ -80,9 +79,9 @@ class MADE(WholePass):
 
     def __init__(
         self,
-        event_shape: SupportsIndex | Sequence[int],
+        event_shape: int | Sequence[int],
         *,
-        hidden: SupportsIndex | Iterable[SupportsIndex] = 500,
+        hidden: int | Iterable[int] = 500,
         orderings: Orderings = 1,
         direct: bool = True,
         dropout: float = 0.0,

@@ -19,7 +19,7 @@ promises a large error of the prediction, through the same :math:`\alpha_{cs}` i
 
 from __future__ import annotations
 
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -31,8 +31,10 @@ from gdmlib.densities.gaussian import LOG_2PI
 from gdmlib.densities.scale_mixture import GaussianScaleMixture
 from gdmlib.nn.precision import full_precision
 from gdmlib.nn.whitening import Whitening
-from gdmlib.training import History, train
-from gdmlib.training.exact import lbfgs
+
+if TYPE_CHECKING:
+    from gdmlib.training import History
+from gdmlib.densities.exact import lbfgs
 
 
 class MCGSM(ConditionalDensity):
@@ -59,11 +61,11 @@ class MCGSM(ConditionalDensity):
 
     def __init__(
         self,
-        dim_context: SupportsIndex,
+        dim_context: int,
         *,
-        components: SupportsIndex = 8,
-        scales: SupportsIndex = 4,
-        features: SupportsIndex | None = None,
+        components: int = 8,
+        scales: int = 4,
+        features: int | None = None,
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
@@ -122,7 +124,7 @@ class MCGSM(ConditionalDensity):
         x: Tensor,
         y: Tensor,
         *,
-        n_iter: SupportsIndex = 200,
+        n_iter: int = 200,
         valid: tuple[Tensor, Tensor] | None = None,
         **options: Any,
     ) -> MCGSM:
@@ -265,6 +267,7 @@ def train_mcgsm(
         model: From `MCGSM.start`; changed in place. The whitening stays as it is.
         x, y, valid: As for `MCGSM.fit`; the rest as for `gdmlib.training.train`.
     """
+    from gdmlib.training import train  # a model alone needs no loop
 
     def nats(model: MCGSM, white: Tensor, residual: Tensor) -> Tensor:
         return -model.white_log_prob(residual, white) - model.whitening.log_det()

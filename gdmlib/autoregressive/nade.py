@@ -15,12 +15,12 @@ need not be formed anew for each pixel: it grows by one term. All d factors cost
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, SupportsIndex
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib.autoregressive._binary import BinaryAutoregressive, check_hidden
+from gdmlib.autoregressive._binary import BinaryAutoregressive, Ordering, check_hidden
 
 Way = Callable[..., tuple[Tensor, ...]]
 
@@ -40,10 +40,10 @@ class NADE(BinaryAutoregressive):
 
     def __init__(
         self,
-        event_shape: SupportsIndex | Sequence[int],
+        event_shape: int | Sequence[int],
         *,
-        hidden: SupportsIndex | Iterable[SupportsIndex] = 500,
-        ordering: Sequence[int] | Tensor | None = None,
+        hidden: int | Iterable[int] = 500,
+        ordering: Ordering = None,
         generator: Generator | None = None,
     ) -> None:
         super().__init__(event_shape, ordering)

@@ -131,11 +131,9 @@ def photo_patches(
     of one photograph are alike, and overlap, so a split of patches would flatter every model.
 
     Args:
-        n: Number of patches.
         size: Height and width in pixels, 1 to 300.
         split: ``"train"`` or ``"test"``.
         grey: Turn colour into luminance (weights 0.2125, 0.7154, 0.0721).
-        generator: Source of randomness; None draws afresh from torch's global generator.
 
     Returns:
         ``x`` ``(n, 1, size, size)``, or ``(n, 3, size, size)`` for ``grey=False``, in [0, 1]; ``y``

@@ -144,8 +144,6 @@ def toy(
         name: One of :data:`TOYS`: ``two_moons``, ``two_rings`` (radii 1 and 2), ``eight_gaussians``
             (on a circle of radius 2), ``pinwheel`` (five arms), ``checkerboard`` (eight unit
             squares on [-2, 2]²), ``two_spirals``, ``two_blobs``, ``blobs`` (three).
-        n: Number of points.
-        generator: Source of randomness; None draws afresh from torch's global generator.
         noise: Standard deviation of the Gaussian noise, in the units of the plane (for the pinwheel
             the half width of its arms before they are turned). None takes the toy's own.
 

@@ -121,8 +121,7 @@ def multinomial_log_prob(counts: Tensor, probs: Tensor) -> Tensor:
             f"counts: expected shape (..., {len(probs)}), one count an outcome, "
             f"got {tuple(counts.shape)}"
         )
-    if counts.min() < 0:
-        raise ValueError(f"counts: expected numbers of at least 0, got {int(counts.min())}")
+    check_values(counts, "counts", counts >= 0, "numbers of at least 0")
     c = counts.double()
     p = probs.double() / probs.double().sum()
     ways = torch.lgamma(c.sum(dim=-1) + 1) - torch.lgamma(c + 1).sum(dim=-1)

@@ -25,8 +25,8 @@ from gdmlib._checks import (
 from gdmlib._random import permutation, pick, standard_normal, uniform
 from gdmlib.densities.cholesky import cholesky, solve_lower
 from gdmlib.densities.density import Mixture
+from gdmlib.densities.exact import em
 from gdmlib.densities.gaussian import LOG_2PI
-from gdmlib.training.exact import em
 
 
 class GaussianMixture(Mixture):
@@ -82,7 +82,7 @@ class GaussianMixture(Mixture):
                 the covariance of all points for each.
 
         Raises:
-            ValueError: If a component collapses.
+            ValueError: If a component collapses: its points no longer span all d dimensions.
         """
         x = check_tensor(x, "x", ndim=2, floating=True).detach()
         components = check_count(components, "components")
@@ -126,9 +126,6 @@ class GaussianMixture(Mixture):
         """Take one step of EM, in place; return the mean log-likelihood in nats *before* it.
 
         With a ridge of 0 the likelihood cannot fall.
-
-        Raises:
-            ValueError: If a component collapses: its points no longer span all d dimensions.
         """
         log_joint = self.log_joint(x)
         log_prob = torch.logsumexp(log_joint, dim=1, keepdim=True)

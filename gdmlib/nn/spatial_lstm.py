@@ -28,7 +28,7 @@ takes H + W - 1 steps, each one matrix product, and not H · W of them.
 from __future__ import annotations
 
 import math
-from typing import Literal, SupportsIndex
+from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -94,8 +94,8 @@ class SpatialLSTM(nn.Module):
 
     def __init__(
         self,
-        dim_input: SupportsIndex,
-        units: SupportsIndex,
+        dim_input: int,
+        units: int,
         *,
         cell: Cell = "paper",
         generator: Generator | None = None,

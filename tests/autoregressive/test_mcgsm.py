@@ -16,9 +16,9 @@ from gdmlib.autoregressive.mcgsm import MCGSM, train_mcgsm
 from gdmlib.autoregressive.mcgsm_images import MCGSMImage, MCGSMPatch
 from gdmlib.autoregressive.neighbourhood import Neighbourhood
 from gdmlib.densities import GaussianScaleMixture, MultivariateNormal
+from gdmlib.densities.exact import LOG_PRECISION_BOUND, lbfgs
 from gdmlib.nn.whitening import Whitening
 from gdmlib.training import History
-from gdmlib.training.exact import LOG_PRECISION_BOUND, lbfgs
 from tests.laws import laws
 from tests.laws.image_laws import (
     check_causality,
@@ -508,7 +508,7 @@ def test_adam_passes_on_what_it_is_given(pairs, monkeypatch):
     def spy(model, data, valid, **options):
         seen.update(options, data=data, valid=valid)
 
-    monkeypatch.setattr("gdmlib.autoregressive.mcgsm.train", spy)
+    monkeypatch.setattr("gdmlib.training.train", spy)
     given = {"batch_size": 3, "lr": 0.5, "betas": (0.1, 0.2), "clip": 4.0}
     train_mcgsm(model, x, y, (x[:7], y[:7]), **given)
     data, valid, score = (seen.pop(key) for key in ("data", "valid", "score"))

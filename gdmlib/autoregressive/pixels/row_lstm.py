@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad
 
-from gdmlib.autoregressive.pixels.layers import ALONE, Layer, Setting
+from gdmlib.autoregressive.pixels.layers import ALONE, Layer, LayerMemory, Setting
 from gdmlib.autoregressive.pixels.stack import Stack
 from gdmlib.nn.conv_memory import ConvMemory, PointMemory
 
@@ -85,7 +85,7 @@ class RowLSTMLayer(Layer):
         return _RowLSTMMemory(self, n, width, labels)
 
 
-class _RowLSTMMemory:
+class _RowLSTMMemory(LayerMemory):
     """Memory of a layer: what the row above gives is done once a row, the rest once a pixel."""
 
     def __init__(self, layer: RowLSTMLayer, n: int, width: int, labels: Tensor | None) -> None:

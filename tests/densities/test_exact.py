@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gdmlib.training.exact import em, lbfgs
+from gdmlib.densities.exact import em, lbfgs
 
 
 class Level(nn.Module):
