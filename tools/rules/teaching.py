@@ -18,7 +18,7 @@ _LOSS = r"\ell is a log-likelihood; a loss is \mathcal{L}"
 _SIZE = "x has d components, i = 1, ..., d; N counts examples"
 _HIDDEN = "hidden units are counted by K; H(p) is an entropy, H and W a height and a width"
 FORMULAS = (
-    (r"\\ell(_\w+|_\{[^}]*\}|\([^)]*\))?\s*=\s*-", _LOSS),
+    (r"\\ell(_\w+|_\{[^}]*\}|\([^)]*\))?\s*=\s*-\s*(\\t?frac\{?1\}?\{?N\}?\s*)?\\sum", _LOSS),
     (r"\\(sum|prod)(\\limits)?_\{?[ij]\s*=\s*1\}?\^\{?[nD](?![a-z])", _SIZE),
     (r"\\mathbb\{?\s?R\}?\^\{?[nD](?![a-z])", _SIZE),
     (r"\\(sum|prod)(\\limits)?_\{?\w\s*=\s*1\}?\^\{?[HW](?![a-z])", _HIDDEN),
