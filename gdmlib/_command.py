@@ -8,6 +8,9 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+STOPPED = 130
+"""The status of a program that Ctrl-C has ended, as shells have it."""
+
 
 class Parser(argparse.ArgumentParser):
     """Complains in one line; ``--help`` shows the rest."""
@@ -30,4 +33,7 @@ def leave(main: Callable[[], int]) -> NoReturn:
     except BrokenPipeError:
         nobody_reads()
         status = 0
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        status = STOPPED
     sys.exit(status)

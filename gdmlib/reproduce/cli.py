@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from gdmlib import reproduce
 from gdmlib._checks import check_count
-from gdmlib._command import Parser, nobody_reads
+from gdmlib._command import STOPPED, Parser, nobody_reads
 from gdmlib._files import path_of
 from gdmlib.reproduce.catalogue import EXPERIMENTS
 from gdmlib.reproduce.folder import ResumeError, checkpoints
@@ -26,7 +26,6 @@ from gdmlib.training.files import CheckpointError
 from gdmlib.training.processes import MissingFabricError, find_device, is_first
 
 MOST_THREADS = 1024
-STOPPED = 130  # as a shell says that Ctrl-C ended a program
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
