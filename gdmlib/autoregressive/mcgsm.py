@@ -25,7 +25,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_count, check_tensor
-from gdmlib._random import pick, standard_normal, uniform
+from gdmlib._random import draw, pick, standard_normal, uniform
 from gdmlib.densities.density import ConditionalDensity
 from gdmlib.densities.gaussian import LOG_2PI
 from gdmlib.densities.scale_mixture import GaussianScaleMixture
@@ -74,12 +74,12 @@ class MCGSM(ConditionalDensity):
         self.history: list[float] = []
 
         def noise(*shape: int, std: float) -> Tensor:
-            return std * torch.randn(*shape, generator=generator)
+            return std * draw(torch.randn, *shape, generator=generator)
 
         # Orthonormal features look in different directions from the start; bases are repeated if
         # there are to be more features than directions.
         bases = 1 + (f - 1) // max(d, 1)
-        blocks = torch.randn(bases, d, d, generator=generator)
+        blocks = draw(torch.randn, bases, d, d, generator=generator)
         basis = torch.linalg.qr(blocks).Q.movedim(0, 1).flatten(1)[:, :f]
         self.eta = nn.Parameter(torch.zeros(c, s))
         self.alpha = nn.Parameter(
@@ -237,10 +237,10 @@ class MCGSM(ConditionalDensity):
         log_precision = -2 * joint.scales.log()
         # p(s | x) ∝ π_s N(features | 0, σ_s²): its log-determinant goes into η.
         size = int(alive.sum()) - 1
-        noise = torch.randn(self.eta.shape, generator=generator).to(self.eta)
+        noise = draw(torch.randn, self.eta.shape, generator=generator).to(self.eta)
         self.alpha.copy_(log_precision + 0.1 * noise * (scales > 1))
         self.eta.copy_(joint.weights.log() + 0.5 * size * log_precision)
-        spread = torch.randn(self.beta.shape, generator=generator).to(self.beta)
+        spread = draw(torch.randn, self.beta.shape, generator=generator).to(self.beta)
         # Several bases share the energy of one.
         self.beta.copy_((size / max(features, 1)) ** 0.5 * (1 + 0.1 * spread))
 

@@ -22,7 +22,7 @@ from gdmlib._checks import (
     check_shapes,
     check_tensor,
 )
-from gdmlib._random import permutation, pick, standard_normal, uniform
+from gdmlib._random import draw, permutation, pick, standard_normal, uniform
 from gdmlib.densities.cholesky import cholesky, solve_lower
 from gdmlib.densities.density import Mixture
 from gdmlib.densities.gaussian import LOG_2PI
@@ -166,8 +166,7 @@ def _start(
     if init == "kmeans":
         from sklearn.cluster import KMeans
 
-        device = None if generator is None else generator.device
-        seed = int(torch.randint(2**31 - 1, (), generator=generator, device=device))
+        seed = int(draw(torch.randint, 2**31 - 1, (), generator=generator))
         kmeans = KMeans(k, n_init=1, random_state=seed).fit(x.cpu().numpy())
         cluster = torch.as_tensor(kmeans.labels_, dtype=torch.int64, device=x.device)
         return _maximise(x, nn.functional.one_hot(cluster, k).to(x), ridge)

@@ -35,6 +35,7 @@ from torch import Generator, Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from gdmlib._checks import check_count, check_tensor
+from gdmlib._random import draw
 from gdmlib.nn.precision import full_precision
 from gdmlib.nn.sweep import Permute, Sweep, diagonals
 
@@ -108,7 +109,7 @@ class SpatialLSTM(nn.Module):
         n = self.units = check_count(units, "units")
 
         def weight(rows: int, gain: float) -> nn.Parameter:
-            noise = torch.randn(rows, 5 * n, generator=generator)
+            noise = draw(torch.randn, rows, 5 * n, generator=generator)
             return nn.Parameter(gain / rows**0.5 * noise)
 
         self.input_weight = weight(self.dim_input, 0.5)

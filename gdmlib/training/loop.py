@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from gdmlib._checks import check_count
 from gdmlib._files import check_writable, path_of
+from gdmlib._random import permutation
 from gdmlib.training.data import check_data
 from gdmlib.training.history import History
 from gdmlib.training.processes import average, check_replicas, is_main, share, shared_seed
@@ -175,7 +176,7 @@ def _train(
     examples = len(tensors[0])
     batches: tuple[Tensor | None, ...] = (None,)
     if batch_size is not None:
-        batches = torch.randperm(examples, generator=generator).split(batch_size)
+        batches = permutation(examples, generator).split(batch_size)
     sums: dict[str, float] = {}
     seen: dict[str, int] = {}
     for number, index in enumerate(batches, start=1):
