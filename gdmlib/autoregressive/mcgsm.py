@@ -24,7 +24,7 @@ from typing import Any, SupportsIndex
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_count, check_tensor
+from gdmlib._checks import check_count, check_tensor, ordinary
 from gdmlib._random import draw, pick, standard_normal, uniform
 from gdmlib.densities.density import ConditionalDensity
 from gdmlib.densities.gaussian import LOG_2PI
@@ -182,6 +182,7 @@ class MCGSM(ConditionalDensity):
 
     def draw_white(self, white: Tensor, u: Tensor, z: Tensor) -> Tensor:
         """Do the same for whitened contexts and pixels."""
+        white, u, z = ordinary(white), ordinary(u), ordinary(z)
         index = pick(self._gate_logits(white).flatten(1), u)
         mean = self.means(white).gather(1, index[:, None] // self.eta.shape[1])[:, 0]
         return mean + z * torch.exp(-0.5 * self.alpha.flatten()[index])

@@ -10,6 +10,7 @@ step makes the likelihood smaller.
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 
 import torch
@@ -165,9 +166,13 @@ def _start(
     """Return weights, means and covariances to start from."""
     if init == "kmeans":
         from sklearn.cluster import KMeans
+        from sklearn.exceptions import ConvergenceWarning
 
         seed = int(draw(torch.randint, 2**31 - 1, (), generator=generator))
-        kmeans = KMeans(k, n_init=1, random_state=seed).fit(x.cpu().numpy())
+        with warnings.catch_warnings():
+            # Of fewer different points than components: EM starts from components that agree.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            kmeans = KMeans(k, n_init=1, random_state=seed).fit(x.cpu().numpy())
         cluster = torch.as_tensor(kmeans.labels_, dtype=torch.int64, device=x.device)
         return _maximise(x, nn.functional.one_hot(cluster, k).to(x), ridge)
     if init == "random":

@@ -34,7 +34,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from gdmlib._checks import check_count, check_tensor
+from gdmlib._checks import check_count, check_tensor, ordinary
 from gdmlib._random import draw
 from gdmlib.nn.precision import full_precision
 from gdmlib.nn.sweep import Permute, Sweep, diagonals
@@ -194,6 +194,7 @@ class SpatialLSTM(nn.Module):
     def forward_loop(self, x: Tensor) -> Tensor:
         """Return the same, cell by cell: the definition, and slow."""
         batch, height, width, _ = x.shape
+        x = ordinary(x)
         zero = x.new_zeros(batch, self.units), x.new_zeros(batch, self.units)
         states: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
         for i in range(height):
