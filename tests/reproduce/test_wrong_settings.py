@@ -160,10 +160,10 @@ def test_what_the_data_do_not_allow_is_refused_before_training(
     pytest.importorskip("lightning_fabric")
     monkeypatch.setattr(torch.optim.AdamW, "step", None)
 
-    def empty(*size):  # there may be a machine that has that much
+    def full(*sizes, **options):  # there may be a machine that has that much
         raise MemoryError("no room")
 
-    monkeypatch.setattr("gdmlib.autoregressive.nade.torch.empty", empty)
+    monkeypatch.setattr("gdmlib.autoregressive.nade.between", full)
     with pytest.raises(SettingError, match=words):
         run(name, smoke=True, device="cpu", work=tmp_path, changes={key: value})
     assert list(tmp_path.iterdir()) == []
