@@ -43,7 +43,7 @@ class Reliability(NamedTuple):
 
 def nats(log_prob: Tensor) -> float:
     """Return the mean negative log-likelihood in nats, of log-probabilities in nats, (N,)."""
-    return -float(check_tensor(log_prob, "log_prob", ndim=1, floating=True).double().mean())
+    return -float(check_tensor(log_prob, "log_prob", ndim=1, floating=True).cpu().double().mean())
 
 
 def bits_per_dim(log_prob: Tensor | float, num_dims: int, scale: float = 1.0) -> float:
@@ -70,7 +70,7 @@ def bits_per_dim(log_prob: Tensor | float, num_dims: int, scale: float = 1.0) ->
     num_dims = check_count(num_dims, "num_dims")
     if not (scale > 0 and math.isfinite(scale)):
         raise ValueError(f"scale: expected a positive finite number, got {scale}")
-    values = torch.as_tensor(log_prob, dtype=torch.float64)
+    values = torch.as_tensor(log_prob, dtype=torch.float64, device="cpu")
     if values.ndim > 1:
         raise ValueError(
             f"log_prob: expected shape (N,), one number an event, got {tuple(values.shape)}; sum "
@@ -88,7 +88,7 @@ def mean_and_stderr(values: Tensor) -> MeanStderr:
     check_tensor(values, "values", ndim=1)
     if len(values) < 2:
         raise ValueError("values: the standard error needs at least 2 values, got 1")
-    values = values.double()
+    values = values.cpu().double()
     return MeanStderr(float(values.mean()), float(values.std()) / math.sqrt(len(values)))
 
 

@@ -27,7 +27,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import dropout, linear, relu
 
 from gdmlib._checks import check_event_shape, check_share
-from gdmlib._random import permutation, pick, uniform
+from gdmlib._random import between, permutation, pick, uniform
 from gdmlib.autoregressive._binary import (
     Orderings,
     bernoulli_log_prob,
@@ -273,5 +273,5 @@ def _degrees(h: int, d: int, generator: Generator | None) -> Tensor:
 
 def _uniform(out: int, inputs: int, generator: Generator | None) -> nn.Parameter:
     """Return weights, (out, in), uniform in ±1/√in."""
-    start = torch.empty(out, inputs).uniform_(-1, 1, generator=generator)
+    start = between(-1, 1, out, inputs, generator=generator)
     return nn.Parameter(start * inputs**-0.5)

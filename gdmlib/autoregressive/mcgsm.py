@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_count, check_tensor
-from gdmlib._random import pick, standard_normal, uniform
+from gdmlib._checks import check_count, check_tensor, ordinary
+from gdmlib._random import draw, pick, standard_normal, uniform
 from gdmlib.densities.density import ConditionalDensity
 from gdmlib.densities.gaussian import LOG_2PI
 from gdmlib.densities.scale_mixture import GaussianScaleMixture
@@ -76,12 +76,12 @@ class MCGSM(ConditionalDensity):
         self.history: list[float] = []
 
         def noise(*shape: int, std: float) -> Tensor:
-            return std * torch.randn(*shape, generator=generator)
+            return std * draw(torch.randn, *shape, generator=generator)
 
         # Orthonormal features look in different directions from the start; bases are repeated if
         # there are to be more features than directions.
         bases = 1 + (f - 1) // max(d, 1)
-        blocks = torch.randn(bases, d, d, generator=generator)
+        blocks = draw(torch.randn, bases, d, d, generator=generator)
         basis = torch.linalg.qr(blocks).Q.movedim(0, 1).flatten(1)[:, :f]
         self.eta = nn.Parameter(torch.zeros(c, s))
         self.alpha = nn.Parameter(
@@ -184,6 +184,7 @@ class MCGSM(ConditionalDensity):
 
     def draw_white(self, white: Tensor, u: Tensor, z: Tensor) -> Tensor:
         """Do the same for whitened contexts and pixels."""
+        white, u, z = ordinary(white), ordinary(u), ordinary(z)
         index = pick(self._gate_logits(white).flatten(1), u)
         mean = self.means(white).gather(1, index[:, None] // self.eta.shape[1])[:, 0]
         return mean + z * torch.exp(-0.5 * self.alpha.flatten()[index])
@@ -239,10 +240,10 @@ class MCGSM(ConditionalDensity):
         log_precision = -2 * joint.scales.log()
         # p(s | x) ∝ π_s N(features | 0, σ_s²): its log-determinant goes into η.
         size = int(alive.sum()) - 1
-        noise = torch.randn(self.eta.shape, generator=generator).to(self.eta)
+        noise = draw(torch.randn, self.eta.shape, generator=generator).to(self.eta)
         self.alpha.copy_(log_precision + 0.1 * noise * (scales > 1))
         self.eta.copy_(joint.weights.log() + 0.5 * size * log_precision)
-        spread = torch.randn(self.beta.shape, generator=generator).to(self.beta)
+        spread = draw(torch.randn, self.beta.shape, generator=generator).to(self.beta)
         # Several bases share the energy of one.
         self.beta.copy_((size / max(features, 1)) ** 0.5 * (1 + 0.1 * spread))
 

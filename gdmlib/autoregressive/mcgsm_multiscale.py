@@ -33,6 +33,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_count, check_event_shape, check_events, check_tensor
+from gdmlib._random import permutation
 from gdmlib.autoregressive.haar import Plane, chain, check_divides, inverse_haar
 from gdmlib.autoregressive.mcgsm import MCGSM
 from gdmlib.autoregressive.mcgsm_images import at_most
@@ -156,7 +157,7 @@ class MultiscaleMCGSM(Density):
             x = self._plane(index, known).contexts(plane).flatten(0, 2)
             y = plane.flatten()
             if each is not None and each < len(y):
-                some = torch.randperm(len(y), generator=generator)[:each].to(y.device)
+                some = permutation(len(y), generator)[:each].to(y.device)
                 x, y = x[some], y[some]
             parts.append((x, y))
         return torch.cat([x for x, _ in parts])[:n], torch.cat([y for _, y in parts])[:n]

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from gdmlib._random import between
 from gdmlib.autoregressive._binary import BinaryAutoregressive, Ordering, check_hidden
 
 Way = Callable[..., tuple[Tensor, ...]]
@@ -74,7 +75,7 @@ class NADE(BinaryAutoregressive):
 
 
 def _uniform(d: int, h: int, scale: float, generator: Generator | None) -> nn.Parameter:
-    return nn.Parameter(torch.empty(d, h).uniform_(-scale, scale, generator=generator))
+    return nn.Parameter(between(-scale, scale, d, h, generator=generator))
 
 
 def plain_logits(model: NADE, x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Generator
 
 from gdmlib._checks import check_count
+from gdmlib._random import draw
 from gdmlib.data import declare
 from gdmlib.data.crops import corners, crop
 from gdmlib.data.dataset import Dataset, Pictures, check_name
@@ -153,8 +154,9 @@ def photo_patches(
 
     # Every place in every photograph is equally probable.
     places = torch.tensor([(x.shape[1] - size + 1) * (x.shape[2] - size + 1) for x in images])
-    y = torch.multinomial(places.float(), n, replacement=True, generator=generator)
-    place = torch.rand(n, 2, generator=generator, dtype=torch.float64)
+    home = places if generator is None else places.to(generator.device)
+    y = torch.multinomial(home.float(), n, replacement=True, generator=generator).to(places.device)
+    place = draw(torch.rand, n, 2, generator=generator, dtype=torch.float64)
     corner = corners(images, y, place, size)
     return Dataset(
         name=f"photo_patches ({split})",

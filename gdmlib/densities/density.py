@@ -22,6 +22,7 @@ from gdmlib._checks import (
     check_values,
     check_zeros_and_ones,
     holds,
+    ordinary,
 )
 
 
@@ -104,7 +105,7 @@ class Model(nn.Module):
 
     def check(self, x: Tensor, name: str = "x") -> Tensor:
         """Return events, (B, *event_shape), if they are valid; discrete labels become int64."""
-        return self.support.check(x, name, self.event_shape, self._like())
+        return ordinary(self.support.check(x, name, self.event_shape, self._like()))
 
     def _like(self) -> Tensor:
         """Return a tensor with the model's dtype and device."""

@@ -10,6 +10,7 @@ step makes the likelihood smaller.
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 
 import torch
@@ -22,7 +23,7 @@ from gdmlib._checks import (
     check_shapes,
     check_tensor,
 )
-from gdmlib._random import permutation, pick, standard_normal, uniform
+from gdmlib._random import draw, permutation, pick, standard_normal, uniform
 from gdmlib.densities.cholesky import cholesky, solve_lower
 from gdmlib.densities.density import Mixture
 from gdmlib.densities.exact import em
@@ -162,10 +163,13 @@ def _start(
     """Return weights, means and covariances to start from."""
     if init == "kmeans":
         from sklearn.cluster import KMeans
+        from sklearn.exceptions import ConvergenceWarning
 
-        device = None if generator is None else generator.device
-        seed = int(torch.randint(2**31 - 1, (), generator=generator, device=device))
-        kmeans = KMeans(k, n_init=1, random_state=seed).fit(x.cpu().numpy())
+        seed = int(draw(torch.randint, 2**31 - 1, (), generator=generator))
+        with warnings.catch_warnings():
+            # Of fewer different points than components: EM starts from components that agree.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            kmeans = KMeans(k, n_init=1, random_state=seed).fit(x.cpu().numpy())
         cluster = torch.as_tensor(kmeans.labels_, dtype=torch.int64, device=x.device)
         return _maximise(x, nn.functional.one_hot(cluster, k).to(x), ridge)
     if init == "random":

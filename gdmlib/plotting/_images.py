@@ -25,6 +25,11 @@ _BORDER = "#9AA5B1"  # between images: told apart from black, from white and fro
 def as_images(images: Tensor | np.ndarray) -> Tensor:
     """Return images as (N, C, H, W) with one or three channels."""
     images = to_tensor(images, "images", finite=False)
+    if images.ndim == 3 and images.shape[-1] == 3 and min(images.shape[:2]) > 4:
+        raise ValueError(
+            f"images: shape {tuple(images.shape)} is that of one picture with its colours last; "
+            "use torch.as_tensor(images).movedim(-1, 0)[None]"
+        )
     if images.ndim == 3:
         images = images.unsqueeze(1)
     if images.ndim != 4 or images.shape[1] not in (1, 3):

@@ -12,6 +12,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import relu
 
 from gdmlib._checks import check_count
+from gdmlib._random import draw
 from gdmlib.autoregressive.pixels.heads import PixelHead
 from gdmlib.nn.conv_memory import PointMemory
 from gdmlib.nn.masked_conv import MaskedConv2d
@@ -47,7 +48,7 @@ class ClassShift(nn.Module):
         super().__init__()
         self.table: nn.Parameter | None = None
         if num_classes is not None:
-            normal = torch.randn(num_classes, features, generator=generator)
+            normal = draw(torch.randn, num_classes, features, generator=generator)
             self.table = nn.Parameter(0.1 * normal)
 
     def row(self, labels: Tensor | None) -> Tensor | None:
