@@ -50,10 +50,10 @@ def half_installed(folder: Path) -> list:
     pip takes a package for installed as soon as its .dist-info is there, and writes INSTALLER into
     it when all files and programs of the package are in place.
     """
-    half: list = []
+    half: set = set()
     for site in folder.glob("lib/python*/site-packages"):
-        half += site.glob("~*")  # what pip had set aside
-        half += (info for info in site.glob("*.dist-info") if not (info / "INSTALLER").is_file())
+        half.update(site.glob("~*"))  # what pip had set aside
+        half.update(p for p in site.glob("*.dist-info") if not (p / "INSTALLER").is_file())
     return sorted(half)
 
 
