@@ -100,4 +100,4 @@ clean:  ## remove what make built; course folders stay
 	rm -rf _build/html _build/.doctrees _build/jupyter_execute _build/linkcheck _build/builds
 	rmdir _build 2>/dev/null || true
 	test ! -f "$$VENV/pyvenv.cfg" || rm -rf "$$VENV"
-	rm -rf mutants .mypy_cache .ruff_cache .pytest_cache gdmlib.egg-info
+	rm -rf mutants .mypy_cache .ruff_cache .pytest_cache .coverage gdmlib.egg-info
