@@ -53,10 +53,10 @@ notebooks: environment  ## run every lesson and compare the cells that carry a c
 	GDMLIB_PROGRESS=0 $(PY) -m pytest notebooks --nbval-lax --nbval-cell-timeout=150
 
 execute: environment  ## re-run the lessons whose source changed and keep their outputs
-	$(PY) -m tools.execute
+	@$(PY) -m tools.execute
 
 homework: environment  ## make the release versions and the instructor's course folder
-	$(PY) -m tools.homework $${COURSE:+--course "$$COURSE"} $${PRIVATE:+--private "$$PRIVATE"}
+	@$(PY) -m tools.homework $${COURSE:+--course "$$COURSE"} $${PRIVATE:+--private "$$PRIVATE"}
 
 lint: environment  ## check style (notebooks, too) and types
 	$(PY) -m ruff check .
@@ -82,22 +82,22 @@ coverage: environment  ## measure the tests' line coverage of gdmlib (at least 9
 		--ignore tests/packaging --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
 mutants: environment  ## mutate the library (hours), or NAMES='gdmlib.training.recipe.*': 90 % must be killed
-	$(PY) -m tools.mutants $(NAMES)
+	@$(PY) -m tools.mutants $(NAMES)
 
 bench: environment  ## time the library beside a peer: make bench PEER=path/to/pytorch-generative
-	PYTHONPATH="$$PEER" $(PY) -m benchmarks.record
+	@PYTHONPATH="$$PEER" $(PY) -m benchmarks.record
 
 bench-builds: environment  ## time the library beside an older checkout of it: make bench-builds OLD=path
 	@test -n "$$OLD" || { echo "make bench-builds OLD=path/to/an/older/checkout"; exit 1; }
-	$(PY) -m benchmarks.builds "$$OLD" . --out _build/builds
+	@$(PY) -m benchmarks.builds "$$OLD" . --out _build/builds
 
 rehost: environment  ## set the repository's address everywhere: make rehost URL=https://host/owner/name
 	@test -n "$$URL" || { echo "make rehost URL=https://host/owner/name"; exit 1; }
-	$(PY) -m tools.rehost "$$URL"
+	@$(PY) -m tools.rehost "$$URL"
 
 # By name alone: _build may hold more, such as somebody's course folder with submissions and grades.
 clean:  ## remove what make built; course folders stay
-	rm -rf _build/html _build/.doctrees _build/jupyter_execute _build/linkcheck _build/builds
+	rm -rf _build/html _build/.doctrees _build/jupyter_execute _build/linkcheck _build/builds.json _build/builds.md
 	rmdir _build 2>/dev/null || true
 	test ! -f "$$VENV/pyvenv.cfg" || rm -rf "$$VENV"
 	rm -rf mutants .mypy_cache .ruff_cache .pytest_cache .coverage gdmlib.egg-info

@@ -173,7 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         exercises = build(options.course.resolve(), private=options.private)
-    except HomeworkError as error:
+    except (HomeworkError, OSError) as error:
         print(f"make homework: {error}", file=sys.stderr)
         return 1
     for exercise in exercises:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.packaging.toy import ODD, make, make_toy, make_until
+from tools import homework
 
 # What a person types, or where the course lies: never pasted into a command's text.
 FROM_OUTSIDE = "CURDIR|VENV|PORT|TORCH_INDEX|COURSE|PRIVATE|PEER|OLD|URL"
@@ -168,6 +169,28 @@ def test_clean_removes_what_make_built_by_name_and_no_course(root: Path, tmp_pat
     left = {str(path.relative_to(folder)) for path in sources if path.is_file()}
     assert not left.intersection(built)
     assert left == {str(path.relative_to(folder)) for path in sources} - set(built)
+
+
+def test_a_file_in_the_way_is_named_in_a_line(root: Path, toy: Path, tmp_path: Path) -> None:
+    folder = make_toy(root, tmp_path / "toy")
+    for name in (".venv", "_build"):
+        (folder / name).touch()
+        code, said = make(folder, "book", *([] if name == ".venv" else [f"VENV={toy / '.venv'}"]))
+        assert code != 0
+        assert "Traceback" not in said
+        assert [line for line in said.splitlines() if name in line]
+        (folder / name).unlink()
+
+
+@pytest.mark.parametrize("course", ["a file", "a file/below"])
+def test_a_course_folder_that_cannot_be_written_is_named_in_a_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], course: str
+) -> None:
+    (tmp_path / "a file").touch()
+    assert homework.main(["--course", str(tmp_path / course)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("make homework: ") and "a file" in said
+    assert len(said.splitlines()) == 1
 
 
 @pytest.mark.parametrize("port", ["abc", "-1", "65536", "80 80", "²"])
