@@ -4,7 +4,6 @@ import os
 import sys
 from pathlib import Path
 
-from nbgrader import dbutil
 from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import NbGraderPreprocessor
 
@@ -34,10 +33,6 @@ class Unfold(NbGraderPreprocessor):
 
 # nbgrader calls alembic by name: find the one beside this Python, activated or not.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-
-# It writes the path of its own folder into a settings file, in which a single % has a meaning.
-if "%%" not in dbutil.ALEMBIC_DIR:
-    dbutil.ALEMBIC_DIR = dbutil.ALEMBIC_DIR.replace("%", "%%")
 
 c = get_config()  # noqa: F821 - nbgrader provides it
 c.CourseDirectory.course_id = "deep-generative-models"

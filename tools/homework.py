@@ -19,7 +19,6 @@ import os
 import re
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -112,17 +111,12 @@ def release(course: Path, stems: list[str]) -> None:
     from traitlets.config.loader import PyFileConfigLoader
 
     config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
-    # nbgrader takes its paths for patterns, in which brackets and % mean something: a plain name.
-    with tempfile.TemporaryDirectory() as folder:
-        link = Path(folder, "course")
-        link.symlink_to(course)
-        config.CourseDirectory.root = str(link)
-        api = NbGraderAPI(config=config)
-        for stem in stems:
-            outcome = api.generate_assignment(stem, force=True)
-            if not outcome["success"]:
-                details = outcome.get("log") or outcome.get("error")
-                raise HomeworkError(f"{stem}: nbgrader could not make the release:\n{details}")
+    api = NbGraderAPI(config=config)
+    for stem in stems:
+        outcome = api.generate_assignment(stem, force=True)
+        if not outcome["success"]:
+            details = outcome.get("log") or outcome.get("error")
+            raise HomeworkError(f"{stem}: nbgrader could not make the release:\n{details}")
 
 
 def write_syllabus(path: Path, exercises: list[Exercise]) -> None:
@@ -173,7 +167,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         exercises = build(options.course.resolve(), private=options.private)
-    except (HomeworkError, OSError) as error:
+    except HomeworkError as error:
         print(f"make homework: {error}", file=sys.stderr)
         return 1
     for exercise in exercises:
