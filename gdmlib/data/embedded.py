@@ -13,7 +13,7 @@ from gdmlib._random import draw
 from gdmlib.data import declare
 from gdmlib.data.crops import corners, crop
 from gdmlib.data.dataset import Dataset, Pictures, check_name
-from gdmlib.data.reading import picture
+from gdmlib.data.reading import picture, shipped
 
 PHOTOGRAPHS: dict[str, str] = {
     "chelsea": "a cat, by Stéfan van der Walt (CC0), scikit-image",
@@ -174,13 +174,12 @@ def _photograph(name: str) -> np.ndarray:
         from sklearn.datasets import load_sample_image
 
         return load_sample_image(f"{name}.jpg")
-    from skimage import data
-
-    if name == "motorcycle":
-        return data.stereo_motorcycle()[0]
-    if name == "hubble":
-        return data.hubble_deep_field()
-    return getattr(data, name)()
+    files = {
+        "hubble": "hubble_deep_field.jpg",
+        "motorcycle": "motorcycle_left.png",
+        "rocket": "rocket.jpg",
+    }
+    return shipped(files.get(name, f"{name}.png"))
 
 
 def _stratified_test_rows(labels: np.ndarray, size: int, seed: int) -> np.ndarray:
