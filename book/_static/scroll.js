@@ -23,7 +23,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const watch = new ResizeObserver((changes) => changes.forEach((c) => markWide(c.target)));
   for (const box of document.querySelectorAll(WIDE)) {
     watch.observe(box);
-    for (const child of box.children) watch.observe(child);
+    if (box.firstElementChild) watch.observe(box.firstElementChild);
     box.addEventListener("scroll", () => markWide(box), { passive: true });
   }
 });
