@@ -17,7 +17,7 @@ def shown_width(path: Path) -> int | None:
     """Return the width in CSS pixels of a picture with more pixels than that, else None."""
     with Image.open(path) as picture:
         dpi = picture.info.get("dpi", (SCREEN_DPI, SCREEN_DPI))[0]
-        return round(picture.width * SCREEN_DPI / dpi) if dpi > 1.5 * SCREEN_DPI else None
+        return round(picture.width * SCREEN_DPI / dpi) if dpi > 1.2 * SCREEN_DPI else None
 
 
 class ShowAtOwnSize(SphinxPostTransform):
