@@ -262,11 +262,17 @@ def test_one_example_cannot_choose():
         FVSBN.fit(chain(1))
 
 
+@pytest.mark.unmutated
+def test_the_warning_of_a_bad_fit_points_to_the_call():
+    with pytest.warns(UserWarning, match="worse than independent pixels") as caught:
+        FVSBN.fit(sparse(60, 0), 0.1, valid=sparse(500, 1))
+    assert caught[0].filename == __file__
+
+
 def test_a_fit_that_is_worse_than_independent_pixels_says_so():
     x, valid = sparse(60, 0), sparse(500, 1)
-    with pytest.warns(UserWarning, match="worse than independent pixels.*larger l2") as caught:
+    with pytest.warns(UserWarning, match="worse than independent pixels.*larger l2"):
         FVSBN.fit(x, 0.1, valid=valid)
-    assert caught[0].filename == __file__
     with pytest.warns(UserWarning, match="worse than independent pixels"):
         FVSBN.fit(x, [0.1, 0.2], valid=valid, per_pixel=False)
     with warnings.catch_warnings():

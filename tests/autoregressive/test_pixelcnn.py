@@ -259,6 +259,7 @@ def test_completion_has_the_conditional_distribution():
 # --- Speed
 
 
+@pytest.mark.unmutated
 @pytest.mark.parametrize("kind", [PixelCNN, GatedPixelCNN])
 def test_the_incremental_sampler_is_much_faster(kind):
     model = kind((1, 28, 28), features=16, layers=4, kernel_size=3, generator=seeded())

@@ -469,8 +469,21 @@ def test_a_damaged_checkpoint_is_named(tmp_path, damage):
     path = tmp_path / "run.pt"
     Run().fit(1, checkpoint=path)
     damage(path)
-    with pytest.raises(CheckpointError, match=r"run\.pt is no checkpoint that can be read.*Delete"):
+    reason = {flipped: "wrong checksum of ", other_text: "File is not a zip"}.get(damage, ".+")
+    says = rf"run\.pt is no checkpoint that can be read \({reason}.*\)\. Delete"
+    with pytest.raises(CheckpointError, match=says):
         Run().fit(2, checkpoint=path, resume=True)
+    Run().fit(1, checkpoint=path)  # what is done when that is followed
+
+
+def test_an_error_without_words_is_named(tmp_path, monkeypatch):
+    def fail(*arguments, **options):
+        raise EOFError
+
+    Run().fit(1, checkpoint=tmp_path / "run.pt")
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(CheckpointError, match=r"can be read \(EOFError\)"):
+        Run().fit(2, checkpoint=tmp_path / "run.pt", resume=True)
 
 
 def test_another_program_s_file_is_no_checkpoint(tmp_path):
@@ -714,6 +727,8 @@ def test_the_learning_rate_falls_along_a_cosine():
     assert rates == pytest.approx([1 + math.cos(math.pi * k / 4) for k in range(5)])
     with pytest.raises(ValueError, match="batch_size: expected at least 1, got 0"):
         cosine(optimizer, 2, 5, 0)
+    with pytest.raises(ValueError, match="examples: expected at least 1, got 0"):
+        cosine(optimizer, 2, 0, 5)
 
 
 @pytest.mark.parametrize("mixed", [False, True])
@@ -955,6 +970,13 @@ def test_weights_of_another_model_are_refused(tmp_path):
     assert same(before, model.state_dict())
     with pytest.raises(CheckpointError, match=r"0.bias.*the file nothing.*and 6 more"):
         load_weights(Run().model, path)
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(nn.Sequential(nn.Linear(3, 2), nn.Linear(3, 2)), path)
+    assert str(caught.value).count(": the model has") == 5 and "and 1 more" in str(caught.value)
+    assert "bias: the model has nothing, the file (2,)" in str(caught.value)
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(nn.Sequential(nn.Linear(3, 2), nn.PReLU()), path)
+    assert str(caught.value).count(": the model has") == 5 and "more" not in str(caught.value)
 
 
 @pytest.mark.parametrize("damage", [truncated, empty, other_text])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import pytest
@@ -10,10 +11,12 @@ from torch import nn
 
 from gdmlib.training import fit, gradient_step
 from gdmlib.training.processes import (
+    MissingFabricError,
     average,
     find_device,
     is_first,
     is_main,
+    launch,
     share,
     shared_seed,
     together,
@@ -205,8 +208,9 @@ def test_numbers_are_shared():
         ({"LOCAL_RANK": "1"}, False),
         ({"NODE_RANK": "1"}, False),
         ({"NODE_RANK": "1", "LOCAL_RANK": "1"}, False),
-        ({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}, True),
-        ({"SLURM_NTASKS": "4", "SLURM_PROCID": "3"}, False),
+        ({"SLURM_NTASKS": "2", "SLURM_PROCID": "0"}, True),
+        ({"SLURM_NTASKS": "2", "SLURM_PROCID": "1"}, False),
+        ({"SLURM_NTASKS": "2"}, True),
         ({"SLURM_NTASKS": "1", "SLURM_PROCID": "3"}, True),  # a shell of Slurm's, one program in it
     ],
 )
@@ -216,3 +220,43 @@ def test_one_of_the_processes_speaks(monkeypatch, environment, first):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert is_first() is first
+
+
+def test_fabric_is_told_how_many_of_what_and_sums_a_copy(monkeypatch):
+    lightning_fabric = pytest.importorskip("lightning_fabric")
+    asked = []
+
+    class Fabric:
+        global_rank, world_size, device = 1, 6, torch.device("cpu")
+
+        def __init__(self, **options):
+            asked.append(options)
+
+        def launch(self):
+            asked.append("launched")
+
+        def all_reduce(self, x, reduce_op):
+            asked.append(reduce_op)
+            return x.mul_(6)
+
+    monkeypatch.setattr(lightning_fabric, "Fabric", Fabric)
+    processes, device = launch("cuda", 3, 2)
+    launch("cpu", 1)
+    launch("cpu", 1, 2)
+    plain = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "strategy": "auto"}
+    assert asked[::2] == [
+        {"accelerator": "cuda", "devices": 3, "num_nodes": 2, "strategy": "ddp"},
+        plain,
+        {**plain, "num_nodes": 2, "strategy": "ddp"},
+    ]
+    assert asked[1] == "launched"
+    assert (processes.rank, processes.count, device) == (1, 6, torch.device("cpu"))
+    mine = torch.ones(2)
+    assert processes.sum(mine).tolist() == [6.0, 6.0] and mine.tolist() == [1.0, 1.0]
+    assert asked[-1] == "sum"
+
+
+def test_without_fabric_it_is_said_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightning_fabric", None)
+    with pytest.raises(MissingFabricError, match="pip install lightning-fabric"):
+        launch("cpu", 2)

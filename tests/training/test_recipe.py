@@ -393,9 +393,16 @@ def test_what_cannot_be_judged_is_refused_before_the_first_step(valid, says):
         train(small(), coins(), valid, epochs=1, prepare=lambda x: 1 / 0, **QUIET)
 
 
+def test_data_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match=r"^x: the tensors must share"):
+        run(data=(X, Y[1:]))
+
+
 def test_bad_batches_of_scores():
     with pytest.raises(ValueError, match="batch_size: expected at least 1, got 0"):
         scores(small(), coins(), 0)
+    with pytest.raises(ValueError, match=r"^x: the tensors must share.*\(30, 1\), \(29,\)"):
+        scores(Line(), (X, Y[1:]))
     assert len(scores(small(), coins(), np.int64(7))) == 40
 
 
