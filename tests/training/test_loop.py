@@ -375,10 +375,10 @@ def scheduled(path, epochs, schedule, resume=True, options=None):
     return step
 
 
-def warm_up(gamma):
+def warm_up(gamma, steps=2):
     def schedule(optimizer):
         parts = [rates.LinearLR(optimizer), rates.ExponentialLR(optimizer, gamma)]
-        return rates.SequentialLR(optimizer, parts, [2])
+        return rates.SequentialLR(optimizer, parts, [steps])
 
     return schedule
 
@@ -392,6 +392,7 @@ def warm_up(gamma):
             r"milestones of schedule was \[3, 4\], now \[3, 9\]",
         ),
         (warm_up(0.9), warm_up(0.5), r"gamma of schedule\[1\] was 0.9, now 0.5"),
+        (warm_up(0.9), warm_up(0.9, 3), r"_milestones of schedule was \[2\], now \[3\]"),
     ],
 )
 def test_a_changed_schedule_is_refused(tmp_path, old, new, words):

@@ -27,7 +27,7 @@ class Group:
     """Sums over threads."""
 
     def __init__(self, count):
-        self.count, self.barrier = count, threading.Barrier(count, timeout=60)
+        self.count, self.barrier = count, threading.Barrier(count, timeout=20)
         self.parts = [None] * count
 
     def member(self, rank):
@@ -143,7 +143,14 @@ def test_processes_that_drift_apart_are_noticed():
 
         fit(step, (X, Y), epochs=1, batch_size=7, state={"model": model})
 
-    for work, where in ((starts, "at the start"), (steps, "epoch 1")):
+    def hardly(rank):
+        model = model_of()
+        with torch.no_grad():
+            model.bias.add_(1e-6 * rank)
+        train(model, batch_size=7)
+
+    works = (starts, "at the start"), (hardly, "at the start"), (steps, "epoch 1")
+    for work, where in works:
         for error in in_threads(2, work):
             assert isinstance(error, RuntimeError) and str(error).startswith(where)
 
@@ -152,6 +159,7 @@ def test_a_batch_is_shared_out():
     shares = in_threads(3, lambda rank: share(torch.arange(10, 18), 99).tolist())
     assert shares == [[10, 11, 12], [13, 14, 15], [16, 17]]
     assert in_threads(2, lambda rank: share(None, 3).tolist()) == [[0, 1], [2]]
+    assert in_threads(3, lambda rank: share(None, 3).tolist()) == [[0], [1], [2]]
     # Fewer examples than processes: all take all of them, and the mean is the same.
     assert in_threads(3, lambda rank: share(torch.tensor([4]), 9).tolist()) == [[4]] * 3
     assert share(None, 3) is None  # one process
