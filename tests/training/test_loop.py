@@ -794,6 +794,7 @@ def test_arguments_that_make_no_sense(options, words):
         (torch.tensor(1.0), "share their first dimension"),
         (torch.empty(0, 3), "at least one element"),
         (torch.tensor([1.0, math.nan]), "data: 1 of 2 values are NaN"),
+        ((Y.float(), Y / 0), r"data\[1\]: .* of 50 values are NaN"),
     ],
 )
 def test_data_that_make_no_sense(data, words):

@@ -206,6 +206,8 @@ def test_numbers_are_shared():
     assert in_threads(2, lambda rank: shared_seed(2**61 + rank)) == [2**61] * 2
     found = in_threads(2, lambda rank: float(average({"loss": rank}, 1 + 2 * rank)["loss"]))
     assert found == [0.75, 0.75]
+    two = in_threads(2, lambda rank: average({"loss": rank, "kl": 4 * rank}, 1 + 2 * rank))
+    assert two == [{"kl": 3.0, "loss": 0.75}] * 2
     assert average({"loss": 3}, 7) == {"loss": 3}
 
 

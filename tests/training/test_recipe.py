@@ -246,6 +246,19 @@ def test_the_size_of_a_batch_and_the_number_of_epochs():
     assert sizes == [12, 12, 6] * 2
 
 
+def test_held_out_examples_count_alike():
+    x = torch.arange(260, dtype=torch.float64)  # more than are judged in one pass
+
+    def first(model, x, y):
+        return y
+
+    def loss(model, x, y):
+        return model.weight.sum()
+
+    _, history = run(loss=loss, score=first, valid=(x[:, None], x), epochs=1)
+    assert history.valid["loss"] == [129.5]
+
+
 def test_it_leaves_the_model_in_evaluation_mode():
     model, _ = run()
     assert not model.training and not model.dropout.training
