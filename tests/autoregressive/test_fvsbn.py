@@ -258,7 +258,7 @@ def test_without_a_strength_every_option_is_passed_on():
 
 
 def test_one_example_cannot_choose():
-    with pytest.raises(ValueError, match="x: expected at least 2 examples"):
+    with pytest.raises(ValueError, match=r"^x: expected at least 2 examples.* got 1; give l2$"):
         FVSBN.fit(chain(1))
 
 
@@ -524,7 +524,7 @@ def test_fit_options():
     with pytest.raises(ValueError, match=r"relative: expected shape \(6, 6\), got \(6,\)"):
         FVSBN.fit(x, relative=torch.ones(6))
     with pytest.raises(ValueError, match="relative: expected at least 0, got -1"):
-        FVSBN.fit(x, relative=-torch.ones(6, 6))
+        FVSBN.fit(x, relative=-torch.ones(6, 6), n_iter=1)
 
 
 def test_without_a_penalty_the_maximum_must_exist():
