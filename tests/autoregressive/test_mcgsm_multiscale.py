@@ -403,6 +403,14 @@ def test_same_generator_same_fit():
     assert torch.equal(before, torch.random.get_rng_state())
 
 
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_outside_of_an_image_is_as_bright_as_the_padding_says(levels):
+    model = MultiscaleMCGSM(levels, padding=0.25, **sizes(2, 2, 2)).double()
+    flat = torch.full((1, 1, 24, 24), 0.25).double()
+    coarsest = model.plane_log_prob(flat)[0]
+    torch.testing.assert_close(coarsest, coarsest[:, :, :1, :1].expand(coarsest.shape))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -386,7 +386,9 @@ def test_bad_labels_and_masks():
             with pytest.raises(ValueError, match=says):
                 call(labels)
     plain = PixelCNN((1, 4, 4), features=2, layers=1)
-    with pytest.raises(ValueError, match="labels: this model has no classes"):
+    with pytest.raises(
+        ValueError, match=r"^labels: this model has no classes; build it with num_classes=\.\.\.$"
+    ):
         plain.log_prob(x, torch.zeros(2).long())
     with pytest.raises(ValueError, match="known: expected a Boolean mask"):
         plain.complete(x, known.float())
@@ -405,6 +407,7 @@ def test_bad_labels_and_masks():
         ({"components": 0}, "components: expected at least 1"),
         ({"num_classes": 0}, "num_classes: expected at least 1"),
         ({"kernel_size": 4}, "kernel_size: expected an odd number"),
+        ({"first_kernel": 0}, "first_kernel: expected at least 1"),
         ({"event_shape": (3, 4, 4), "features": 4}, "features: expected a multiple of 3, .*got 4"),
         ({"event_shape": 4}, r"event_shape: expected \(channels, height, width\), .*, got 4"),
     ],
@@ -412,7 +415,7 @@ def test_bad_labels_and_masks():
 @pytest.mark.parametrize("kind", MODELS)
 def test_bad_models(kind, options, says):
     good = {"event_shape": (1, 4, 4), "features": 3, "layers": 1}
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ValueError, match=f"^{says}"):
         kind(**{**good, **options})
 
 
