@@ -80,7 +80,7 @@ coverage: $(ENV_STAMP)  ## measure the tests' line coverage of gdmlib (at least 
 	GDMLIB_PROGRESS=0 $(BIN)/python -m pytest tests --ignore tests/book --ignore tests/homework \
 		--ignore tests/packaging --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
-mutants: $(ENV_STAMP)  ## mutate the library (hours), or NAMES='gdmlib.training.recipe.*': 90 % must be killed
+mutants: $(ENV_STAMP)  ## mutate the library (hours), or NAMES='gdmlib.training.* --sample 60': 90 % must be killed
 	$(BIN)/python -m tools.mutants $(NAMES)
 
 bench: $(ENV_STAMP)  ## time the library beside a peer: make bench PEER=path/to/pytorch-generative
