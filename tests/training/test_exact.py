@@ -90,6 +90,11 @@ def test_lbfgs_turns_gradients_on_and_leaves_the_graph_of_the_data():
         assert history[-1] == pytest.approx(4 / 3, abs=1e-9) and history[0] > history[-1]
 
 
+def test_lbfgs_takes_a_step_at_least():
+    with pytest.raises(ValueError, match=r"^n_iter: expected at least 1, got 0"):
+        lbfgs(Shift(), Shift().log_prob, (X,), n_iter=0)
+
+
 def test_lbfgs_goes_through_its_data_in_chunks_and_ends_with_the_best():
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(30, 4, generator=generator).double() * torch.tensor([1.0, 3.0, 9.0, 27.0])

@@ -200,6 +200,14 @@ def test_afterwards_a_process_is_alone_again():
 def test_the_device_is_the_one_asked_for(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert [find_device(name) for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert [find_device(name) for name in ("auto", "cpu")] == ["cpu", "cpu"]
+    for name, says in (
+        ("cuda", "torch sees no CUDA GPU here"),
+        ("tpu", "expected auto, cpu or cuda"),
+    ):
+        with pytest.raises(ValueError, match=f"^device: {says}"):
+            find_device(name)
 
 
 def test_numbers_are_shared():
