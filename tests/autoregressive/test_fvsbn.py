@@ -260,6 +260,7 @@ def test_without_a_strength_every_option_is_passed_on():
 def test_one_example_cannot_choose():
     with pytest.raises(ValueError, match=r"^x: expected at least 2 examples.* got 1; give l2$"):
         FVSBN.fit(chain(1))
+    assert float(FVSBN.fit(chain(2)).l2[0]) > 0  # two can
 
 
 @pytest.mark.unmutated
@@ -355,6 +356,7 @@ def test_a_pixel_that_never_changes_follows_laplace():
 def test_relative_strengths():
     x, order = chain(), [5, 0, 4, 1, 3, 2]
     relative = torch.rand(6, 6, generator=torch.Generator().manual_seed(0)).double() + 0.1
+    relative[3, 2] = 0.0  # no penalty
     model = FVSBN.fit(x, 20.0, relative=relative, ordering=order, tolerance=0.0)
     residual = (x - torch.sigmoid(model.logits(x))).detach()
     gap = residual.T @ x - 20 * relative * model.weights.detach()
