@@ -902,6 +902,7 @@ def test_all_that_optimizers_and_schedules_were_told_is_kept():
     first, second = (nn.Parameter(torch.zeros(1)) for _ in range(2))
     groups = [{"params": [first], "lr": 0.1}, {"params": [second], "lr": 0.2}]
     optimizer = torch.optim.SGD(groups, momentum=0.5)
+    assert settings_of({"o": optimizer}, None)["learning rate of o"] == [0.1, 0.2]
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.25)
     before = settings_of({"o": optimizer, "s": schedule}, None)
     assert before["kind of o"] == "SGD" and before["kind of s"] == "StepLR"
@@ -910,6 +911,17 @@ def test_all_that_optimizers_and_schedules_were_told_is_kept():
     optimizer.step()
     schedule.step()
     assert settings_of({"o": optimizer, "s": schedule}, None) == before
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam])
+def test_what_a_schedule_moves_is_no_setting(kind):
+    momentum = {"momentum": 0.9} if kind is torch.optim.SGD else {}
+    optimizer = kind([nn.Parameter(torch.zeros(1))], lr=0.1, **momentum)
+    objects = {"o": optimizer, "s": rates.OneCycleLR(optimizer, 0.1, total_steps=20)}
+    before = settings_of(objects, None)
+    optimizer.step()
+    objects["s"].step()
+    assert settings_of(objects, None) == before
 
 
 def test_a_setting_that_is_no_longer_there_is_told(tmp_path):
