@@ -519,7 +519,7 @@ def test_fit_options():
         FVSBN.fit(x, ordering=[0, 0, 1, 2, 3, 4])
     with pytest.raises(ValueError, match="n_iter"):
         FVSBN.fit(x, n_iter=0)
-    with pytest.raises(ValueError, match="chunk"):
+    with pytest.raises(ValueError, match=r"^chunk: expected at least 1, got 0"):
         FVSBN.fit(x, chunk=0)
     with pytest.raises(ValueError, match="valid: expected shape"):
         FVSBN.fit(x, valid=x[:, :5])
