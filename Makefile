@@ -81,7 +81,7 @@ coverage: environment  ## measure the tests' line coverage of gdmlib (at least 9
 	GDMLIB_PROGRESS=0 $(PY) -m pytest tests --ignore tests/book --ignore tests/homework \
 		--ignore tests/packaging --cov --cov-report=term-missing:skip-covered --cov-fail-under=95
 
-mutants: environment  ## mutate the library (hours), or NAMES='gdmlib.training.recipe.*': 90 % must be killed
+mutants: environment  ## mutate the library (hours), or NAMES='gdmlib.training.* --sample 60': 90 % must be killed
 	@$(PY) -m tools.mutants $(NAMES)
 
 bench: environment  ## time the library beside a peer: make bench PEER=path/to/pytorch-generative
