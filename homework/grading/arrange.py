@@ -138,7 +138,7 @@ class _Order:
                 waiting += [(used, i) for used in sorted(uses(self.pieces[i].source))]
 
     def _answers(self, name: str, solution: int, test: int) -> list[int]:
-        """Return the pieces that answer an exercise, those that already run before its test first."""
+        """Return the pieces that answer an exercise; those before its test, if there are any."""
         bind = [i for i in self.running if name in binds(self.pieces[i].source)]
         closed = [i for i in bind if not is_open(self.pieces[i].source, frozenset({name}))]
         marked = [i for i in self.running if self.pieces[i].home == solution]

@@ -17,7 +17,7 @@ _OTHERS = (
 )
 
 
-class UnreadableNotebook(Exception):
+class UnreadableNotebook(Exception):  # noqa: N818 - it is what the file is
     """The file is no notebook; the message is a sentence for the student."""
 
 
@@ -111,7 +111,7 @@ def _cell(cell: dict) -> StudentCell:
     source = _text(cell.get("source") if cell.get("source") is not None else cell.get("input"))
     if kind == "heading":
         level = cell.get("level")
-        source = "#" * (level if level in range(1, 7) else 1) + " " + source
+        source = "#" * (level if isinstance(level, int) and 1 <= level <= 6 else 1) + " " + source
     metadata = _dict(cell.get("metadata"))
     graded = _dict(metadata.get("nbgrader"))
     points = graded.get("points")

@@ -14,7 +14,7 @@ from .notebook import StudentCell, read_cells
 _HEADING = re.compile(r"^#{2,4} (Exercise .+)$", flags=re.MULTILINE)
 
 
-class MissingLesson(Exception):
+class LessonError(Exception):
     """The course folder does not hold this lesson; the message says which file is missing."""
 
 
@@ -58,11 +58,11 @@ def official(course: Path, lesson: str) -> Official:
     """Return a lesson of the course folder, from its source and its release.
 
     Raises:
-        MissingLesson: If either is not there, or they do not belong together.
+        LessonError: If either is not there, or they do not belong together.
     """
     sources, releases = (_read(course / kind / lesson / f"{lesson}.ipynb") for kind in _KINDS)
     if [cell.kind for cell in sources] != [cell.kind for cell in releases]:
-        raise MissingLesson(
+        raise LessonError(
             f"source/{lesson} and release/{lesson} have different cells: make the homework again"
         )
     cells, title = [], ""
@@ -84,7 +84,7 @@ _KINDS = ("source", "release")
 def _read(path: Path) -> list[StudentCell]:
     """Return the cells of one of our own notebooks."""
     if not path.is_file():
-        raise MissingLesson(f"there is no {path}: make the homework again")
+        raise LessonError(f"there is no {path}: make the homework again")
     return read_cells(path.read_bytes())
 
 
