@@ -62,7 +62,7 @@ def arrange(official: Official, cells: list[StudentCell]) -> Arranged:
     if not _belongs(index, pieces):
         return Arranged((), reason="the notebook holds none of this lesson's cells")
     stood = _where_it_stood(pieces, len(index.cells))
-    order = _Order(index, pieces, list(stood))
+    order = _Order(index, pieces, stood)
     for solution in index.solutions:
         order.serve(solution)
     order.open_stubs()
@@ -91,7 +91,7 @@ def _where_it_stood(pieces: list[Piece], end: int) -> list[int]:
     for i in known:
         length = bisect_right(tails, pieces[i].home or 0)
         before[i] = chains[length - 1] if length else None
-        tails[length:], chains[length:] = [pieces[i].home or 0], [i]
+        tails[length : length + 1], chains[length : length + 1] = [pieces[i].home or 0], [i]
     anchors: dict[int, int] = {}
     at = chains[-1] if chains else None
     while at is not None:
@@ -107,9 +107,14 @@ def _where_it_stood(pieces: list[Piece], end: int) -> list[int]:
 class _Order:
     """Before which official cell each piece runs; `len(index.cells)` is after the last."""
 
-    def __init__(self, index: Index, pieces: list[Piece], place: list[int]) -> None:
-        self.index, self.pieces, self.place = index, pieces, place
-        self.running = [i for i, piece in enumerate(pieces) if piece.runs]
+    def __init__(self, index: Index, pieces: list[Piece], stood: list[int]) -> None:
+        self.index, self.pieces, self.place = index, pieces, list(stood)
+        for i, piece in enumerate(pieces):
+            # An answer far above its exercise may need what stands between.
+            if piece.home in index.solutions:
+                self.place[i] = max(self.place[i], piece.home or 0)
+        running = (i for i, piece in enumerate(pieces) if piece.runs)
+        self.running = sorted(running, key=lambda i: (self.place[i], i))
         fixed = ((i, cell) for i, cell in enumerate(index.cells) if cell.kind in ("given", "test"))
         self.given: dict[str, int] = {}  # where a name is first bound by an official cell
         for i, cell in fixed:
@@ -122,20 +127,32 @@ class _Order:
         if test is None:
             return
         needed = self.index.needed[solution]
-        waiting = [(name, len(self.pieces)) for name in sorted(needed)]
+        waiting: list[tuple[str, int | None]] = [(name, None) for name in sorted(needed)]
         seen = set()
         while waiting:
             name, user = waiting.pop()
             if name in seen or (name not in needed and self.given.get(name, test) < test):
                 continue
             seen.add(name)
-            if name in needed:
+            if name in needed or user is None:
                 chosen = self._answers(name, solution, test)
             else:
                 chosen = self._helpers(name, user, test)
             for i in chosen:
-                self.place[i] = min(self.place[i], test)
+                if self.place[i] > test:
+                    self._move(i, test, user)
                 waiting += [(used, i) for used in sorted(uses(self.pieces[i].source))]
+
+    def _move(self, i: int, test: int, user: int | None) -> None:
+        """Let a piece run before a test, and before the piece that uses it."""
+        self.running = [other for other in self.running if other != i]
+        if user is None:
+            self.place[i] = test
+            after = (n for n, o in enumerate(self.running) if (self.place[o], o) > (test, i))
+            self.running.insert(next(after, len(self.running)), i)
+        else:
+            self.place[i] = self.place[user]
+            self.running.insert(self.running.index(user), i)
 
     def _answers(self, name: str, solution: int, test: int) -> list[int]:
         """Return the pieces that answer an exercise; those before its test, if there are any."""
@@ -169,9 +186,7 @@ class _Order:
             answered = any(self.answers(i, solution) for i in self.running)
             if stubs and not answered:
                 test = self.index.test_of(solution)
-                self.running = sorted([*self.running, stubs[0]])
-                if test is not None:
-                    self.place[stubs[0]] = min(self.place[stubs[0]], test)
+                self._move(stubs[0], self.place[stubs[0]] if test is None else test, None)
 
     def answers(self, i: int, solution: int) -> bool:
         """Return whether a piece answers an exercise, and runs before its test."""
@@ -184,7 +199,7 @@ class _Order:
         """Return everything that runs, in order."""
         keys = {cell.key for cell in self.index.cells if cell.kind != "solution"}
         steps = []
-        waiting = sorted(self.running, key=lambda i: (self.place[i], i))
+        waiting = list(self.running)
         for at in range(len(self.index.cells) + 1):
             while waiting and self.place[waiting[0]] <= at:
                 steps.append(self._own(waiting.pop(0), keys))

@@ -95,13 +95,18 @@ def is_open(source: str, names: frozenset[str]) -> bool:
 
 
 def statements(source: str) -> list[str] | None:
-    """Return the text of each top-level statement, with the comments before it, or None."""
+    """Return the text of each top-level statement, with the comments before it, or None.
+
+    An indented comment below a statement belongs to it.
+    """
     python = _python(source)
     if python is None or source.lstrip().startswith("%%"):
         return None
     lines, nodes, parts, start = source.split("\n"), python[1].body, [], 0
     for node, following in zip(nodes, [*nodes[1:], None], strict=True):
         end = len(lines) if following is None else node.end_lineno or 0
+        while end < len(lines) and lines[end][:1].isspace():
+            end += 1
         # Two statements in a line stay together.
         if following is None or following.lineno > end:
             parts.append("\n".join(lines[start:end]))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .archive import ReadingError, Found, is_zip, walk
+from .archive import Found, ReadingError, is_zip, walk
 from .notebook import UnreadableNotebook, read_cells
 from .official import lessons, official
 from .recognise import Recogniser, named

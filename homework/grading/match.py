@@ -190,12 +190,27 @@ def _answers(index: Index, piece: Piece) -> Iterator[Piece]:
             home = answered[0]
         yield Piece(piece.number, piece.source, home, was_text=piece.was_text)
         return
-    runs: list[tuple[list[int], list[str]]] = []
-    for part in parts:
-        whose = index.answered(part)
-        if not runs or runs[-1][0] != whose:
-            runs.append((whose, []))
-        runs[-1][1].append(part)
-    for whose, texts in runs:
-        home = whose[0] if whose else piece.home if strange else None
-        yield Piece(piece.number, "\n".join(texts), home, was_text=piece.was_text)
+    for whose, text in _groups(index, parts):
+        home = whose if whose is not None else piece.home if strange else None
+        yield Piece(piece.number, text, home, was_text=piece.was_text)
+
+
+def _groups(index: Index, parts: list[str]) -> list[tuple[int | None, str]]:
+    """Group statements by the exercise they answer; what an answer uses goes with it."""
+    whose: list[int | None] = []
+    users: dict[str, int] = {}  # for each name, the answer that takes it from a statement above
+    for part in reversed(parts):
+        answered = index.answered(part)
+        direct = answered[0] if answered else None
+        taken = next((users[name] for name in sorted(binds(part)) if name in users), None)
+        owner = taken if direct is None else direct
+        whose.append(owner)
+        if owner is not None:
+            users |= dict.fromkeys(uses(part), owner)
+    groups: list[tuple[int | None, str]] = []
+    for owner, part in zip(reversed(whose), parts, strict=True):
+        if groups and groups[-1][0] == owner:
+            groups[-1] = owner, f"{groups[-1][1]}\n{part}"
+        else:
+            groups.append((owner, part))
+    return groups
