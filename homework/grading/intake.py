@@ -10,7 +10,7 @@ from pathlib import Path
 from .archive import Found, ReadingError, is_zip, walk
 from .notebook import UnreadableNotebook, read_cells
 from .official import lessons, official
-from .recognise import Recogniser, named
+from .recognise import Recogniser, clean, named
 from .whose import Owned, owners
 
 _MOST_NAMED = 8  # files that a sentence lists
@@ -100,7 +100,7 @@ class _Inbox:
         for owned in self.owned:
             lesson = self.lesson_of(owned.found)
             if _counts(owned.found) or lesson or not owned.student:
-                key = owned.student or owned.found.place, lesson
+                key = owned.student or clean(owned.found.place), lesson
                 groups.setdefault(key, []).append(owned)
             else:
                 others.append(owned)

@@ -40,8 +40,9 @@ def rest_of(name: str, lessons: Iterable[str]) -> str:
     stem = _ENDING.sub("", name)
     lesson = named(stem, lessons)
     if lesson:
-        stem = _pattern(lesson).sub(" ", stem)
-    rest = re.sub(r"\s+", " ", _COPY.sub(" ", stem)).strip(" -_.,+")
+        stem = _pattern(lesson).sub("\0", stem)
+    # What joined the lesson to the rest goes with it.
+    rest = re.sub(r"[-_.,+ ]*\0[-_.,+ ]*", " ", _COPY.sub("\0", stem)).strip(" -_.,+")
     return rest if any(map(str.isalpha, rest)) else ""
 
 

@@ -150,17 +150,21 @@ class _Sorter:
             return True
         files = [item for item in inside if len(item.parts) == depth + 1 and self.lesson_of(item)]
         if files:
-            return self._is_bulk_of_files(files, inside[0].parts[depth - 1])
+            return self._is_bulk_of_files(files, any(map(is_zip, inside[0].parts[:depth])))
         return self._is_bulk_of_folders(inside, depth)
 
-    def _is_bulk_of_files(self, files: list[Found], folder: str) -> bool:
-        """Return whether notebooks in one zip are the same lesson by several people."""
+    def _is_bulk_of_files(self, files: list[Found], zipped: bool) -> bool:
+        """Return whether notebooks of the same lesson are by several people.
+
+        On the disk, where a folder is a student's, only Classroom's "Ada - x.ipynb" is a sign.
+        """
         people: dict[str, set[str]] = {}
         for item in files:
             rest = rest_of(item.name, self.lessons)
-            people.setdefault(self.lesson_of(item), set()).add(rest)
-        people = {k: {n for n in v if n and not _VERSION.fullmatch(n)} for k, v in people.items()}
-        return is_zip(folder) and any(len(names) > 1 for names in people.values())
+            told = rest and not _VERSION.fullmatch(rest)
+            if told and (zipped or item.name.startswith(f"{rest} - ")):
+                people.setdefault(self.lesson_of(item), set()).add(rest)
+        return any(len(names) > 1 for names in people.values())
 
     def _is_bulk_of_folders(self, inside: list[Found], depth: int) -> bool:
         """Return whether several folders, none of them a version's, hold the same lesson."""

@@ -196,7 +196,9 @@ def test_the_check_sees_each_fault() -> None:
     assert "before double-test" in faults(SMALL, cells, late, ANSWERS)[0]
     more = [*cells, cell("mine = 3")]
     assert faults(SMALL, more, steps, ANSWERS) == ["lost: mine = 3"]
-    assert "same key" in faults(SMALL, cells, (*steps, Step("own", "half-solution", "")), ANSWERS)[0]
+    assert (
+        "same key" in faults(SMALL, cells, (*steps, Step("own", "half-solution", "")), ANSWERS)[0]
+    )
 
 
 def own(result) -> list[str]:
@@ -257,8 +259,16 @@ def test_a_deleted_answer_is_remarked() -> None:
     assert run(result.steps)["half-test"] == "passed"
 
 
-@pytest.mark.parametrize("deform", [d.untouched, d.all_merged, d.tests_merged_into_answers,
-                                    d.answers_merged_into_the_tests_before, d.pasted_into_one_cell])
+@pytest.mark.parametrize(
+    "deform",
+    [
+        d.untouched,
+        d.all_merged,
+        d.tests_merged_into_answers,
+        d.answers_merged_into_the_tests_before,
+        d.pasted_into_one_cell,
+    ],
+)
 def test_a_wrong_answer_costs_its_own_exercise_only(deform: d.Deformation) -> None:
     wrong = ANSWERS | {"double-solution": "def double(x):\n    return x + 1"}
     said = run(arranged(SMALL, deform(SMALL, d.answered(SMALL, wrong))).steps)
@@ -309,10 +319,7 @@ def test_edited_official_cells_run_before_the_original() -> None:
         (d.given_deleted, ["3 of the lesson's 3 code cells were missing and put back."]),
         (
             d.given_edited,
-            [
-                "The lesson's cell 'setup' was changed: the changed text was run, then the "
-                "original."
-            ],
+            ["The lesson's cell 'setup' was changed: the changed text was run, then the original."],
         ),
         (
             d.answers_turned_into_text,
