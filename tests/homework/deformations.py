@@ -293,13 +293,14 @@ def helpers_moved_to_the_end(official, cells):
 ALL: list[Deformation] = [
     untouched, tests_deleted, tests_merged_into_answers, answers_merged_into_the_tests_before,
     answers_merged_into_the_text_before, all_merged, answers_split, answers_at_the_end,
-    answers_at_the_end_reversed, answers_at_the_start, answers_below_their_tests, answers_swapped,
-    stubs_kept_and_answers_at_the_end, stubs_kept_and_answers_below_without_metadata,
-    stubs_copied_behind_the_answers, answers_duplicated, tests_duplicated, metadata_lost, ids_lost,
-    ids_new, ids_swapped, everything_lost, everything_lost_and_moved, pasted, pasted_in_reverse,
-    pasted_into_one_cell, pasted_into_one_cell_in_reverse, pasted_with_imports,
-    pasted_without_its_texts, given_deleted, given_edited, given_extended, tests_emptied,
-    tests_commented_out, import_cells_added, answers_turned_into_text, answers_turned_into_raw_text_without_metadata,
+    answers_at_the_end_reversed, answers_at_the_start, answers_below_their_tests,
+    answers_swapped, stubs_kept_and_answers_at_the_end,
+    stubs_kept_and_answers_below_without_metadata, stubs_copied_behind_the_answers,
+    answers_duplicated, tests_duplicated, metadata_lost, ids_lost, ids_new, ids_swapped,
+    everything_lost, everything_lost_and_moved, pasted, pasted_in_reverse, pasted_into_one_cell,
+    pasted_into_one_cell_in_reverse, pasted_with_imports, pasted_without_its_texts,
+    given_deleted, given_edited, given_extended, tests_emptied, tests_commented_out,
+    import_cells_added, answers_turned_into_text, answers_turned_into_raw_text_without_metadata,
     white_space_changed, magics_added, helpers_moved_to_the_end,
 ]  # fmt: skip
 

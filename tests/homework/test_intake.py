@@ -251,7 +251,8 @@ def test_each_way_of_handing_in_is_found(course: Path, book: dict[str, bytes], w
 def unnamed(course: Path, entries: list[Handed]) -> list[str]:
     """Return the files, and empty students' folders, that no entry names."""
     said = "\n".join("\n".join((h.place, h.reason, *h.notes)) for h in entries)
-    return [f.place for f in archive.walk(course / "submitted") if f.place not in said]
+    work = (f for f in archive.walk(course / "submitted") if not f.empty or len(f.parts) == 1)
+    return [f.place for f in work if f.place not in said]
 
 
 # What is there instead of a notebook, and what the entry says.
