@@ -14,6 +14,7 @@ from .recognise import Recogniser, clean, named
 from .whose import Owned, owners
 
 _MOST_NAMED = 8  # files that a sentence lists
+_SIGNS = 3  # that make a notebook another lesson's: one name may be chance
 
 
 @dataclass(frozen=True)
@@ -144,8 +145,9 @@ class _Inbox:
         if not lesson:
             return f"nothing tells which lesson {place} is: name it like the lesson"
         counts = self.recogniser.counts(read_cells(reading.data))
-        if counts and not counts[lesson]:
-            return f"{place} is the notebook of lesson {counts.most_common(1)[0][0]}"
+        other, signs = next(iter(counts.most_common(1)), ("", 0))
+        if signs >= _SIGNS and not counts[lesson]:
+            return f"{place} is the notebook of lesson {other}"
         return ""
 
     def _namesakes(self, student: str) -> Iterator[str]:

@@ -293,6 +293,12 @@ def test_what_cannot_be_graded_has_a_reason_that_names_it(
     assert said in reasons(course)[who]
 
 
+def test_a_name_of_another_lesson_makes_no_notebook_of_it(course: Path) -> None:
+    source = "def complete(mean, covariance, known, values):\n    pass\n\n\ndef posterior(x): pass"
+    put(course / "submitted", {f"ada/{L2}.ipynb": d.as_json([d.cell(source)])})
+    assert found(course) == [("ada", L2)]
+
+
 def test_links_are_not_followed(course: Path, book: dict[str, bytes]) -> None:
     inbox = course / "submitted"
     put(inbox, {f"ada/{L2}.ipynb": book[L2], "bob": None, "cy": None, "di": None})
