@@ -69,7 +69,7 @@ def official(course: Path, lesson: str) -> Official:
     for number, (cell, released) in enumerate(zip(sources, releases, strict=True)):
         kind = _kind(cell)
         if kind == "markdown":
-            title = _heading(cell.source, title)
+            title = heading(cell.source, title)
         key = cell.grade_id or cell.cell_id or f"cell-{number}"
         points = cell.points if kind in ("test", "solution") else 0.0
         exercise = title if kind in ("test", "solution") else ""
@@ -97,7 +97,7 @@ def _kind(cell: StudentCell) -> str:
     return "test" if cell.grade else "given"
 
 
-def _heading(text: str, before: str) -> str:
+def heading(text: str, before: str) -> str:
     """Return the exercise that a text opens, else the one that was open."""
     headings = _HEADING.findall(text)
     return headings[-1].strip() if headings else before
