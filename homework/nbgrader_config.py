@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nbgrader import dbutil
 from nbgrader.converters import GenerateAssignment
+from sqlalchemy import URL
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
@@ -29,6 +30,9 @@ if "%%" not in dbutil.ALEMBIC_DIR:
 c = get_config()  # noqa: F821 - nbgrader provides it
 c.CourseDirectory.course_id = "deep-generative-models"
 c.CourseDirectory.root = str(HERE)
+# Said by SQLAlchemy's own means, for the folder's name may hold what means more in an address.
+gradebook = URL.create("sqlite", database=str(HERE / "gradebook.db"))
+c.CourseDirectory.db_url = gradebook.render_as_string(hide_password=False)
 # Notebooks are handed out and in by other means than nbgrader's exchange folder.
 c.Exchange.root = str(HERE / "exchange")
 *steps, checksums, check = GenerateAssignment.preprocessors.default()

@@ -114,7 +114,7 @@ def write_source(path: Path, course: Path, private: Path | None) -> None:
 
 @contextmanager
 def plain_name(folder: Path) -> Iterator[Path]:
-    """Yield another path to a folder: nbgrader takes paths for patterns, in which [, % mean more."""
+    """Yield another path to a folder: nbgrader reads paths as patterns, with brackets and all."""
     with tempfile.TemporaryDirectory() as place:
         link = Path(place, "course")
         link.symlink_to(folder, target_is_directory=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tokenize
+from typing import Any
 
 from nbgrader.preprocessors import NbGraderPreprocessor
 
@@ -14,7 +15,7 @@ from .official import heading
 class Unfold(NbGraderPreprocessor):
     """Show the exercises: on the page the solutions are folded, and nbgrader keeps the fold."""
 
-    def preprocess_cell(self, cell, resources, index):
+    def preprocess_cell(self, cell: Any, resources: Any, index: int) -> tuple[Any, Any]:
         """Remove what folds an exercise's cell."""
         if "nbgrader" in cell.metadata:
             tags = [tag for tag in cell.metadata.get("tags", []) if tag != "hide-input"]
@@ -28,7 +29,7 @@ class Unfold(NbGraderPreprocessor):
 class GoOn(NbGraderPreprocessor):
     """Let "Run all" go on past an exercise that is open; see `gdmlib.lesson.exercise`."""
 
-    def preprocess(self, nb, resources):
+    def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """Put every test cell below the statement that catches the open answer's error."""
         title = ""
         for cell in nb.cells:
@@ -51,8 +52,8 @@ def going_on(source: str, title: str) -> str:
         line if number in within or not line else f"    {line}"
         for number, line in enumerate(source.rstrip().split("\n"), start=1)
     ]
-    head = f"from gdmlib.lesson import exercise\n\nwith exercise({json.dumps(title, ensure_ascii=False)}):\n"
-    return head + "\n".join(lines)
+    name = json.dumps(title, ensure_ascii=False)
+    return "\n".join(["from gdmlib.lesson import exercise", "", f"with exercise({name}):", *lines])
 
 
 def _within_strings(source: str) -> set[int]:
