@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from grading.run import Report, grade_course
 from grading.table import Result
 
-__all__ = ["Result", "grade_all", "main"]
+__all__ = ["Result", "grade_all", "grade_course", "main"]
 
 STOPPED = 130  # what a shell returns of a program that was interrupted
 
@@ -49,7 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     before = signal.signal(signal.SIGTERM, _stop)
     try:
-        return _tell(grade_course(course, **options))
+        asked = [options[name] for name in ("student", "lesson") if options[name]]
+        return _tell(grade_course(course, **options), asked)
     except KeyboardInterrupt:
         print("stopped; what is graded stays in grades.csv. To go on: python grade.py")
         return STOPPED
@@ -60,21 +61,26 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, before)
 
 
-def _tell(report: Report) -> int:
+def _tell(report: Report, asked: list[str]) -> int:
     """Say what came of it; return 1 if there was nothing, or if somebody should look."""
-    results = report.results
+    results, before = report.results, report.before
     if not results:
-        print("nothing to grade: put notebooks at submitted/<student>/<lesson>/<lesson>.ipynb")
+        whose = f" for {' and '.join(asked)}" if asked else ""
+        print(f"nothing to grade{whose}: put notebooks at submitted/<student>/<lesson>/")
         return 1
     failed = sum(result.status == "failed" for result in results)
-    print(f"{len(results)} graded, {failed} of them with 0 points for a reason; see grades.csv")
-    if report.before:
-        print(f"{report.before} did not change since they were graded (--again grades them anew)")
+    lines = [f"{len(results)} submissions; the table is grades.csv"]
+    if before:
+        lines.append(f"{before} did not change since they were graded (--again grades them anew)")
+    if failed:
+        lines.append(f"{failed} could not be graded: the table says why")
+    print("\n".join(lines))
     if report.changed:
         names = ", ".join(report.changed[:8])
-        print(f"\nWARNING: while this ran, files in submitted/ changed: {names}", file=sys.stderr)
         print(
-            "If that was not you, a submission did it: compare with the originals.", file=sys.stderr
+            f"WARNING: while this ran, files in submitted/ changed: {names}\n"
+            "If that was not you, a submission did it: compare with the originals.",
+            file=sys.stderr,
         )
     return int(bool(report.changed))
 

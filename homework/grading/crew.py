@@ -83,7 +83,7 @@ class Crew:
                 warm = self._stack.enter_context(Warm(self.course, self.limits))
                 self._free.put(warm)
             if warm.fence:
-                print(f"{warm.fence} For untrusted code use the container: see README.md.")
+                print(warm.fence, flush=True)
 
     def _outcome(self, handed: Handed) -> Outcome:
         """Run one submission; whatever happens, there is an outcome."""
