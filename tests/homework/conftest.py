@@ -11,6 +11,7 @@ import nbformat
 import pytest
 
 from tests.homework.courses import TINY, tiny_notebook
+from tools import homework
 
 
 @pytest.fixture(scope="session")
@@ -32,3 +33,11 @@ def grader(root: Path) -> ModuleType:
     sys.modules["grade"] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def lessons_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a course folder of the real lessons: to read only, for all tests share it."""
+    folder = tmp_path_factory.mktemp("lessons-course")
+    homework.build(folder)
+    return folder
