@@ -56,16 +56,18 @@ def _hold(value: Any, seen: set[int], depth: int) -> Iterator[Callable[[], objec
         kind = protect.Class(value)
         yield kind.restore
         inner = [f for f in map(protect.function_in, kind.saved.values()) if f]
-    elif isinstance(value, torch.nn.Module) or protect.root(type(value).__module__) in (
-        "__main__",
-        "gdmlib",
-    ):
-        if hasattr(value, "__dict__"):
-            attributes = dict(vars(value))
-            inner = list(attributes.values())
-            yield lambda: _refill(vars(value), attributes)
+    elif _ours(value) and hasattr(value, "__dict__"):
+        attributes = dict(vars(value))
+        inner = list(attributes.values())
+        yield lambda: _refill(vars(value), attributes)
     for item in inner:
         yield from _hold(item, seen, depth + 1)
+
+
+def _ours(value: object) -> bool:
+    """Return whether a value is an object of the lesson's: its attributes matter."""
+    module = protect.root(type(value).__module__)
+    return isinstance(value, torch.nn.Module) or module in ("__main__", "gdmlib")
 
 
 def _refill(current: dict, saved: dict) -> None:
