@@ -49,7 +49,7 @@ class Lesson:
         self.compile, self.execute, self.builtins = compile, exec, dict(vars(builtins))
         self.official, self.student = new_shell(), new_shell()
         # What `get_ipython()` finds, and what asks for the shell: the student's.
-        InteractiveShell._instance = self.student
+        InteractiveShell._instance = self.student  # type: ignore[assignment]
         self.restore: list[Any] = []
 
     def run(self, kind: str, source: str) -> BaseException | None:
@@ -196,11 +196,12 @@ def _redirect(output: socket.socket) -> None:
     if os.name == "posix":
         os.dup2(output.fileno(), 1)
         os.dup2(output.fileno(), 2)
-        stream: TextIO = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115, PTH123
+        stream: TextIO = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
     else:
         stream = output.makefile("w", encoding="utf-8", errors="replace")
     sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123
-    sys.stdout = sys.__stdout__ = sys.stderr = sys.__stderr__ = stream
+    for name in ("stdout", "stderr", "__stdout__", "__stderr__"):
+        setattr(sys, name, stream)
 
 
 def _settle(folder: Path) -> None:

@@ -27,7 +27,7 @@ _TCP = 3  # to listen and to connect
 _SCOPES = 3  # no signals and no abstract sockets to processes outside
 
 # What any program on Linux reads: libraries, time zone, names, the number of processors.
-_SYSTEM = (
+SYSTEM = (
     *("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/nix/store", "/gnu/store"),
     *("/etc/ld.so.cache", "/etc/localtime", "/etc/fonts", "/etc/passwd", "/etc/group"),
     *("/etc/nsswitch.conf", "/etc/mime.types", "/etc/alternatives", "/dev/urandom", "/dev/random"),
@@ -124,13 +124,11 @@ def close_off(readable: Iterable[Path | str], writable: Path) -> list[str]:
     # Rights to files, to the network, and scopes: each version of the kernel knows a longer struct.
     attributes = (ctypes.c_uint64 * 3)(rights, _TCP, _SCOPES)
     size = 8 if version < 4 else 16 if version < 6 else 24
-    ruleset = libc.syscall(
-        _CREATE_RULESET, attributes, ctypes.c_size_t(size), ctypes.c_uint32(0)
-    )
+    ruleset = libc.syscall(_CREATE_RULESET, attributes, ctypes.c_size_t(size), ctypes.c_uint32(0))
     if ruleset < 0:
         return [FILES]
     reading = _EXECUTE | _READ | _LIST
-    for path in (*_SYSTEM, *readable):
+    for path in (*SYSTEM, *readable):
         _allow(ruleset, path, reading & rights)
     _allow(ruleset, _HARMLESS, (_READ | _WRITE) & rights)
     _allow(ruleset, writable, rights)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import types
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,13 @@ _DEEPEST, _MOST = 5, 20_000
 _GONE = object()
 
 
-def hold_values(values: dict[str, Any]) -> list[Callable[[], None]]:
+def hold_values(values: dict[str, Any]) -> list[Callable[[], object]]:
     """Return functions that put what the lesson's names refer to back as it is now."""
     seen: set[int] = set()
     return [restore for value in list(values.values()) for restore in _hold(value, seen, 0)]
 
 
-def _hold(value: Any, seen: set[int], depth: int) -> Iterator[Callable[[], None]]:
+def _hold(value: Any, seen: set[int], depth: int) -> Iterator[Callable[[], object]]:
     """Yield what restores a value and what it holds."""
     if id(value) in seen or depth > _DEEPEST or len(seen) > _MOST:
         return
@@ -36,7 +37,7 @@ def _hold(value: Any, seen: set[int], depth: int) -> Iterator[Callable[[], None]
         yield from _hold_array(value)
     elif isinstance(value, torch.Generator):
         state = value.get_state()
-        yield lambda: value.set_state(state) and None
+        yield partial(value.set_state, state)
     elif isinstance(value, np.random.Generator):
         numbers = copy.deepcopy(value.bit_generator.state)
         yield lambda: setattr(value.bit_generator, "state", numbers)
@@ -51,18 +52,22 @@ def _hold(value: Any, seen: set[int], depth: int) -> Iterator[Callable[[], None]
         inner = list(value)
     elif isinstance(value, types.FunctionType):
         yield protect.Code(value).restore
-    elif isinstance(value, type):
-        if value.__module__ == "__main__":
-            kind = protect.Class(value)
-            yield kind.restore
-            inner = [f for f in map(protect.function_in, kind.saved.values()) if f]
-    elif isinstance(value, torch.nn.Module) or protect.root(type(value).__module__) in ("__main__", "gdmlib"):
-        if hasattr(value, "__dict__"):
-            attributes = dict(vars(value))
-            inner = list(attributes.values())
-            yield lambda: _refill(vars(value), attributes)
+    elif isinstance(value, type) and value.__module__ == "__main__":
+        kind = protect.Class(value)
+        yield kind.restore
+        inner = [f for f in map(protect.function_in, kind.saved.values()) if f]
+    elif _ours(value) and hasattr(value, "__dict__"):
+        attributes = dict(vars(value))
+        inner = list(attributes.values())
+        yield lambda: _refill(vars(value), attributes)
     for item in inner:
         yield from _hold(item, seen, depth + 1)
+
+
+def _ours(value: object) -> bool:
+    """Return whether a value is an object of the lesson's: its attributes matter."""
+    module = protect.root(type(value).__module__)
+    return isinstance(value, torch.nn.Module) or module in ("__main__", "gdmlib")
 
 
 def _refill(current: dict, saved: dict) -> None:
@@ -72,22 +77,28 @@ def _refill(current: dict, saved: dict) -> None:
         current.update(saved)
 
 
-def _hold_tensor(tensor: torch.Tensor) -> Iterator[Callable[[], None]]:
+def _hold_tensor(tensor: torch.Tensor) -> Iterator[Callable[[], object]]:
     if tensor.layout != torch.strided or tensor.is_quantized:
         return
     saved = tensor.detach().clone()
 
     def restore() -> None:
-        with torch.no_grad():
-            if tensor.shape != saved.shape or tensor.dtype != saved.dtype:
-                tensor.data = saved.clone()
-            elif not torch.equal(tensor, saved):
-                tensor.data.copy_(saved)
+        if tensor.shape != saved.shape or tensor.dtype != saved.dtype:
+            tensor.data = saved.clone()
+        elif not _equal(tensor, saved):
+            with torch.inference_mode():  # where any tensor may be written to
+                tensor.copy_(saved)
 
     yield restore
 
 
-def _hold_array(array: np.ndarray) -> Iterator[Callable[[], None]]:
+def _equal(a: torch.Tensor, b: torch.Tensor) -> bool:
+    """Return whether two tensors of one shape are the same, places without a number included."""
+    with torch.no_grad():
+        return torch.equal(a, b) or bool(((a == b) | ((a != a) & (b != b))).all())
+
+
+def _hold_array(array: np.ndarray) -> Iterator[Callable[[], object]]:
     if array.dtype.hasobject or not array.flags.writeable:
         return
     saved = array.copy()

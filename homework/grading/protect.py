@@ -17,6 +17,7 @@ import threading
 import types
 import warnings
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -24,17 +25,43 @@ import torch
 # What tests rely on gets its original functions and classes back: these modules and all below them,
 # but for the parts of torch, many times the rest, with which nothing is computed.
 _PACKAGES = frozenset(
-    "builtins math cmath random operator functools itertools statistics collections contextlib "
-    "numpy torch gdmlib".split()
+    [
+        "builtins",
+        "math",
+        "cmath",
+        "random",
+        "operator",
+        "functools",
+        "itertools",
+        "statistics",
+        "collections",
+        "contextlib",
+        "numpy",
+        "torch",
+        "gdmlib",
+    ]
 )
 _OF_TORCH = frozenset(
-    "_C _tensor functional nn distributions testing linalg special fft autograd random".split()
+    [
+        "_C",
+        "_tensor",
+        "functional",
+        "nn",
+        "distributions",
+        "testing",
+        "linalg",
+        "special",
+        "fft",
+        "autograd",
+        "random",
+    ]
 )
 _GONE = object()
 _HEAP_TYPE, _IMMUTABLE_TYPE = 1 << 9, 1 << 8
 
 
 def root(name: object) -> str:
+    """Return the package of a dotted name."""
     return name.partition(".")[0] if isinstance(name, str) else ""
 
 
@@ -44,7 +71,7 @@ def _protected(name: str) -> bool:
 
 
 def _essential(value: object) -> bool:
-    """Return whether a global of a module matters: state that a module keeps for itself does not."""
+    """Return whether a module's global matters: the state that it keeps for itself does not."""
     return callable(value) or isinstance(value, types.ModuleType | float)
 
 
@@ -92,7 +119,11 @@ def _changeable(kind: type) -> bool:
 
 def function_in(value: object) -> types.FunctionType | None:
     """Return the Python function in a value, if it is one or wraps one."""
-    value = getattr(value, "__func__", value) if isinstance(value, classmethod | staticmethod) else value
+    value = (
+        getattr(value, "__func__", value)
+        if isinstance(value, classmethod | staticmethod)
+        else value
+    )
     value = value.fget if isinstance(value, property) else value
     return value if isinstance(value, types.FunctionType) else None
 
@@ -100,7 +131,9 @@ def function_in(value: object) -> types.FunctionType | None:
 class Class:
     """The attributes of a class."""
 
-    _VOLATILE = frozenset(("__dict__", "__weakref__", "__doc__", "__abstractmethods__", "_abc_impl"))
+    _VOLATILE = frozenset(
+        ("__dict__", "__weakref__", "__doc__", "__abstractmethods__", "_abc_impl")
+    )
 
     def __init__(self, kind: type) -> None:
         self.kind = kind
@@ -112,6 +145,7 @@ class Class:
         return (callable(value) or described) and name not in self._VOLATILE
 
     def restore(self) -> None:
+        """Put the attributes back, and remove new methods."""
         current = vars(self.kind)
         for name, value in self.saved.items():
             if current.get(name, _GONE) is not value:
@@ -131,6 +165,7 @@ class Code:
         self.saved_keywords = dict(self.keywords) if self.keywords else None
 
     def restore(self) -> None:
+        """Put the code and the defaults back."""
         function = self.function
         if function.__code__ is not self.code:
             function.__code__ = self.code
@@ -142,16 +177,20 @@ class Code:
 
 def hold_settings() -> Callable[[], None]:
     """Return a function that puts settings and the streams of chance back as they are now."""
-    environment, folder, recursion = dict(os.environ), os.getcwd(), sys.getrecursionlimit()
+    environment, folder, recursion = dict(os.environ), Path.cwd(), sys.getrecursionlimit()
     filters, errors = list(warnings.filters), np.geterr()
-    grad, dtype, device = torch.is_grad_enabled(), torch.get_default_dtype(), torch.get_default_device()
+    grad, dtype, device = (
+        torch.is_grad_enabled(),
+        torch.get_default_dtype(),
+        torch.get_default_device(),
+    )
     chance = random.getstate(), np.random.get_state(), torch.get_rng_state()
 
     def restore() -> None:
         sys.settrace(None)
         sys.setprofile(None)
-        threading.settrace(None)  # type: ignore[arg-type]
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.settrace(None)
+        threading.setprofile(None)
         if hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_REAL, 0)
         gc.enable()

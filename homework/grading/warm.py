@@ -1,8 +1,8 @@
-"""The process that holds the libraries: every submission gets a copy of it, before any step is known.
+"""The process that holds the libraries: each submission gets a copy, before any step is known.
 
 Started by `grading.host`, it reads from its standard input which sockets to talk through. Where
-processes can be copied (``fork``), it makes a copy of itself for each submission; where they cannot,
-it is started anew for each submission and is its process itself.
+processes can be copied (``fork``), it makes a copy of itself for each submission; elsewhere it is
+started anew for each submission and is its process itself.
 """
 
 from __future__ import annotations
@@ -51,17 +51,16 @@ def serve(lesson: child.Lesson, orders: socket.socket) -> None:
     started = 0
     while True:
         text, handles, _, _ = socket.recv_fds(orders, 1 << 16, 2)
-        order = json.loads(text) if text else {}
         if started:
             end_descendants(started)
             started = 0
-        if not order:
+        if not text:
             return
-        if "folder" in order:
+        if order := json.loads(text):
             started = os.fork()
             if not started:
                 orders.close()
-                be_submission(lesson, *handles, order)
+                be_submission(lesson, handles[0], handles[1], order)
         for handle in handles:
             os.close(handle)
         orders.sendall(json.dumps({"started": started}).encode() + b"\n")
@@ -96,7 +95,7 @@ def end_descendants(leader: int) -> None:
 
 
 def open_socket(handle: int | str) -> socket.socket:
-    """Return a socket that the grader handed on: by its number or, on Windows, by its description."""
+    """Return a socket that the grader handed on: by number or, on Windows, by description."""
     if isinstance(handle, int):
         return socket.socket(fileno=handle)
     return socket.fromshare(base64.b64decode(handle))  # type: ignore[attr-defined]
@@ -108,11 +107,11 @@ def main() -> None:
     sockets = [open_socket(handle) for handle in settings["sockets"]]
     lesson = prepare(settings["modules"])
     if settings["order"]:
-        child.serve(lesson, *sockets, settings["order"])
+        child.serve(lesson, sockets[0], sockets[1], settings["order"])
     else:
         work = Path.cwd()
         try:
-            serve(lesson, *sockets)
+            serve(lesson, sockets[0])
         finally:
             # The grader removes it, unless it was ended before it could.
             shutil.rmtree(work, ignore_errors=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from grading.arrange import Step, arrange
+from grading.code import binds, statements, uses
 from grading.match import Index
 from grading.notebook import read_cells
 from grading.official import Cell, LessonError, Official, lessons, official
@@ -334,6 +336,63 @@ def test_it_is_said_what_was_mended(deform: d.Deformation, notes: list[str]) -> 
     result = arranged(SMALL, deform(SMALL, d.answered(SMALL, ANSWERS)))
     assert set(notes) <= set(result.notes)
     assert bool(result.notes) == bool(notes)
+
+
+def test_a_copy_of_official_text_within_a_students_cell_stays() -> None:
+    cells = d.answered(SMALL, ANSWERS)
+    mine = f"base = 3\n{TABLE}\nmine = table"
+    result = arranged(SMALL, [*cells, cell(mine)])
+    assert result.steps[-1].source == mine and result.notes == ()
+
+
+def test_what_is_merged_below_a_test_runs_below_it() -> None:
+    cells = d.answered(SMALL, ANSWERS)
+    cells[4]["source"] += "\n\nmine = double(3)"
+    keys = [s.key for s in arranged(SMALL, cells).steps]
+    assert keys[keys.index("double-test") + 1 :][:2] == ["own-5", "table"]
+
+
+def test_of_two_helpers_the_one_above_the_answer_is_moved() -> None:
+    answer = "def double(x):\n    return factor * x"
+    end = [cell("factor = 2"), cell(answer), cell("factor = 3")]
+    result = arranged(SMALL, [*d.answered(SMALL, {"half-solution": HALF}), *end])
+    assert run(result.steps) == ALL_PASS
+    assert result.steps[-1].source == "factor = 3"
+
+
+def test_a_star_import_comes_along() -> None:
+    cells = [
+        cell("from operator import *"),
+        cell("def double(x):\n    return mul(2, x)"),
+        cell(HALF),
+    ]
+    assert run(arranged(SMALL, cells).steps) == ALL_PASS
+
+
+def test_a_name_that_the_lesson_binds_elsewhere_makes_no_answer() -> None:
+    cells = list(SMALL.cells)
+    cells[3] = replace(cells[3], source=f"base = 3\n{DOUBLE}")
+    cells[4] = replace(cells[4], source="assert double(base) == 6")
+    assert Index(replace(SMALL, cells=tuple(cells))).needed == {
+        3: frozenset({"double"}),
+        8: frozenset({"half"}),
+    }
+
+
+def test_names_are_found_without_running() -> None:
+    source = "import a.b as c\nx: int = y\n%time z()\nfiles = !ls\ndef f(n):\n    return n + free\n"
+    assert binds(source) == {"c", "x", "files", "f"}
+    assert uses(source) >= {"y", "free"} and not uses(source) & {"n", "c", "f"}
+    assert binds("def half(x:\n    pass") == {"half"} and binds("a == 1\nb = (") == {"b"}
+    assert binds("from x import *") == {"*"}
+
+
+def test_statements_keep_their_comments_and_decorators() -> None:
+    source = "# one\n@cache\ndef f():\n    return 1\n    # end\n\n# two\nx = 1; y = 2"
+    first, second = statements(source) or []
+    assert first.endswith("    # end") and first.startswith("# one\n@cache")
+    assert second == "\n# two\nx = 1; y = 2"
+    assert statements("def f(:") is None and statements("%%time\nx = 1") is None
 
 
 def test_what_has_nothing_of_the_lesson_has_a_reason(officials: dict[str, Official]) -> None:

@@ -388,6 +388,13 @@ def test_the_exact_name_wins_then_the_newest(course: Path, book: dict[str, bytes
     )
 
 
+def test_the_exact_name_wins_wherever_it_lies(course: Path, book: dict[str, bytes]) -> None:
+    put(course / "submitted", {f"ada/{L2}.ipynb": book[L2], f"ada/work/{L2}_new.ipynb": book[L2]})
+    os.utime(course / "submitted" / "ada" / f"{L2}.ipynb", (1, 1))
+    (entry,) = handed_in(course)
+    assert entry.place == f"ada/{L2}.ipynb"
+
+
 def test_a_notebook_that_can_be_read_wins(course: Path, book: dict[str, bytes]) -> None:
     put(course / "submitted", {f"ada/{L2}/{L2}.ipynb": b"", f"ada/{L2}/x.ipynb": book[L2]})
     (entry,) = handed_in(course)
