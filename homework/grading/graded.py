@@ -72,7 +72,7 @@ def _outputs(result: StepResult | None) -> list[NotebookNode]:
     outputs = []
     if result is not None and result.output:
         outputs.append(new_output("stream", name="stdout", text=result.output[:_OUTPUT]))
-    if result is not None and result.outcome != "passed":
+    if result is not None and result.outcome not in ("passed", "not-run"):
         name = result.error or result.outcome
         line = f"{name}: {result.message}" if result.message else name
         outputs.append(new_output("error", ename=name, evalue=result.message, traceback=[line]))

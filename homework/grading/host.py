@@ -46,6 +46,7 @@ class Host:
         self.work, self.modules = work, list(modules)
         self.server: subprocess.Popen | None = None
         self.orders: socket.socket | None = None
+        self.stopping = False  # set, in another thread perhaps, where no process is to start
 
     def start(self, order: dict[str, Any]) -> Process:
         """Start the process of a submission, and wait until it is closed off.
@@ -79,6 +80,8 @@ class Host:
     def _copy(self, order: dict, *sockets: socket.socket) -> int:
         """Let the server copy itself; begin with a new server where the old one is gone."""
         for _ in range(2):
+            if self.stopping:
+                raise HostError("the grader is stopping")
             if self.server is None or self.server.poll() is not None:
                 self._start_server()
             reply = self._order(order, *sockets)

@@ -70,6 +70,7 @@ class Warm:
 
     def close(self) -> None:
         """End the process that holds the libraries and remove its folder."""
+        self.host.stopping = True
         self.host.close()
         place.remove(self.work)
 

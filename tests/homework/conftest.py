@@ -25,6 +25,14 @@ def tiny_root(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_course(tiny_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a course folder of the tiny lesson: to copy, for all tests share it."""
+    folder = tmp_path_factory.mktemp("tiny-course")
+    homework.build(folder, root=tiny_root)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def grader(root: Path) -> ModuleType:
     """Return the course folder's ``grade.py`` as a module."""
     spec = importlib.util.spec_from_file_location("grade", root / "homework" / "grade.py")

@@ -25,11 +25,10 @@ from tools.handout import for_students
 BOOK = "https://owner.github.io/course"
 
 
-@pytest.fixture(scope="module")
-def course(tiny_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("course")
-    homework.build(folder, root=tiny_root)
-    return folder
+@pytest.fixture
+def course(tiny_course: Path) -> Path:
+    """Return the course folder of the tiny lesson, to read only."""
+    return tiny_course
 
 
 def read(course: Path, kind: str) -> nbformat.NotebookNode:
