@@ -11,7 +11,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +26,7 @@ from gdmlib.metrics import MeanStderr
 from gdmlib.plotting._inline import prepare_inline
 
 BUDGETS = ("cpu", "gpu", "grade")
+OPEN = "this exercise is open"  # what an answer that nobody has written yet raises
 
 _NAME = re.compile(r"[0-9]{2}_[a-z0-9]+(_[a-z0-9]+)*")
 _NUMBER = re.compile(r"([-+−]?[0-9][0-9.,]*(e[-+]?[0-9]+)?( ± [0-9.]+)?( ?%)?|[-+]?(nan|inf))?")
@@ -143,6 +145,39 @@ def start(name: str, *, seed: int = 0, budget: str | None = None) -> Lesson:
         budget=budget,
         generator=torch.Generator().manual_seed(seed),
     )
+
+
+@contextmanager
+def exercise(title: str) -> Iterator[None]:
+    """Run the tests of an exercise; while its answer is open, print so instead of stopping.
+
+    "Run all" stops at the first error, and an open answer, the ``RuntimeError`` that a student's
+    copy of a lesson begins with, should not keep anybody from the rest. A wrong answer raises as
+    it would without this.
+
+    Args:
+        title: What readers call the exercise, such as ``"Exercise 2.1"``.
+
+    Examples:
+        >>> with exercise("Exercise 2.1"):
+        ...     raise RuntimeError(OPEN)
+        Exercise 2.1 is open: write your answer above, run it, then run this cell again.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _is_open(error):
+            raise
+        print(f"{title} is open: write your answer above, run it, then run this cell again.")
+
+
+def _is_open(error: BaseException | None) -> bool:
+    """Return whether an error, or the one that it was raised from, is that of an open answer."""
+    while error is not None:
+        if type(error) is RuntimeError and error.args == (OPEN,):
+            return True
+        error = error.__cause__
+    return False
 
 
 def find_checkpoint(name: str) -> Path | None:

@@ -4,10 +4,14 @@ import os
 import sys
 from pathlib import Path
 
+from nbgrader import dbutil
 from nbgrader.converters import GenerateAssignment
-from nbgrader.preprocessors import NbGraderPreprocessor
+from sqlalchemy import URL
 
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from grading.release import GoOn, Unfold  # noqa: E402 - it lies beside this file
 
 # A lesson is graded on its small budget: no training, weights from checkpoints/, no progress bars.
 os.environ["GDMLIB_BUDGET"] = "grade"
@@ -16,35 +20,28 @@ os.environ["GDMLIB_PROGRESS"] = "0"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GDMLIB_CHECKPOINTS", str(HERE / "checkpoints"))
 
-
-class Unfold(NbGraderPreprocessor):
-    """Show the exercises: on the page the solutions are folded, and nbgrader keeps the fold."""
-
-    def preprocess_cell(self, cell, resources, index):
-        """Remove what folds an exercise's cell."""
-        if "nbgrader" in cell.metadata:
-            tags = [tag for tag in cell.metadata.get("tags", []) if tag != "hide-input"]
-            for key in ("tags", "mystnb", "jupyter"):
-                cell.metadata.pop(key, None)
-            if tags:
-                cell.metadata["tags"] = tags
-        return cell, resources
-
-
 # nbgrader calls alembic by name: find the one beside this Python, activated or not.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+# It writes the path of its own folder into a settings file, in which a single % has a meaning.
+if "%%" not in dbutil.ALEMBIC_DIR:
+    dbutil.ALEMBIC_DIR = dbutil.ALEMBIC_DIR.replace("%", "%%")
 
 c = get_config()  # noqa: F821 - nbgrader provides it
 c.CourseDirectory.course_id = "deep-generative-models"
 c.CourseDirectory.root = str(HERE)
+# Said by SQLAlchemy's own means, for the folder's name may hold what means more in an address.
+gradebook = URL.create("sqlite", database=str(HERE / "gradebook.db"))
+c.CourseDirectory.db_url = gradebook.render_as_string(hide_password=False)
 # Notebooks are handed out and in by other means than nbgrader's exchange folder.
 c.Exchange.root = str(HERE / "exchange")
-c.GenerateAssignment.preprocessors = [*GenerateAssignment.preprocessors.default(), Unfold]
+*steps, checksums, check = GenerateAssignment.preprocessors.default()
+c.GenerateAssignment.preprocessors = [*steps, Unfold, GoOn, checksums, check]
 STUB = "# Your answer here, in place of the next line.\nraise RuntimeError('this exercise is open')"
 c.ClearSolutions.code_stub = {"python": STUB}
 
-# Seconds a cell may take. A cell that runs longer is interrupted and loses its points.
+# Seconds that grade.py, and nbgrader's own autograder, give a cell.
 c.Execute.timeout = 60
-# What a cell prints is cut here, so that an endless print fills no disk.
+# For nbgrader's own autograder: what a cell prints is cut here.
 c.LimitOutput.max_lines = 500
 c.LimitOutput.max_traceback = 50

@@ -40,6 +40,17 @@ def check_repository(address: str) -> str:
     return address
 
 
+def book(address: str) -> str | None:
+    """Return where the pages workflow publishes the book; None for a host that is not GitHub.
+
+    Args:
+        address: Of the repository, ``https://host/owner/name``.
+    """
+    parts = urlsplit(check_repository(address))
+    owner, name = parts.path.strip("/").split("/")
+    return f"https://{owner}.github.io/{name}" if parts.netloc == "github.com" else None
+
+
 def colab_cell(address: str, version: str) -> str:
     """Return the source of the cell that installs this library in Colab, and only there.
 

@@ -1,9 +1,10 @@
 """Make the homework: release versions of the lessons and a course folder that grades them.
 
-``make homework`` writes ``_build/homework`` (or the folder that ``COURSE`` names):
+``make homework`` writes ``course/`` (or the folder that ``COURSE`` names):
 
 - ``source/``, ``release/``: the lessons with and without solutions, by nbgrader's own tools;
-- ``gradebook.db``, ``nbgrader_config.py``, ``grade.py``: all that grading takes;
+- ``grade.py``, ``grading/``, ``nbgrader_config.py``, ``gradebook.db``: all that grading takes;
+- ``library/``, ``Dockerfile``: the library's own sources, and a container that grades with them;
 - ``syllabus.csv``: every exercise and its points;
 - ``submitted/``: where submissions go. Whatever is there, and the gradebook, is never removed.
 
@@ -19,16 +20,25 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import nbformat
+from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 
+from gdmlib._files import check_writable
+from tools import addresses
+from tools.handout import for_students
+from tools.notebooks import LESSON, lessons
+
 ROOT = Path(__file__).resolve().parents[1]
-TEMPLATE = ROOT / "homework"
-TEMPLATE_FILES = ("nbgrader_config.py", "grade.py", "README.md", "Dockerfile")
+COURSE = ROOT / "course"  # nothing that make clean removes lies in it
+TEMPLATE = ("nbgrader_config.py", "grade.py", "README.md", "Dockerfile", ".dockerignore", "grading")
+LIBRARY = ("pyproject.toml", "constraints.txt", "README.md", "LICENSE", "gdmlib", "results")
 BEGIN_HIDDEN, END_HIDDEN = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
 
 
@@ -44,11 +54,6 @@ class Exercise:
     grade_id: str
     title: str
     points: float
-
-
-def lessons(root: Path = ROOT) -> list[Path]:
-    """Return the lessons' notebooks in order."""
-    return sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
 def test_cells(notebook: NotebookNode) -> Iterator[tuple[str, NotebookNode]]:
@@ -82,7 +87,7 @@ def add_private_tests(notebook: NotebookNode, folder: Path) -> None:
         if path.stem not in cells:
             known = ", ".join(cells)
             raise HomeworkError(f"{path}: there is no test cell {path.stem!r}; there are: {known}")
-        cell, tests = cells[path.stem], path.read_text().rstrip()
+        cell, tests = cells[path.stem], path.read_text(encoding="utf-8").rstrip()
         if END_HIDDEN in cell.source:
             cell.source = cell.source.replace(END_HIDDEN, f"{tests}\n{END_HIDDEN}", 1)
         else:
@@ -94,14 +99,26 @@ def write_source(path: Path, course: Path, private: Path | None) -> None:
     notebook = nbformat.read(path, as_version=4)
     if private is not None:
         add_private_tests(notebook, private / path.stem)
+    book = addresses.book(addresses.repository())
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
+        elif cell.cell_type == "markdown":
+            cell.source = for_students(cell.source, book)
     # The hash and the timings belong to the published outputs, which the student's copy lacks.
     notebook.metadata.pop("gdm", None)
     target = course / "source" / path.stem / path.name
     target.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)
+
+
+@contextmanager
+def plain_name(folder: Path) -> Iterator[Path]:
+    """Yield another path to a folder: nbgrader reads paths as patterns, with brackets and all."""
+    with tempfile.TemporaryDirectory() as place:
+        link = Path(place, "course")
+        link.symlink_to(folder, target_is_directory=True)
+        yield link
 
 
 def release(course: Path, stems: list[str]) -> None:
@@ -111,20 +128,51 @@ def release(course: Path, stems: list[str]) -> None:
     from traitlets.config.loader import PyFileConfigLoader
 
     config = PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config()
-    api = NbGraderAPI(config=config)
-    for stem in stems:
-        outcome = api.generate_assignment(stem, force=True)
-        if not outcome["success"]:
-            details = outcome.get("log") or outcome.get("error")
-            raise HomeworkError(f"{stem}: nbgrader could not make the release:\n{details}")
+    with plain_name(course) as root:
+        config.CourseDirectory.root = str(root)
+        api = NbGraderAPI(config=config)
+        for stem in stems:
+            outcome = api.generate_assignment(stem, force=True)
+            if not outcome["success"]:
+                details = outcome.get("log") or outcome.get("error")
+                raise HomeworkError(f"{stem}: nbgrader could not make the release:\n{details}")
 
 
 def write_syllabus(path: Path, exercises: list[Exercise]) -> None:
     """Write the syllabus as CSV."""
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(field.name for field in fields(Exercise))
         writer.writerows(astuple(exercise) for exercise in exercises)
+
+
+def prepare(course: Path) -> None:
+    """Make the folder, or see that it is a course folder and that we may write there.
+
+    Raises:
+        HomeworkError: If it holds other things, which making the homework might replace.
+    """
+    if course.is_dir():
+        there = {path.name for path in course.iterdir() if not path.name.startswith(".")}
+        if there - {"submitted"} and "nbgrader_config.py" not in there:
+            raise HomeworkError(
+                f"{course} holds other things ({', '.join(sorted(there)[:3])}) and is no course "
+                "folder: name a new or an empty one"
+            )
+    check_writable(course / "grades.csv")
+    (course / "submitted").mkdir(parents=True, exist_ok=True)
+
+
+def copy(names: tuple[str, ...], source: Path, target: Path) -> None:
+    """Copy files and folders in the place of older ones; what the source lacks is left out."""
+    target.mkdir(exist_ok=True)
+    for path in (source / name for name in names):
+        if path.is_dir():
+            shutil.rmtree(target / path.name, ignore_errors=True)
+            hidden = shutil.ignore_patterns("__pycache__", ".*")
+            shutil.copytree(path, target / path.name, ignore=hidden)
+        elif path.exists():
+            shutil.copy(path, target / path.name)
 
 
 def build(course: Path, *, private: Path | None = None, root: Path = ROOT) -> list[Exercise]:
@@ -136,45 +184,68 @@ def build(course: Path, *, private: Path | None = None, root: Path = ROOT) -> li
         root: The repository.
 
     Raises:
-        HomeworkError: If there is no lesson, a private test fits no cell, or nbgrader fails.
+        HomeworkError: If there is no lesson, a private test fits no cell, the folder is another's
+            or in use by a grader, or nbgrader fails.
+        OSError: If the folder cannot be written.
     """
     paths = lessons(root)
     if not paths:
         raise HomeworkError(f"there are no lessons in {root / 'notebooks'}")
     if private is not None and not private.is_dir():
         raise HomeworkError(f"{private}: there is no such folder of private tests")
-    for made in ("source", "release"):
-        shutil.rmtree(course / made, ignore_errors=True)
-    (course / "submitted").mkdir(parents=True, exist_ok=True)
-    for name in TEMPLATE_FILES:
-        shutil.copy(root / "homework" / name, course / name)
-    weights = root / "checkpoints"
-    if weights.is_dir():
-        shutil.copytree(weights, course / "checkpoints", dirs_exist_ok=True)
-    for path in paths:
-        write_source(path, course, private)
-    release(course, [path.stem for path in paths])
-    exercises = syllabus(paths)
-    write_syllabus(course / "syllabus.csv", exercises)
+    prepare(course)
+    with _no_grader(course):
+        for folder in (*course.glob("source/*"), *course.glob("release/*")):
+            if LESSON.fullmatch(folder.name):
+                shutil.rmtree(folder)
+        copy(TEMPLATE, root / "homework", course)
+        copy(LIBRARY, root, course / "library")
+        copy(("checkpoints",), root, course)
+        for path in paths:
+            write_source(path, course, private)
+        release(course, [path.stem for path in paths])
+        exercises = syllabus(paths)
+        write_syllabus(course / "syllabus.csv", exercises)
     return exercises
+
+
+@contextmanager
+def _no_grader(course: Path) -> Iterator[None]:
+    """Keep graders waiting, or refuse while one is at work."""
+    lock = FileLock(course / ".grading.lock", timeout=0)
+    try:
+        with lock:
+            yield
+    except Timeout:
+        raise HomeworkError(f"{course}: a grader is at work there; wait until it is done") from None
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description="Make the homework's course folder.")
-    parser.add_argument("--course", type=Path, default=ROOT / "_build" / "homework")
+    parser.add_argument("--course", type=Path, default=COURSE)
     parser.add_argument("--private", type=Path, help="folder of your own hidden tests")
     options = parser.parse_args(arguments)
+    # Not every shell expands the ~ of COURSE=~/course.
+    course = options.course.expanduser().resolve()
+    private = options.private and options.private.expanduser()
     try:
-        exercises = build(options.course.resolve(), private=options.private)
-    except HomeworkError as error:
-        print(f"make homework: {error}", file=sys.stderr)
+        exercises = build(course, private=private)
+    except (HomeworkError, OSError) as error:
+        print(f"make homework: {_line(error)}", file=sys.stderr)
         return 1
     for exercise in exercises:
         print(f"{exercise.lesson:<36} {exercise.points:>4g}  {exercise.title}")
     total = sum(exercise.points for exercise in exercises)
-    print(f"{len(exercises)} exercises, {total:g} points; course folder: {options.course}")
+    print(f"{len(exercises)} exercises, {total:g} points; course folder: {course}")
     return 0
+
+
+def _line(error: Exception) -> str:
+    """Return what an error says; of the system's, which file it is about first."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; name another folder by COURSE=..."
+    return str(error)
 
 
 if __name__ == "__main__":

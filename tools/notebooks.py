@@ -18,6 +18,8 @@ from tools.addresses import ROOT, is_setup
 
 Cell = dict[str, Any]
 
+LESSON = re.compile(r"[0-9]{2}_[a-z0-9]+(_[a-z0-9]+)*")  # what `gdmlib.lesson.start` takes
+
 LANGUAGE_INFO = {
     "codemirror_mode": {"name": "ipython", "version": 3},
     "file_extension": ".py",
@@ -62,8 +64,9 @@ class Notebook:
 
 
 def lessons(root: Path = ROOT) -> list[Path]:
-    """Return the lessons' files in the order of the course."""
-    return sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    """Return the lessons' files in the order of the course; a copy beside them is no lesson."""
+    found = (root / "notebooks").glob("*.ipynb")
+    return sorted(path for path in found if LESSON.fullmatch(path.stem))
 
 
 def read(path: Path) -> Notebook:

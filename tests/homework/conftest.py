@@ -11,6 +11,7 @@ import nbformat
 import pytest
 
 from tests.homework.courses import TINY, tiny_notebook
+from tools import homework
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,14 @@ def tiny_root(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_course(tiny_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a course folder of the tiny lesson: to copy, for all tests share it."""
+    folder = tmp_path_factory.mktemp("tiny-course")
+    homework.build(folder, root=tiny_root)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def grader(root: Path) -> ModuleType:
     """Return the course folder's ``grade.py`` as a module."""
     spec = importlib.util.spec_from_file_location("grade", root / "homework" / "grade.py")
@@ -32,3 +41,11 @@ def grader(root: Path) -> ModuleType:
     sys.modules["grade"] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="session")
+def lessons_course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a course folder of the real lessons: to read only, for all tests share it."""
+    folder = tmp_path_factory.mktemp("lessons-course")
+    homework.build(folder)
+    return folder

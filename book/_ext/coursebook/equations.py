@@ -1,4 +1,4 @@
-r"""Displayed equations of several lines that carry a ``\tag``, and what follows a formula in a line.
+r"""Displayed equations of several lines with a ``\tag``, and what follows a formula in a line.
 
 Sphinx puts every display that holds ``\\`` into a ``split``, where ``\tag`` is an error. Such a
 display is typeset as an ``equation*`` instead, which allows it.

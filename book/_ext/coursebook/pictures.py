@@ -8,7 +8,6 @@ paper stand four moments of it.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from docutils import nodes
@@ -73,7 +72,8 @@ def animation_html(source: str, alt: str, path: Path) -> str:
         f'<span class="gdm-animation" data-sheet="{folder}/{every}" data-frames="{len(frames)}" '
         f'data-duration="{duration}"><a href="{source}"><img src="{folder}/{last}" alt="{alt}" '
         f'width="{width}" height="{height}"/></a></span>'
-        f'<img class="gdm-moments" src="{folder}/{paper}" alt="Four moments of it." loading="eager"/>'
+        f'<img class="gdm-moments" src="{folder}/{paper}" alt="Four moments of it." '
+        f'loading="eager"/>'
     )
 
 

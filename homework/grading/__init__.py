@@ -1,0 +1,1 @@
+"""The course folder's grader: what came in, in which order it runs, what it earned."""
