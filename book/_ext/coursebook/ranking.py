@@ -24,9 +24,7 @@ def stem_counts(document: nodes.Node) -> dict[str, int]:
         for text in document.findall(nodes.Text)
         if not isinstance(text.parent, nodes.literal_block | nodes.math | nodes.math_block)
     ]
-    words = Counter(
-        language.stem(word.lower()) for text in texts for word in language.split(text)
-    )
+    words = Counter(language.stem(word.lower()) for text in texts for word in language.split(text))
     return {
         word: count
         for word, count in sorted(words.items())
