@@ -8,6 +8,7 @@ it for the own code only, as in the notebook, and tests see the lesson's.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import dis
 import json
 import os
@@ -33,11 +34,12 @@ def new_shell() -> InteractiveShell:
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "NoColor"
-    config.InteractiveShell.ast_node_interactivity = "last_expr"
     shell = InteractiveShell(config=config)
-    # What a step says is in its result: tracebacks take long and can be as long as they like.
-    for name in ("showtraceback", "showsyntaxerror", "showindentationerror", "_showtraceback"):
+    # What a step says is in its result: tracebacks take long and can be as long as they like. The
+    # rest is what only a terminal or a notebook could do.
+    for name in ("_showtraceback", "showtraceback", "showsyntaxerror", "enable_gui", "ask_exit"):
         setattr(shell, name, lambda *arguments, **options: None)
+    shell.system = shell.system_raw  # type: ignore[method-assign]  # without a pseudo-terminal
     return shell
 
 
@@ -56,11 +58,18 @@ class Lesson:
         """Run a step and return what it raised."""
         if kind in ("given", "test"):
             self._release()
-        if kind != "given":
-            if kind != "check":
-                self._hold()
-            return self._own(source) if kind == "own" else self._test(source, keep=kind == "test")
-        return self._given(source)
+        if kind == "given":
+            return self._given(source)
+        if kind != "check":
+            self._hold()
+        return self._own(source) if kind == "own" else self._test(source, keep=kind == "test")
+
+    def _mend_builtins(self) -> None:
+        """Put the builtins back at once: without them, nothing else works."""
+        current = builtins.__dict__
+        for name in self.builtins:
+            if name not in current or current[name] is not self.builtins[name]:
+                current[name] = self.builtins[name]
 
     def _hold(self) -> None:
         """Remember the lesson's values and the settings before code of the student runs."""
@@ -78,7 +87,10 @@ class Lesson:
             self.restore = []
 
     def _own(self, source: str) -> BaseException | None:
-        return _run_cell(self.student, source, silent=False)
+        try:
+            return _run_cell(self.student, source, silent=False)
+        finally:
+            self._mend_builtins()
 
     def _given(self, source: str) -> BaseException | None:
         names, before = self.official.user_ns, dict(self.official.user_ns)
@@ -104,6 +116,7 @@ class Lesson:
             self.execute(code, names)
         except BaseException as raised:
             error = raised
+        self._mend_builtins()
         if keep:
             new = _new(before, names, bound)
             own.update(new)
@@ -156,19 +169,18 @@ def serve(
 ) -> None:
     """Be the process of one submission: close everything off, then run what comes in."""
     folder = Path(order["folder"])
-    _redirect(output)
+    streams = Streams(output)
     _settle(folder)
-    missing = fence.limit(order["memory"], order["files"])
     if hasattr(os, "setsid"):
-        os.setsid()
-        missing += fence.separate()
-    else:
-        missing += [fence.NETWORK, fence.PROCESSES]
-    missing += fence.close_off(order["readable"], folder)
+        with contextlib.suppress(PermissionError):  # a new process leads its session already
+            os.setsid()
+    fence.limit(order["memory"], order["files"])
+    missing = fence.close(order["readable"], folder)
     with control.makefile("rw", encoding="utf-8", newline="\n") as talk:
         _say(talk, {"missing": missing})
         for line in talk:
             _answer(lesson, talk, json.loads(line))
+            streams.renew()
 
 
 def _answer(lesson: Lesson, talk: TextIO, request: dict[str, str]) -> None:
@@ -189,19 +201,27 @@ def _say(talk: TextIO, message: dict[str, Any]) -> None:
     talk.flush()
 
 
-def _redirect(output: socket.socket) -> None:
-    """Let what is printed go to the grader, by whichever way it is printed."""
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    if os.name == "posix":
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
-        stream: TextIO = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
-    else:
-        stream = output.makefile("w", encoding="utf-8", errors="replace")
-    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115, PTH123
-    for name in ("stdout", "stderr", "__stdout__", "__stderr__"):
-        setattr(sys, name, stream)
+class Streams:
+    """The standard streams: what is printed goes to the grader, by whichever way it is printed."""
+
+    def __init__(self, output: socket.socket) -> None:
+        self.output = output
+        self.nothing = os.open(os.devnull, os.O_RDONLY)
+        self.renew()
+
+    def renew(self) -> None:
+        """Set them up, whatever became of them."""
+        if os.name == "posix":
+            for number, source in enumerate(
+                (self.nothing, self.output.fileno(), self.output.fileno())
+            ):
+                os.dup2(source, number)
+            stream: TextIO = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+        else:
+            stream = self.output.makefile("w", encoding="utf-8", errors="replace")
+        for name in ("stdout", "stderr", "__stdout__", "__stderr__"):
+            setattr(sys, name, stream)
+        sys.stdin = open(self.nothing, encoding="utf-8", closefd=False)  # noqa: SIM115
 
 
 def _settle(folder: Path) -> None:

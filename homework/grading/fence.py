@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import socket
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 # Numbers of Linux; those of Landlock's calls are the same on every processor.
@@ -36,12 +38,11 @@ SYSTEM = (
 )
 _HARMLESS = "/dev/null"
 
-FILES, NETWORK, PROCESSES, MEMORY = "files", "network", "processes", "memory"
+FILES, NETWORK, PROCESSES = "files", "network", "processes"
 _WORDS = {
     FILES: "read and change your files",
     NETWORK: "reach the network",
-    PROCESSES: "leave processes running or end yours",
-    MEMORY: "fill the memory",
+    PROCESSES: "end your processes",
 }
 
 
@@ -57,25 +58,32 @@ def sentence(missing: Iterable[str]) -> str:
     )
 
 
-def limit(memory: int, files: int) -> list[str]:
-    """Limit what this process may use beyond what it has; return what could not be limited."""
+def limit(memory: int, files: int) -> None:
+    """Limit what this process may use beyond what it has, as far as the system can."""
     try:
         import resource
     except ImportError:  # Windows
-        return [MEMORY]
-    missing = []
+        return
     limits = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: files, resource.RLIMIT_NOFILE: 1024}
+    with suppress(OSError):  # elsewhere than on Linux the grader alone watches the memory
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limits[resource.RLIMIT_AS] = pages * resource.getpagesize() + memory
     for which, most in limits.items():
         _, hard = resource.getrlimit(which)
         most = most if hard == resource.RLIM_INFINITY else min(most, hard)
         resource.setrlimit(which, (most, most))
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        most = pages * resource.getpagesize() + memory
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    except (OSError, ValueError):
-        missing.append(MEMORY)
-    return missing
+
+
+def close(readable: Iterable[Path | str], writable: Path) -> list[str]:
+    """Close this process off from all but these files, and return what could not be done.
+
+    Where it can, it goes on in a new process, which the calling one waits for.
+    """
+    missing = separate()
+    version = close_off(readable, writable)
+    if version >= 6 and PROCESSES in missing:
+        missing.remove(PROCESSES)  # it can send no signals, and what it leaves the grader ends
+    return missing if version else [FILES, *missing]
 
 
 def adopt_orphans() -> None:
@@ -94,7 +102,8 @@ def separate() -> list[str]:
         return [NETWORK, PROCESSES]
     user, group = os.getuid(), os.getgid()
     if _libc().unshare(_NEW_USER | _NEW_NETWORK | _NEW_PROCESSES) != 0:
-        return [NETWORK, PROCESSES]
+        connected = any(name != "lo" for _, name in socket.if_nameindex())
+        return [NETWORK, PROCESSES] if connected else [PROCESSES]
     for name, text in (
         ("setgroups", "deny"),
         ("uid_map", f"{user} {user} 1"),
@@ -112,21 +121,25 @@ def separate() -> list[str]:
     return []
 
 
-def close_off(readable: Iterable[Path | str], writable: Path) -> list[str]:
-    """Let this process and what it starts touch these files only; return what could not be done."""
+def close_off(readable: Iterable[Path | str], writable: Path) -> int:
+    """Let this process and what it starts touch these files only.
+
+    Returns:
+        The version of Landlock; 0 where it could not be done.
+    """
     if sys.platform != "linux":
-        return [FILES]
+        return 0
     libc = _libc()
     version = libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_ASK_VERSION))
     if version < 1:
-        return [FILES]
+        return 0
     rights = _RIGHTS[max(known for known in _RIGHTS if known <= version)]
     # Rights to files, to the network, and scopes: each version of the kernel knows a longer struct.
     attributes = (ctypes.c_uint64 * 3)(rights, _TCP, _SCOPES)
     size = 8 if version < 4 else 16 if version < 6 else 24
     ruleset = libc.syscall(_CREATE_RULESET, attributes, ctypes.c_size_t(size), ctypes.c_uint32(0))
     if ruleset < 0:
-        return [FILES]
+        return 0
     reading = _EXECUTE | _READ | _LIST
     for path in (*SYSTEM, *readable):
         _allow(ruleset, path, reading & rights)
@@ -135,7 +148,7 @@ def close_off(readable: Iterable[Path | str], writable: Path) -> list[str]:
     libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
     restricted = libc.syscall(_RESTRICT_SELF, ruleset, ctypes.c_uint32(0))
     os.close(ruleset)
-    return [] if restricted == 0 else [FILES]
+    return version if restricted == 0 else 0
 
 
 class _Beneath(ctypes.Structure):

@@ -16,7 +16,8 @@ from .host import environment
 
 # The copies of these modules are all of the grader that a submission's process can see.
 _NEEDED = ("__init__.py", "warm.py", "child.py", "protect.py", "held.py", "fence.py")
-_IMPORT = re.compile(r"^(?:import ([\w.]+)|from ([\w.]+) import )", flags=re.MULTILINE)
+_IMPORT = re.compile(r"^(?:import ([\w.]+)|from ([\w.]+) import \(?([\w, ]*))", flags=re.MULTILINE)
+_NAME = re.compile(r"(?:^|, *)(\w+)")
 _MANY = 50_000  # so many files are too many, however small they are
 
 
@@ -55,14 +56,16 @@ def written(folder: Path, most: int) -> int:
     return total
 
 
-def imports(release: Path) -> list[str]:
-    """Return the modules that the lessons' notebooks import."""
+def imports(course: Path) -> list[str]:
+    """Return the modules that the lessons and their tests import."""
     found: set[str] = set()
-    for path in sorted(release.glob("*/*.ipynb")):
+    for path in sorted(course.glob("source/*/*.ipynb")):
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
             if cell["cell_type"] == "code":
-                text = "".join(cell["source"])
-                found.update(a or b for a, b in _IMPORT.findall(text))
+                for module, source, names in _IMPORT.findall("".join(cell["source"])):
+                    found.add(module or source)
+                    # What is imported from a package may be a module of its own.
+                    found.update(f"{source}.{name}" for name in _NAME.findall(names))
     return sorted(found)
 
 

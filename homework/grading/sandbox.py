@@ -45,7 +45,7 @@ class Warm:
 
     def __enter__(self) -> Self:
         self.work = place.make(self.course)
-        self.host = Host(self.work, place.imports(self.course / "release"))
+        self.host = Host(self.work, place.imports(self.course))
         self.readable = place.readable(self.work)
         try:
             with self._submission(None) as process:  # to see what it can be kept from

@@ -55,7 +55,7 @@ def lesson_steps(notebook: Path) -> list[Step]:
 def bare_course(folder: Path, root: Path, *stems: str) -> Path:
     """Make a course folder that holds some lessons' notebooks and the weights."""
     for stem in stems:
-        target = folder / "release" / stem
+        target = folder / "source" / stem
         target.mkdir(parents=True)
         shutil.copy(root / "notebooks" / f"{stem}.ipynb", target)
     shutil.copytree(root / "checkpoints", folder / "checkpoints")
