@@ -118,7 +118,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", default="", help="the work whose name holds this")
     parser.add_argument("--budget", type=float, default=BUDGET, help="seconds of a build for each")
     options = parser.parse_args(arguments)
-    builds = {side: Build(getattr(options, side)) for side in SIDES}
+    try:
+        builds = {side: Build(getattr(options, side)) for side in SIDES}
+    except ValueError as error:
+        parser.error(str(error))
     names = {side: f"{side}, {build.name}" for side, build in builds.items()}
     rows = []
     for work in WORK:

@@ -31,6 +31,11 @@ def holds(condition: Tensor) -> bool:
         return True
 
 
+def ordinary(x: Tensor) -> Tensor:
+    """Return x, or a copy where it was made in inference mode: autograd refuses to keep such."""
+    return x.clone() if x.is_inference() and not torch.is_inference_mode_enabled() else x
+
+
 def check_tensor(
     x: Tensor,
     name: str,
@@ -43,7 +48,7 @@ def check_tensor(
     nonempty: bool = True,
     like: Tensor | None = None,
 ) -> Tensor:
-    """Return ``x`` if it is as expected, or say what is wrong with it.
+    """Return ``x``, `ordinary`, if it is as expected, or say what is wrong with it.
 
     Args:
         x: The tensor to check.
@@ -95,7 +100,7 @@ def check_tensor(
             f"{name}: expected {like.dtype} like the model, got {x.dtype}; "
             f"use {name}.to({like.dtype}), or model.to({x.dtype})"
         )
-    return x
+    return ordinary(x)
 
 
 def check_values(x: Tensor, name: str, fits: Tensor, wanted: str, advice: str = "") -> Tensor:
@@ -110,7 +115,7 @@ def check_values(x: Tensor, name: str, fits: Tensor, wanted: str, advice: str = 
 
 def check_labels(y: Tensor, name: str, *, num_classes: int, length: int | None = None) -> Tensor:
     """Return labels as int64 if they are ``length`` integers from 0 to num_classes - 1."""
-    check_tensor(y, name, ndim=1, integer=True)
+    y = check_tensor(y, name, ndim=1, integer=True)
     if length is not None and len(y) != length:
         raise ValueError(f"{name}: expected {length} labels, one an example, got {len(y)}")
     labels = y.long()
@@ -222,9 +227,8 @@ def check_event_shape(
 def check_probabilities(probs: Tensor, name: str) -> Tensor:
     """Return a vector of probabilities, (K,), if it is one; its sum may be off by rounding."""
     check_tensor(probs, name, ndim=1, floating=True)
-    smallest, total = float(probs.detach().min()), float(probs.detach().sum())
-    if smallest < 0.0:
-        raise ValueError(f"{name}: expected probabilities of at least 0, got {smallest:.6g}")
+    check_values(probs, name, probs >= 0, "probabilities of at least 0")
+    total = float(probs.detach().sum())
     if abs(total - 1.0) > 1e-4:
         raise ValueError(f"{name}: expected a sum of 1, got {total:.6g}; use {name} / {name}.sum()")
     return probs

@@ -5,7 +5,8 @@ Drawing on the generator's own device lets one seeded CPU generator serve a mode
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -15,18 +16,48 @@ def _home(generator: Generator | None) -> torch.device:
     return torch.device("cpu") if generator is None else generator.device
 
 
+def draw(
+    function: Callable[..., Tensor], *sizes: Any, generator: Generator | None, **options: Any
+) -> Tensor:
+    """Return ``function(*sizes)``, such as `torch.randn`, drawn by a generator that lives anywhere.
+
+    The numbers come where a tensor is that is made without saying where.
+    """
+    if generator is None:
+        return function(*sizes, **options)
+    x = function(*sizes, generator=generator, device=generator.device, **options)
+    return x.to(torch.empty(0).device)
+
+
+def between(low: float, high: float, *sizes: int, generator: Generator | None) -> Tensor:
+    """Draw numbers uniform on [low, high), where `draw` has them."""
+
+    def uniform_(*sizes: int, device: Any = None, generator: Generator | None = None) -> Tensor:
+        return torch.empty(*sizes, device=device).uniform_(low, high, generator=generator)
+
+    return draw(uniform_, *sizes, generator=generator)
+
+
 def standard_normal(shape: Sequence[int], like: Tensor, generator: Generator | None) -> Tensor:
     """Draw standard normal numbers in the dtype of ``like``, on its device."""
     z = torch.randn(*shape, generator=generator, dtype=like.dtype, device=_home(generator))
     return z.to(like.device)
 
 
+def widest(device: torch.device) -> torch.dtype:
+    """Return float64, or float32 on Apple's GPUs, which have nothing wider."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def uniform(shape: Sequence[int], like: Tensor, generator: Generator | None) -> Tensor:
-    """Draw float64 numbers, uniform on [0, 1), on the device of ``like``.
+    """Draw numbers, uniform on [0, 1), on the device of ``like``, in the widest dtype it has.
 
     Float64, because the finest step of a float32 draw, 2**-24, is larger than many a probability.
     """
     u = torch.rand(*shape, generator=generator, dtype=torch.float64, device=_home(generator))
+    dtype = widest(like.device)
+    if dtype != u.dtype:  # rounding must not make a 1
+        u = u.to(dtype).clamp(max=1 - torch.finfo(dtype).eps / 2)
     return u.to(like.device)
 
 
@@ -37,7 +68,8 @@ def permutation(n: int, generator: Generator | None) -> Tensor:
 
 def cumulate(log_weights: Tensor) -> Tensor:
     """Return a discrete cdf, P(x <= k), from log-probabilities up to a constant, (..., K)."""
-    cumulative = torch.softmax(log_weights.double(), dim=-1).cumsum(dim=-1)
+    wide = log_weights.to(widest(log_weights.device))
+    cumulative = torch.softmax(wide, dim=-1).cumsum(dim=-1)
     # By rounding the sum is only nearly 1, and a large u would pass it, or find what is impossible.
     return cumulative / cumulative[..., -1:]
 
@@ -47,7 +79,7 @@ def pick(log_weights: Tensor, u: Tensor) -> Tensor:
 
     Args:
         log_weights: Log-probabilities up to a constant, shape (..., K), or (K,) for all u.
-        u: Uniform numbers on [0, 1), float64, shape (...).
+        u: Numbers from `uniform`, shape (...).
 
     Returns:
         Indices, int64 of shape (...).

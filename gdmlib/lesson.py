@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from gdmlib import plotting, training
 from gdmlib.metrics import MeanStderr
+from gdmlib.plotting._inline import prepare_inline
 
 BUDGETS = ("cpu", "gpu", "grade")
 OPEN = "this exercise is open"  # what an answer that nobody has written yet raises
@@ -134,7 +135,8 @@ def start(name: str, *, seed: int = 0, budget: str | None = None) -> Lesson:
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(min(_MAX_THREADS, os.cpu_count() or 1))
     torch.manual_seed(seed)
-    _prepare_inline_figures()
+    if "IPython" in sys.modules:
+        prepare_inline()
     plotting.style()
     return Lesson(
         name=name,
@@ -178,23 +180,6 @@ def _is_open(error: BaseException | None) -> bool:
     return False
 
 
-def _prepare_inline_figures() -> None:
-    """In a notebook, show figures as PNG at their own resolution, with nothing cut off."""
-    if "IPython" not in sys.modules:
-        return
-    from IPython import get_ipython
-    from matplotlib import get_backend
-
-    # Asking for the backend loads it, and loading it would undo settings that were made before.
-    if get_ipython() is None or "inline" not in get_backend():
-        return
-    from matplotlib_inline.config import InlineBackend
-
-    config = InlineBackend.instance()
-    config.figure_formats = {"png"}
-    config.print_figure_kwargs = {"bbox_inches": "tight"}
-
-
 def find_checkpoint(name: str) -> Path | None:
     """Return where weights are, ``checkpoints/<name>.safetensors``; None if they are not at hand.
 
@@ -218,13 +203,15 @@ def records(*patterns: str) -> str:
 
     Returns:
         From ``results/`` here or in the nearest parent folder that has one, as in a copy of the
-        course; elsewhere, as in Colab, where to find them.
+        course; elsewhere, as in Colab, those that came with the library.
     """
     from gdmlib import reproduce  # only now: a lesson that shows no record needs none of it
 
-    folder = next((f / "results" for f in _here_and_above() if (f / "results").is_dir()), None)
-    text = "" if folder is None else reproduce.results_text(folder, *patterns)
-    return text or "The records are not on this machine; the book's page of results shows them."
+    library = Path(__file__).parent
+    places = (*_here_and_above(), library, library.parent)
+    folder = next(place / "results" for place in places if (place / "results").is_dir())
+    text = reproduce.results_text(folder, *patterns)
+    return text or f"No record in {folder} is called {' or '.join(patterns)}."
 
 
 def table(

@@ -9,7 +9,7 @@ import torch
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from gdmlib._checks import check_count, check_labels, check_tensor
+from gdmlib._checks import check_count, check_labels, check_tensor, check_values
 
 
 class MeanStderr(NamedTuple):
@@ -19,7 +19,11 @@ class MeanStderr(NamedTuple):
     stderr: float
 
     def __str__(self) -> str:
-        return f"{self.mean:.4g} ± {self.stderr:.2g}"
+        """Both with the decimals that the error's two leading digits need."""
+        if not (math.isfinite(self.stderr) and self.stderr > 0):
+            return f"{self.mean:.4g} ± {self.stderr:.2g}"
+        decimals = max(1 - math.floor(math.log10(self.stderr)), 0)
+        return f"{self.mean:.{decimals}f} ± {self.stderr:.{decimals}f}"
 
 
 class ModeCoverage(NamedTuple):
@@ -39,7 +43,7 @@ class Reliability(NamedTuple):
 
 def nats(log_prob: Tensor) -> float:
     """Return the mean negative log-likelihood in nats, of log-probabilities in nats, (N,)."""
-    return -float(check_tensor(log_prob, "log_prob", ndim=1, floating=True).double().mean())
+    return -float(check_tensor(log_prob, "log_prob", ndim=1, floating=True).cpu().double().mean())
 
 
 def bits_per_dim(log_prob: Tensor | float, num_dims: int, scale: float = 1.0) -> float:
@@ -66,7 +70,7 @@ def bits_per_dim(log_prob: Tensor | float, num_dims: int, scale: float = 1.0) ->
     num_dims = check_count(num_dims, "num_dims")
     if not (scale > 0 and math.isfinite(scale)):
         raise ValueError(f"scale: expected a positive finite number, got {scale}")
-    values = torch.as_tensor(log_prob, dtype=torch.float64)
+    values = torch.as_tensor(log_prob, dtype=torch.float64, device="cpu")
     if values.ndim > 1:
         raise ValueError(
             f"log_prob: expected shape (N,), one number an event, got {tuple(values.shape)}; sum "
@@ -84,7 +88,7 @@ def mean_and_stderr(values: Tensor) -> MeanStderr:
     check_tensor(values, "values", ndim=1)
     if len(values) < 2:
         raise ValueError("values: the standard error needs at least 2 values, got 1")
-    values = values.double()
+    values = values.cpu().double()
     return MeanStderr(float(values.mean()), float(values.std()) / math.sqrt(len(values)))
 
 
@@ -106,16 +110,18 @@ def psnr(x: Tensor, y: Tensor, data_range: float = 1.0) -> Tensor:
     return 10 * torch.log10(data_range**2 / error)
 
 
-def ssim(x: Tensor, y: Tensor, data_range: float = 1.0, window: int = 7) -> Tensor:
-    """Return the structural similarity of every pair, as scikit-image computes it.
+def ssim(x: Tensor, y: Tensor, data_range: float = 1.0, window: int | None = None) -> Tensor:
+    """Return the structural similarity of every pair.
 
-    Wang, Bovik, Sheikh and Simoncelli (2004), doi:10.1109/TIP.2003.819861, with the uniform window
-    of scikit-image; colour images get the mean over their channels.
+    Wang, Bovik, Sheikh and Simoncelli (2004), doi:10.1109/TIP.2003.819861: the paper's Gaussian
+    window (11 x 11, standard deviation 1.5), over all places where it fits into the image. Other
+    software slides a uniform window, and gives other numbers: say which protocol a table has.
 
     Args:
-        x, y: Images of the same shape (N, C, H, W), or (N, H, W) for grey ones.
+        x, y: Images of the same shape (N, C, H, W), or (N, H, W) for grey ones; colour images get
+            the mean over their channels.
         data_range: The largest minus the smallest possible value.
-        window: Side of the sliding window, an odd number no larger than the image.
+        window: Side of a uniform window instead, an odd number; scikit-image's default is 7.
 
     Returns:
         Shape (N,), float64; 1 for equal images.
@@ -123,17 +129,20 @@ def ssim(x: Tensor, y: Tensor, data_range: float = 1.0, window: int = 7) -> Tens
     _check_pair(x, y, data_range)
     if x.ndim not in (3, 4):
         raise ValueError(f"x: expected shape (N, C, H, W) or (N, H, W), got {tuple(x.shape)}")
-    if window % 2 == 0 or not 3 <= window <= min(x.shape[-2:]):
+    side, shorter = 11 if window is None else window, min(x.shape[-2:])
+    if side % 2 == 0 or not 3 <= side <= shorter:
         raise ValueError(
-            f"window: expected an odd number from 3 to {min(x.shape[-2:])}, the shorter side of "
-            f"the images, got {window}"
+            f"window: expected an odd number from 3 to {shorter}, the shorter side of the images, "
+            f"got {side}" + (", the side of the Gaussian window" if window is None else "")
         )
+    gaussian = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    protocol = gaussian if window is None else {"win_size": window}
     channel_axis = 0 if x.ndim == 4 else None
     pairs = zip(x.detach().cpu().double().numpy(), y.detach().cpu().double().numpy(), strict=True)
     return torch.tensor(
         [
             structural_similarity(
-                a, b, data_range=data_range, win_size=window, channel_axis=channel_axis
+                a, b, data_range=data_range, channel_axis=channel_axis, **protocol
             )
             for a, b in pairs
         ],
@@ -163,8 +172,6 @@ def mode_coverage(
     Args:
         samples: Shape (N, d).
         modes: Shape (K, d).
-        radius: Largest distance.
-        min_count: Samples that a mode needs.
     """
     check_tensor(samples, "samples", ndim=2, floating=True)
     check_tensor(modes, "modes", shape=("K", samples.shape[1]), floating=True)
@@ -188,7 +195,6 @@ def reliability_curve(probs: Tensor, labels: Tensor, bins: int = 10) -> Reliabil
         probs: Shape (N,): p(y = 1 | x), and the event is y = 1. Shape (N, K): the probabilities of
             the classes, and the event is that the most probable class is right.
         labels: Integer labels, shape (N,).
-        bins: Number of intervals.
     """
     check_tensor(probs, "probs", floating=True)
     if probs.ndim not in (1, 2):
@@ -196,11 +202,8 @@ def reliability_curve(probs: Tensor, labels: Tensor, bins: int = 10) -> Reliabil
     check_tensor(labels, "labels", shape=(len(probs),), integer=True)
     check_labels(labels, "labels", num_classes=2 if probs.ndim == 1 else probs.shape[1])
     check_count(bins, "bins")
-    if probs.min() < 0 or probs.max() > 1 + 1e-6:
-        raise ValueError(
-            f"probs: expected probabilities in [0, 1], got {float(probs.min()):.4g} to "
-            f"{float(probs.max()):.4g}; apply sigmoid or softmax to logits first"
-        )
+    fits, advice = (probs >= 0) & (probs <= 1 + 1e-6), "; apply sigmoid or softmax to logits first"
+    check_values(probs, "probs", fits, "probabilities in [0, 1]", advice)
     probs = probs.double()
     if probs.ndim == 1:
         confidence, right = probs, labels.double()

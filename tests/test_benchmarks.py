@@ -196,6 +196,8 @@ def test_two_builds_are_timed_side_by_side(root: Path, tmp_path: Path) -> None:
 def test_a_folder_without_the_library_is_no_build(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected a checkout of the library"):
         builds.Build(tmp_path)
+    with pytest.raises(SystemExit):  # in a line, not by a traceback
+        builds.main([str(tmp_path), str(tmp_path)])
 
 
 # --- what is measured

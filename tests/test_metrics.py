@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from skimage import data as skimage_data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from gdmlib import metrics
@@ -80,12 +82,26 @@ def test_psnr_by_hand_and_by_scikit_image(generator):
         assert metrics.psnr(x, z, data_range=2.0)[i] == pytest.approx(theirs, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("mean", "stderr", "text"),
+    [
+        (0.09884, 0.0321, "0.099 ± 0.032"),
+        (25.0812, 0.7, "25.08 ± 0.70"),
+        (-151.26, 12.3, "-151 ± 12"),
+        (1.0, 0.0, "1 ± 0"),
+        (1.5, math.nan, "1.5 ± nan"),
+    ],
+)
+def test_a_mean_has_the_decimals_of_its_error(mean, stderr, text):
+    assert str(metrics.MeanStderr(mean, stderr)) == text
+
+
 @pytest.mark.parametrize("channels", [0, 1, 3])
-def test_ssim_is_scikit_image_s(generator, channels):
+def test_ssim_with_a_uniform_window_is_scikit_image_s(generator, channels):
     shape = (2, channels, 12, 15) if channels else (2, 12, 15)
     x = torch.rand(shape, generator=generator)
     y = (x + 0.2 * torch.rand(shape, generator=generator)).clamp(0, 1)
-    ours = metrics.ssim(x, y)
+    ours = metrics.ssim(x, y, window=7)
     assert ours.shape == (2,) and (ours < 1).all()
     assert torch.allclose(metrics.ssim(x, x), torch.ones(2, dtype=torch.float64))
     for i in range(2):
@@ -97,12 +113,41 @@ def test_ssim_is_scikit_image_s(generator, channels):
         assert ours[i] == pytest.approx(sum(each) / len(each))  # colour: mean over the channels
 
 
+def test_ssim_is_the_paper_s(generator):
+    """Equations 13 to 16 of Wang et al. (2004), written out: weights, local moments, the mean."""
+    x = torch.rand(2, 1, 16, 20, generator=generator).double()
+    y = (x + 0.3 * torch.randn(x.shape, generator=generator)).clamp(0, 1)
+    line = torch.exp(-(torch.arange(-5.0, 6.0).double() ** 2) / (2 * 1.5**2))
+    weights = torch.outer(line, line)[None, None] / line.sum() ** 2
+
+    def mean(values):
+        return torch.nn.functional.conv2d(values, weights)
+
+    mx, my = mean(x), mean(y)
+    vx, vy, cov = mean(x * x) - mx**2, mean(y * y) - my**2, mean(x * y) - mx * my
+    c1, c2 = 0.01**2, 0.03**2
+    each = (2 * mx * my + c1) * (2 * cov + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
+    assert torch.allclose(metrics.ssim(x, y), each.mean((1, 2, 3)), atol=1e-4)
+    assert (metrics.ssim(x, y) - metrics.ssim(x, y, window=7)).abs().min() > 1e-3  # can be told
+
+
+def test_reference_values_of_both_protocols():
+    """One pair that everybody has: scikit-image's camera, and noise of standard deviation 25."""
+    camera = torch.from_numpy(skimage_data.camera()).double()[None] / 255
+    noise = torch.from_numpy(np.random.default_rng(0).normal(0, 25 / 255, camera.shape))
+    pair = camera, (camera + noise).clamp(0, 1)
+    assert metrics.ssim(*pair).item() == pytest.approx(0.2905, abs=5e-4)
+    assert metrics.ssim(*pair, window=7).item() == pytest.approx(0.3011, abs=5e-4)
+
+
 def test_ssim_takes_another_window_and_small_images(generator):
     x, y = torch.rand(2, 1, 5, 5, generator=generator), torch.rand(2, 1, 5, 5, generator=generator)
     assert metrics.ssim(x, y, window=3).shape == (2,)
     assert not torch.equal(metrics.ssim(x, y, window=3), metrics.ssim(x, y, window=5))
-    with pytest.raises(ValueError, match=r"odd number from 3 to 5, the shorter side.*got 7"):
+    with pytest.raises(ValueError, match=r"odd number from 3 to 5, the shorter.*got 11.*Gaussian"):
         metrics.ssim(x, y)
+    with pytest.raises(ValueError, match=r"odd number from 3 to 5, the shorter side.*got 7$"):
+        metrics.ssim(x, y, window=7)
     with pytest.raises(ValueError, match="odd number"):
         metrics.ssim(x, y, window=4)
     with pytest.raises(ValueError, match=r"expected shape \(N, C, H, W\) or \(N, H, W\)"):
@@ -198,7 +243,12 @@ def test_a_calibrated_classifier_has_a_small_error(generator):
 @pytest.mark.parametrize(
     ("probs", "labels", "bins", "words"),
     [
-        ([0.5, 1.5], [0, 1], 10, r"probabilities in \[0, 1\], got 0.5 to 1.5; apply sigmoid"),
+        (
+            [0.5, 1.5],
+            [0, 1],
+            10,
+            r"probabilities in \[0, 1\], got values from 0.5 to 1.5; apply sigmoid",
+        ),
         ([0.5, 0.5], [0, 2], 10, "labels 0 to 1, got values from 0 to 2"),
         ([0.5, 0.5], [0, 1, 1], 10, r"labels: expected shape \(2,\)"),
         ([0.5, 0.5], [0, 1], 0, "bins"),

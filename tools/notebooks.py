@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -137,18 +138,31 @@ def is_fresh(notebook: Notebook) -> bool:
 
 def images(cell: Cell) -> list[str]:
     """Return the kinds of picture that a cell's stored outputs show, one entry a picture."""
-    shown = []
+    shown: list[str] = []
     for output in cell.get("outputs", []):
         kinds = [kind for kind in output.get("data", {}) if kind.startswith("image/")]
-        shown += kinds[:1]
+        shown += ["schematic"] if is_schematic(output) else kinds[:1]
     return shown
 
 
+def is_schematic(output: Cell) -> bool:
+    """Whether an output is a drawing by `gdmlib.plotting.Diagram`."""
+    return '<svg class="schematic"' in output.get("data", {}).get("text/html", "")
+
+
 def figure_words(cell: Cell) -> tuple[str, str, str]:
-    """Return alt text, caption and name of a cell's figure; what is missing is empty."""
+    """Return alt text, caption and name of a cell's figure; what is missing is empty.
+
+    A schematic brings its own alt text.
+    """
     book = cell.get("metadata", {}).get("mystnb", {})
     figure = book.get("figure", {})
-    return book.get("image", {}).get("alt", ""), figure.get("caption", ""), figure.get("name", "")
+    drawn = re.search(
+        r'<svg class="schematic"[^>]*aria-label="([^"]*)"',
+        "".join(out.get("data", {}).get("text/html", "") for out in cell.get("outputs", [])),
+    )
+    alt = unescape(drawn.group(1)) if drawn else book.get("image", {}).get("alt", "")
+    return alt, figure.get("caption", ""), figure.get("name", "")
 
 
 def output_text(output: Cell) -> str:

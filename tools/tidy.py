@@ -48,12 +48,13 @@ def shrink_png(encoded: str) -> str:
     """
     original = base64.b64decode(encoded)
     with Image.open(io.BytesIO(original)) as image:
+        dpi = image.info.get("dpi", (72, 72))  # says how large the picture is to be shown
         card = Image.new("RGBA", image.size, "white")
         card.alpha_composite(image.convert("RGBA"))
     palette = card.convert("RGB").quantize(
         COLOURS, method=Image.Quantize.MEDIANCUT, kmeans=2, dither=Image.Dither.NONE
     )
     with io.BytesIO() as buffer:
-        palette.save(buffer, format="PNG", optimize=True)
+        palette.save(buffer, format="PNG", optimize=True, dpi=dpi)
         smaller = buffer.getvalue()
     return base64.b64encode(smaller if len(smaller) < len(original) else original).decode()

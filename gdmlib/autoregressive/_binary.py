@@ -14,7 +14,6 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from numbers import Integral
-from typing import SupportsIndex
 
 import numpy as np
 import torch
@@ -26,12 +25,11 @@ from gdmlib._random import permutation, uniform
 from gdmlib.autoregressive.chain_rule import WholePass
 from gdmlib.densities.density import Binary
 
+Ordering = Sequence[int] | Tensor | None
 Orderings = int | Sequence[Sequence[int] | Tensor] | Tensor | np.ndarray
 
 
-def check_ordering(
-    ordering: Sequence[int] | Tensor | None, d: int, name: str = "ordering"
-) -> Tensor:
+def check_ordering(ordering: Ordering, d: int, name: str = "ordering") -> Tensor:
     """Return the pixels in the order of their visits, int64 of shape (d,); None is 0 to d - 1."""
     if ordering is None:
         return torch.arange(d)
@@ -72,7 +70,7 @@ def _what_is_wrong(order: Tensor, d: int) -> str:
     return f"{int(order.bincount(minlength=d).argmax())} comes more than once"
 
 
-def check_hidden(hidden: SupportsIndex | Iterable[SupportsIndex]) -> list[int]:
+def check_hidden(hidden: int | Iterable[int]) -> list[int]:
     """Return the sizes of the hidden layers; a number is that of the only one."""
     sizes = hidden if isinstance(hidden, Iterable) else (hidden,)
     return [check_count(h, "hidden") for h in sizes]
@@ -116,11 +114,7 @@ class BinaryAutoregressive(WholePass):
     support = Binary()
     ordering: Tensor
 
-    def __init__(
-        self,
-        event_shape: SupportsIndex | Sequence[int],
-        ordering: Sequence[int] | Tensor | None = None,
-    ) -> None:
+    def __init__(self, event_shape: int | Sequence[int], ordering: Ordering = None) -> None:
         super().__init__()
         self.event_shape = check_event_shape(event_shape)
         self.num_pixels = math.prod(self.event_shape)

@@ -27,7 +27,7 @@ from gdmlib._checks import (
 )
 from gdmlib._random import permutation, pick, uniform
 from gdmlib.densities.density import Binary, Mixture
-from gdmlib.training.exact import em
+from gdmlib.densities.exact import em
 
 CHUNK = 10_000  # examples whose components are weighed at a time
 
@@ -104,17 +104,12 @@ class BernoulliMixture(Mixture):
                 f"a component, got {tuple(x.shape)}"
             )
         model = cls(*_start(x, components, generator))
+        step = partial(model.em_step, smoothing=smoothing)
+        held_out = None if valid is None else model.check(valid, "valid")
         model.history, model.valid_history, model.converged = em(
-            model,
-            model.log_prob,
-            partial(model.em_step, smoothing=smoothing),
-            x,
-            n_iter=n_iter,
-            tolerance=tolerance,
-            valid=None if valid is None else model.check(valid, "valid"),
-            patience=patience,
-            chunk=CHUNK,
-        )
+            model, model.log_prob, step, x,
+            n_iter=n_iter, tolerance=tolerance, valid=held_out, patience=patience,
+        )  # fmt: skip
         return model
 
     @property

@@ -165,7 +165,7 @@ class CausalImage(ChainRule):
                 pixels.index_copy_(1, where, torch.where(keep, old, drawn))
             canvas = pixels.view_as(canvas)
             self._finish(canvas, state)
-        return self.neighbourhood.interior(canvas).clone()
+        return self.neighbourhood.interior(canvas)
 
     def _state(self, n: int, height: int, width: int, visits: Tensor) -> Any:
         """Return what a sweep over n images remembers besides the pixels.

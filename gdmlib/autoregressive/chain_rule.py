@@ -42,7 +42,6 @@ class ChainRule(Density):
         Args:
             x: Events, shape (B, *event_shape); unknown numbers may have any valid value.
             known: True where a number is known, shape (*event_shape) or (B, *event_shape).
-            generator: Source of randomness; None uses torch's global generator.
         """
         x = self.check(x)
         known = check_mask(known, "known", x.shape[1:], x.shape).to(x.device).expand(x.shape)

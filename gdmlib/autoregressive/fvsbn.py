@@ -17,14 +17,13 @@ do it in small steps, since the weights are parameters.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import SupportsIndex
 
 import torch
 from torch import Tensor, nn
 
 from gdmlib._checks import check_count, check_event_shape, check_not_negative, check_tensor
 from gdmlib.autoregressive import fvsbn_fit
-from gdmlib.autoregressive._binary import BinaryAutoregressive
+from gdmlib.autoregressive._binary import BinaryAutoregressive, Ordering
 from gdmlib.autoregressive.fvsbn_fit import Strength, Strengths
 from gdmlib.autoregressive.fvsbn_solver import BLOCK
 
@@ -46,12 +45,7 @@ class FVSBN(BinaryAutoregressive):
             image; inf for independence.
     """
 
-    def __init__(
-        self,
-        event_shape: SupportsIndex | Sequence[int],
-        *,
-        ordering: Sequence[int] | Tensor | None = None,
-    ) -> None:
+    def __init__(self, event_shape: int | Sequence[int], *, ordering: Ordering = None) -> None:
         super().__init__(event_shape, ordering)
         n = self.num_pixels
         self.weight = nn.Parameter(torch.zeros(n, n))
@@ -99,7 +93,7 @@ class FVSBN(BinaryAutoregressive):
         x: Tensor,
         l2: Strengths = None,
         *,
-        ordering: Sequence[int] | Tensor | None = None,
+        ordering: Ordering = None,
         relative: Tensor | None = None,
         valid: Tensor | None = None,
         per_pixel: bool = True,

@@ -21,14 +21,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import SupportsIndex
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import dropout, linear, relu
 
 from gdmlib._checks import check_event_shape, check_share
-from gdmlib._random import permutation, pick, uniform
+from gdmlib._random import between, permutation, pick, uniform
 from gdmlib.autoregressive._binary import (
     Orderings,
     bernoulli_log_prob,
@@ -80,9 +79,9 @@ class MADE(WholePass):
 
     def __init__(
         self,
-        event_shape: SupportsIndex | Sequence[int],
+        event_shape: int | Sequence[int],
         *,
-        hidden: SupportsIndex | Iterable[SupportsIndex] = 500,
+        hidden: int | Iterable[int] = 500,
         orderings: Orderings = 1,
         direct: bool = True,
         dropout: float = 0.0,
@@ -274,5 +273,5 @@ def _degrees(h: int, d: int, generator: Generator | None) -> Tensor:
 
 def _uniform(out: int, inputs: int, generator: Generator | None) -> nn.Parameter:
     """Return weights, (out, in), uniform in ±1/√in."""
-    start = torch.empty(out, inputs).uniform_(-1, 1, generator=generator)
+    start = between(-1, 1, out, inputs, generator=generator)
     return nn.Parameter(start * inputs**-0.5)

@@ -19,20 +19,22 @@ promises a large error of the prediction, through the same :math:`\alpha_{cs}` i
 
 from __future__ import annotations
 
-from typing import Any, SupportsIndex
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_count, check_tensor
-from gdmlib._random import pick, standard_normal, uniform
+from gdmlib._checks import check_count, check_tensor, ordinary
+from gdmlib._random import draw, pick, standard_normal, uniform
 from gdmlib.densities.density import ConditionalDensity
 from gdmlib.densities.gaussian import LOG_2PI
 from gdmlib.densities.scale_mixture import GaussianScaleMixture
 from gdmlib.nn.precision import full_precision
 from gdmlib.nn.whitening import Whitening
-from gdmlib.training import History, train
-from gdmlib.training.exact import lbfgs
+
+if TYPE_CHECKING:
+    from gdmlib.training import History
+from gdmlib.densities.exact import lbfgs
 
 
 class MCGSM(ConditionalDensity):
@@ -59,11 +61,11 @@ class MCGSM(ConditionalDensity):
 
     def __init__(
         self,
-        dim_context: SupportsIndex,
+        dim_context: int,
         *,
-        components: SupportsIndex = 8,
-        scales: SupportsIndex = 4,
-        features: SupportsIndex | None = None,
+        components: int = 8,
+        scales: int = 4,
+        features: int | None = None,
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
@@ -74,12 +76,12 @@ class MCGSM(ConditionalDensity):
         self.history: list[float] = []
 
         def noise(*shape: int, std: float) -> Tensor:
-            return std * torch.randn(*shape, generator=generator)
+            return std * draw(torch.randn, *shape, generator=generator)
 
         # Orthonormal features look in different directions from the start; bases are repeated if
         # there are to be more features than directions.
         bases = 1 + (f - 1) // max(d, 1)
-        blocks = torch.randn(bases, d, d, generator=generator)
+        blocks = draw(torch.randn, bases, d, d, generator=generator)
         basis = torch.linalg.qr(blocks).Q.movedim(0, 1).flatten(1)[:, :f]
         self.eta = nn.Parameter(torch.zeros(c, s))
         self.alpha = nn.Parameter(
@@ -122,7 +124,7 @@ class MCGSM(ConditionalDensity):
         x: Tensor,
         y: Tensor,
         *,
-        n_iter: SupportsIndex = 200,
+        n_iter: int = 200,
         valid: tuple[Tensor, Tensor] | None = None,
         **options: Any,
     ) -> MCGSM:
@@ -182,6 +184,7 @@ class MCGSM(ConditionalDensity):
 
     def draw_white(self, white: Tensor, u: Tensor, z: Tensor) -> Tensor:
         """Do the same for whitened contexts and pixels."""
+        white, u, z = ordinary(white), ordinary(u), ordinary(z)
         index = pick(self._gate_logits(white).flatten(1), u)
         mean = self.means(white).gather(1, index[:, None] // self.eta.shape[1])[:, 0]
         return mean + z * torch.exp(-0.5 * self.alpha.flatten()[index])
@@ -237,10 +240,10 @@ class MCGSM(ConditionalDensity):
         log_precision = -2 * joint.scales.log()
         # p(s | x) ∝ π_s N(features | 0, σ_s²): its log-determinant goes into η.
         size = int(alive.sum()) - 1
-        noise = torch.randn(self.eta.shape, generator=generator).to(self.eta)
+        noise = draw(torch.randn, self.eta.shape, generator=generator).to(self.eta)
         self.alpha.copy_(log_precision + 0.1 * noise * (scales > 1))
         self.eta.copy_(joint.weights.log() + 0.5 * size * log_precision)
-        spread = torch.randn(self.beta.shape, generator=generator).to(self.beta)
+        spread = draw(torch.randn, self.beta.shape, generator=generator).to(self.beta)
         # Several bases share the energy of one.
         self.beta.copy_((size / max(features, 1)) ** 0.5 * (1 + 0.1 * spread))
 
@@ -265,6 +268,7 @@ def train_mcgsm(
         model: From `MCGSM.start`; changed in place. The whitening stays as it is.
         x, y, valid: As for `MCGSM.fit`; the rest as for `gdmlib.training.train`.
     """
+    from gdmlib.training import train  # a model alone needs no loop
 
     def nats(model: MCGSM, white: Tensor, residual: Tensor) -> Tensor:
         return -model.white_log_prob(residual, white) - model.whitening.log_det()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, SupportsIndex
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -62,6 +62,8 @@ class MCGSMPatch(ChainRule):
         conditionals: One model a coordinate; the i-th one has a context of i numbers, from 0.
     """
 
+    conditionals: list[MCGSM]
+
     def __init__(self, conditionals: Sequence[MCGSM]) -> None:
         super().__init__()
         sizes = [model.dim_context for model in conditionals]
@@ -69,7 +71,7 @@ class MCGSMPatch(ChainRule):
             raise ValueError(
                 f"conditionals: expected contexts of 0, 1, 2, ... numbers, got {sizes}"
             )
-        self.conditionals = nn.ModuleList(conditionals)
+        self.conditionals = nn.ModuleList(conditionals)  # type: ignore[assignment]
         self.event_shape = torch.Size((len(sizes),))
 
     @classmethod
@@ -77,7 +79,7 @@ class MCGSMPatch(ChainRule):
         cls,
         x: Tensor,
         *,
-        features: SupportsIndex | None = None,
+        features: int | None = None,
         valid: Tensor | None = None,
         on_coordinate: Callable[[int, MCGSM], None] | None = None,
         **options: Any,
@@ -105,7 +107,7 @@ class MCGSMPatch(ChainRule):
         return cls(conditionals)
 
     def _conditional_log_prob(self, x: Tensor) -> Tensor:
-        terms = [model.log_prob(x[:, i], x[:, :i]) for i, model in enumerate(self._models())]
+        terms = [model.log_prob(x[:, i], x[:, :i]) for i, model in enumerate(self.conditionals)]
         return torch.stack(terms, dim=1)
 
     def _noise(self, shape: torch.Size, generator: Generator | None) -> list[tuple[Tensor, Tensor]]:
@@ -116,14 +118,11 @@ class MCGSMPatch(ChainRule):
         ]
 
     def _sweep(self, x: Tensor, known: Tensor, noise: list[tuple[Tensor, Tensor]]) -> Tensor:
-        for i, (model, (u, z)) in enumerate(zip(self._models(), noise, strict=True)):
+        for i, (model, (u, z)) in enumerate(zip(self.conditionals, noise, strict=True)):
             x[:, i] = torch.where(known[:, i], x[:, i], model.draw(x[:, :i], u, z))
         return x
 
-    def _models(self) -> list[MCGSM]:
-        return [model for model in self.conditionals if isinstance(model, MCGSM)]
 
-
-def at_most(features: SupportsIndex | None, dim_context: int) -> int | None:
+def at_most(features: int | None, dim_context: int) -> int | None:
     """Return as many quadratic features as were asked for, if the context has as many numbers."""
     return None if features is None else min(check_count(features, "features", 0), dim_context)

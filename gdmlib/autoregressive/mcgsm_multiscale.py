@@ -27,12 +27,13 @@ of the planes and the shape of the windows are ours.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, SupportsIndex
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_count, check_event_shape, check_events, check_tensor
+from gdmlib._random import permutation
 from gdmlib.autoregressive.haar import Plane, chain, check_divides, inverse_haar
 from gdmlib.autoregressive.mcgsm import MCGSM
 from gdmlib.autoregressive.mcgsm_images import at_most
@@ -63,13 +64,15 @@ class MultiscaleMCGSM(Density):
         conditionals: One `MCGSM` a plane, 1 + 3 · levels of them, in the order of `chain`.
     """
 
+    conditionals: list[MCGSM]
+
     def __init__(
         self,
-        levels: SupportsIndex = 2,
+        levels: int = 2,
         neighbourhood: Neighbourhood | None = None,
         *,
-        radius: SupportsIndex = 1,
-        features: SupportsIndex | None = None,
+        radius: int = 1,
+        features: int | None = None,
         event_shape: Sequence[int] = (1, 32, 32),
         padding: float = 0.5,
         **options: Any,
@@ -83,19 +86,18 @@ class MultiscaleMCGSM(Density):
         self.padding = padding
         own, window = len(self.neighbourhood), (2 * self.radius + 1) ** 2
         sizes = [own, *[own + k * window for _ in range(self.levels) for k in (1, 2, 3)]]
-        self.conditionals = nn.ModuleList(
-            MCGSM(d, features=at_most(features, d), **options) for d in sizes
-        )
+        models = [MCGSM(d, features=at_most(features, d), **options) for d in sizes]
+        self.conditionals = nn.ModuleList(models)  # type: ignore[assignment]
 
     @classmethod
     def fit(
         cls,
         images: Iterable[Tensor],
-        levels: SupportsIndex = 2,
+        levels: int = 2,
         neighbourhood: Neighbourhood | None = None,
         *,
-        n_iter: SupportsIndex = 200,
-        n_pairs: SupportsIndex | None = None,
+        n_iter: int = 200,
+        n_pairs: int | None = None,
         valid: Iterable[Tensor] | None = None,
         generator: Generator | None = None,
         **options: Any,
@@ -110,7 +112,6 @@ class MultiscaleMCGSM(Density):
             n_pairs: The most coefficients of a plane to learn from, at random places; all by
                 default.
             valid: Images that are held out, see `MCGSM.fit`.
-            generator: Source of randomness.
 
         Raises:
             ValueError: If a plane has too few coefficients to learn from.
@@ -126,7 +127,7 @@ class MultiscaleMCGSM(Density):
                     "a few pixels count), fewer levels, or a smaller neighbourhood"
                 )
             seen = None if held_out is None else model.pairs(held_out, index, n_pairs, generator)
-            sizes = model._model(index).sizes
+            sizes = model.conditionals[index].sizes
             model.conditionals[index] = MCGSM.fit(
                 x, y, **sizes, n_iter=n_iter, valid=seen, generator=generator
             )
@@ -137,7 +138,7 @@ class MultiscaleMCGSM(Density):
         self,
         images: Iterable[Tensor],
         index: int,
-        n: SupportsIndex | None = None,
+        n: int | None = None,
         generator: Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return contexts, (M, D), and values, (M,), that the model of plane ``index`` learns from.
@@ -156,7 +157,7 @@ class MultiscaleMCGSM(Density):
             x = self._plane(index, known).contexts(plane).flatten(0, 2)
             y = plane.flatten()
             if each is not None and each < len(y):
-                some = torch.randperm(len(y), generator=generator)[:each].to(y.device)
+                some = permutation(len(y), generator)[:each].to(y.device)
                 x, y = x[some], y[some]
             parts.append((x, y))
         return torch.cat([x for x, _ in parts])[:n], torch.cat([y for _, y in parts])[:n]
@@ -212,11 +213,6 @@ class MultiscaleMCGSM(Density):
             coarse = inverse_haar(known)
         return coarse
 
-    def _model(self, index: int) -> MCGSM:
-        model = self.conditionals[index]
-        assert isinstance(model, MCGSM)
-        return model
-
     def _plane(self, index: int, known: Tensor) -> Plane:
         padding = 0.0 if index else self.padding * 2**self.levels
-        return Plane(self._model(index), self.neighbourhood, known, self.radius, padding)
+        return Plane(self.conditionals[index], self.neighbourhood, known, self.radius, padding)

@@ -15,12 +15,13 @@ need not be formed anew for each pixel: it grows by one term. All d factors cost
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, SupportsIndex
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib.autoregressive._binary import BinaryAutoregressive, check_hidden
+from gdmlib._random import between
+from gdmlib.autoregressive._binary import BinaryAutoregressive, Ordering, check_hidden
 
 Way = Callable[..., tuple[Tensor, ...]]
 
@@ -40,10 +41,10 @@ class NADE(BinaryAutoregressive):
 
     def __init__(
         self,
-        event_shape: SupportsIndex | Sequence[int],
+        event_shape: int | Sequence[int],
         *,
-        hidden: SupportsIndex | Iterable[SupportsIndex] = 500,
-        ordering: Sequence[int] | Tensor | None = None,
+        hidden: int | Iterable[int] = 500,
+        ordering: Ordering = None,
         generator: Generator | None = None,
     ) -> None:
         super().__init__(event_shape, ordering)
@@ -74,7 +75,7 @@ class NADE(BinaryAutoregressive):
 
 
 def _uniform(d: int, h: int, scale: float, generator: Generator | None) -> nn.Parameter:
-    return nn.Parameter(torch.empty(d, h).uniform_(-scale, scale, generator=generator))
+    return nn.Parameter(between(-scale, scale, d, h, generator=generator))
 
 
 def plain_logits(model: NADE, x: Tensor) -> Tensor:

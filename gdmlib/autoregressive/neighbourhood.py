@@ -18,6 +18,7 @@ of any size, except at the border, where the context sticks out. Two ways to dea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -81,9 +82,8 @@ class Neighbourhood:
         In the pixel's own row it ends on its left. It has rows · (2 columns + 1) + columns pixels.
         """
         rows, columns = check_count(rows, "rows", 0), check_count(columns, "columns", 0)
-        mask = torch.ones(rows + 1, 2 * columns + 1, dtype=torch.bool)
-        mask[rows, columns:] = False
-        return cls.from_mask(mask, (rows, columns))
+        around = product(range(-rows, 1), range(-columns, columns + 1))
+        return cls([offset for offset in around if offset < (0, 0)])
 
     def __len__(self) -> int:
         return len(self.offsets)

@@ -8,7 +8,6 @@ an `MCGSM`, which is the density of the pixel (Theis and Bethge 2015, arXiv:1506
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import SupportsIndex
 
 import torch
 from torch import Generator, Tensor, nn
@@ -53,12 +52,12 @@ class RIDE(CausalImage):
         self,
         neighbourhood: Neighbourhood,
         *,
-        units: SupportsIndex = 32,
-        layers: SupportsIndex = 1,
+        units: int = 32,
+        layers: int = 1,
         cell: Cell = "paper",
-        components: SupportsIndex = 8,
-        scales: SupportsIndex = 4,
-        features: SupportsIndex | None = None,
+        components: int = 8,
+        scales: int = 4,
+        features: int | None = None,
         head_sees_context: bool = False,
         event_shape: Sequence[int] = (1, 32, 32),
         padding: float = 0.5,

@@ -2,7 +2,8 @@
 
 *Embedded* data come with scikit-learn and scikit-image; *rendered* data are drawn on the spot;
 both work with the network off. *Downloadable* data are looked for in the folder that the
-environment variable ``GDMLIB_DATA`` names, then in the cache, and are downloaded last.
+environment variable ``GDMLIB_DATA`` names, then in the cache, and are downloaded last. What is
+drawn afresh takes a ``generator`` (None: torch's global one), what is kept takes a ``seed``.
 ``python -m gdmlib.data`` lists all of them.
 """
 

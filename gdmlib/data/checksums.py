@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from gdmlib.data.convert import Arrays, picture
+
+_ORIGINAL = "original:"
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,18 @@ class Checksum:
         digests: Hexadecimal digests of the file, ``"sha256:..."`` or ``"md5:..."``; any one
             suffices. A digest that begins with ``"arrays:"`` is over the arrays in the file.
         size: Size in bytes; 0 where it is not known.
+        originals: Of a file that is made out of others: from the name of an original to its sha256,
+            where that is known.
     """
 
     digests: tuple[str, ...] = ()
     size: int = 0
+    originals: Mapping[str, str] = field(default_factory=dict)
+
+    def of_original(self, name: str) -> Checksum:
+        """Return what is known about one of the files that it is made out of."""
+        known = self.originals.get(name)
+        return Checksum((f"sha256:{known}",) if known else ())
 
 
 @lru_cache(maxsize=1)
@@ -39,8 +49,10 @@ def registry() -> Mapping[str, Checksum]:
     known: dict[str, Checksum] = {}
     for line in text.splitlines():
         if line and not line.startswith("#"):
-            path, size, *digests = line.split()
-            known[path] = Checksum(tuple(digests), int(size))
+            path, size, *words = line.split()
+            digests = tuple(word for word in words if not word.startswith(_ORIGINAL))
+            of = (word.removeprefix(_ORIGINAL) for word in words if word.startswith(_ORIGINAL))
+            known[path] = Checksum(digests, int(size), dict(word.split("=") for word in of))
     return known
 
 

@@ -41,20 +41,13 @@ def _without(rows: np.ndarray, taken: np.ndarray) -> np.ndarray:
     return rows[keep]
 
 
-def _sparse_table(path: Path, rows: int, variables: int) -> np.ndarray:
-    """Read the first ``rows`` lines of LIBSVM's format, whose columns count from 1."""
-    table = np.zeros((rows, variables), dtype=np.uint8)
-    with path.open() as stream:
-        for i, line in enumerate(itertools.islice(stream, rows)):
-            columns = [int(entry.partition(":")[0]) - 1 for entry in line.split()[1:]]
-            table[i, columns] = 1
-    return table
-
-
 def adult(originals: Originals, rows: int = 32_561) -> Arrays:
     """Build NADE's Adult: the test set is all of LIBSVM's a9a but the other two parts."""
+    from sklearn.datasets import load_svmlight_file
+
     train, valid = _binary_table(originals["train"]), _binary_table(originals["valid"])
-    full = _sparse_table(originals["full"], rows, train.shape[1])
+    sparse, _ = load_svmlight_file(originals["full"], n_features=train.shape[1], zero_based=False)
+    full = sparse[:rows].toarray().astype(np.uint8)
     return {"train": train, "valid": valid, "test": _without(full, np.concatenate([train, valid]))}
 
 

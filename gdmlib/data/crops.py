@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
+from gdmlib._random import draw
+
 LUMA = (0.299, 0.587, 0.114)
 """The weights of red, green and blue in grey, ITU-R BT.601."""
 
@@ -18,15 +20,15 @@ def grey_levels(picture: Tensor) -> Tensor:
 
 def dequantise(levels: Tensor, generator: Generator | None = None) -> Tensor:
     """Add uniform noise to levels 0 to 255 and scale to [0, 1]: a density, not probabilities."""
-    return (levels + torch.rand(levels.shape, generator=generator)) / 256
+    return (levels + draw(torch.rand, levels.shape, generator=generator)) / 256
 
 
 def random_crops(
     images: Sequence[Tensor], n: int, size: int, generator: Generator | None = None
 ) -> Tensor:
     """Cut n squares at random places out of images at random, (H, W) each -> (n, size, size)."""
-    which = torch.randint(len(images), (n,), generator=generator)
-    return crop_at(images, which, torch.rand(n, 2, generator=generator), size)
+    which = draw(torch.randint, len(images), (n,), generator=generator)
+    return crop_at(images, which, draw(torch.rand, n, 2, generator=generator), size)
 
 
 def crop_at(images: Sequence[Tensor], which: Tensor, place: Tensor, size: int) -> Tensor:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import operator
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import SupportsIndex
 
 import torch
 from torch import Tensor
+
+from gdmlib._checks import check_count
 
 
 class UnknownDatasetError(ValueError):
@@ -38,14 +38,11 @@ def check_name(name: str, known: Iterable[str], what: str) -> str:
     raise UnknownDatasetError(f"unknown {what} {name!r}: {hint}known are {', '.join(names)}")
 
 
-def check_seed(seed: SupportsIndex) -> int:
+def check_seed(seed: int) -> int:
     """Return ``seed`` as an int if numpy's ``RandomState`` takes it."""
-    try:
-        number = operator.index(seed)
-    except TypeError:
-        number = -1
-    if isinstance(seed, bool) or not 0 <= number < 2**32:
-        raise ValueError(f"seed: expected a whole number from 0 to 2**32 - 1, got {seed!r}")
+    number = check_count(seed, "seed", least=0)
+    if number >= 2**32:
+        raise ValueError(f"seed: expected a whole number from 0 to 2**32 - 1, got {seed}")
     return number
 
 

@@ -22,6 +22,7 @@ from gdmlib.data.files import (
     data_folder,
     explained,
     folder_beside,
+    tidy,
 )
 
 GITHUB = "https://raw.githubusercontent.com"
@@ -81,10 +82,13 @@ def fetch(remote: Remote) -> Path:
 
     Errors are those that the page of `gdmlib.data.published` names.
     """
+    cache = cache_folder()
+    for folder in {cache / PurePosixPath(path).parent for path in registry()}:
+        tidy(folder)
     found = find(remote.path, remote.unordered)
     if found is not None:
         return found
-    target = cache_folder() / remote.path
+    target = cache / remote.path
     checksum = registry().get(remote.path, Checksum())
     if remote.convert is None:
         _download(remote.urls, target, remote.path, checksum)
@@ -116,6 +120,16 @@ def find(path: str, unordered: tuple[str, ...] = ()) -> Path | None:
     return None
 
 
+def problem(remote: Remote) -> str | None:
+    """Say what is wrong with a file; nothing is touched. None: it is good; "": it is not here."""
+    file = _locate(remote.path)
+    if file is None:
+        return ""
+    known = registry().get(remote.path, Checksum())
+    wrong = wrong_checksum(file, known, remote.unordered)
+    return None if wrong is None else f"{file}: {wrong}"
+
+
 def is_here(path: str) -> bool:
     """Say whether a file is on this machine, without reading it."""
     return _locate(path) is not None
@@ -127,13 +141,13 @@ def _locate(path: str) -> Path | None:
 
 
 def _convert(remote: Remote, target: Path, checksum: Checksum) -> None:
-    """Download the originals of a file, and make it out of them."""
+    """Download the originals of a file, and make it out of them once their checksums are right."""
     assert remote.convert is not None
     with folder_beside(target) as folder:
         originals: dict[str, Path] = {}
         for name, urls in remote.originals.items():
             originals[name] = folder / f"{name}{PurePosixPath(urls[0]).suffix}"
-            _download(urls, originals[name], remote.path, Checksum())
+            _download(urls, originals[name], remote.path, checksum.of_original(name))
         made = folder / f"made{target.suffix}"
         try:
             write_arrays(made, remote.convert(originals))

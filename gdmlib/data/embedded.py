@@ -9,10 +9,11 @@ import torch
 from torch import Generator
 
 from gdmlib._checks import check_count
+from gdmlib._random import draw
 from gdmlib.data import declare
 from gdmlib.data.crops import corners, crop
 from gdmlib.data.dataset import Dataset, Pictures, check_name
-from gdmlib.data.reading import picture
+from gdmlib.data.reading import picture, shipped
 
 PHOTOGRAPHS: dict[str, str] = {
     "chelsea": "a cat, by Stéfan van der Walt (CC0), scikit-image",
@@ -131,11 +132,9 @@ def photo_patches(
     of one photograph are alike, and overlap, so a split of patches would flatter every model.
 
     Args:
-        n: Number of patches.
         size: Height and width in pixels, 1 to 300.
         split: ``"train"`` or ``"test"``.
         grey: Turn colour into luminance (weights 0.2125, 0.7154, 0.0721).
-        generator: Source of randomness; None draws afresh from torch's global generator.
 
     Returns:
         ``x`` ``(n, 1, size, size)``, or ``(n, 3, size, size)`` for ``grey=False``, in [0, 1]; ``y``
@@ -155,8 +154,9 @@ def photo_patches(
 
     # Every place in every photograph is equally probable.
     places = torch.tensor([(x.shape[1] - size + 1) * (x.shape[2] - size + 1) for x in images])
-    y = torch.multinomial(places.float(), n, replacement=True, generator=generator)
-    place = torch.rand(n, 2, generator=generator, dtype=torch.float64)
+    home = places if generator is None else places.to(generator.device)
+    y = torch.multinomial(home.float(), n, replacement=True, generator=generator).to(places.device)
+    place = draw(torch.rand, n, 2, generator=generator, dtype=torch.float64)
     corner = corners(images, y, place, size)
     return Dataset(
         name=f"photo_patches ({split})",
@@ -174,13 +174,12 @@ def _photograph(name: str) -> np.ndarray:
         from sklearn.datasets import load_sample_image
 
         return load_sample_image(f"{name}.jpg")
-    from skimage import data
-
-    if name == "motorcycle":
-        return data.stereo_motorcycle()[0]
-    if name == "hubble":
-        return data.hubble_deep_field()
-    return getattr(data, name)()
+    files = {
+        "hubble": "hubble_deep_field.jpg",
+        "motorcycle": "motorcycle_left.png",
+        "rocket": "rocket.jpg",
+    }
+    return shipped(files.get(name, f"{name}.png"))
 
 
 def _stratified_test_rows(labels: np.ndarray, size: int, seed: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import torch
 
 from gdmlib.data import declare
 from gdmlib.data.dataset import Dataset, Pictures
-from gdmlib.data.reading import picture
+from gdmlib.data.reading import picture, shipped
 
 
 @declare.embedded(content="3 × 512×512 grey", licence="CC0")
@@ -18,10 +18,8 @@ def textures() -> Pictures:
         From name to a tensor ``(1, 512, 512)`` in [0, 1]. From scikit-image, all CC0: brick and
         gravel by CC0 Textures, grass by Linolafett.
     """
-    from skimage import data
-
     return Pictures(
-        {name: picture(getattr(data, name)()) for name in ("brick", "grass", "gravel")},
+        {name: picture(shipped(f"{name}.png")) for name in ("brick", "grass", "gravel")},
         name="textures",
         source="CC0 Textures (brick, gravel) and Linolafett (grass); from scikit-image",
         licence="CC0 1.0",
@@ -60,9 +58,8 @@ def stereo() -> Pictures:
         - disparity`` of the right one. From the Middlebury stereo benchmark (Scharstein et al.,
         2014, doi 10.1007/978-3-319-11752-2_3), in scikit-image.
     """
-    from skimage import data
-
-    left, right, disparity = data.stereo_motorcycle()
+    left, right = (shipped(f"motorcycle_{side}.png") for side in ("left", "right"))
+    disparity = shipped("motorcycle_disp.npz")
     known = np.where(np.isfinite(disparity), disparity, np.nan).astype(np.float32)
     return Pictures(
         {

@@ -9,16 +9,22 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
-from gdmlib._files import write_atomically
 from gdmlib.data.dataset import CacheError, ChecksumError, DataNotFoundError
+
+try:
+    import fcntl
+except ImportError:  # Windows has none
+    fcntl = None  # type: ignore[assignment]
 
 DATA_VARIABLE = "GDMLIB_DATA"
 CACHE_VARIABLE = "GDMLIB_CACHE"
 
 _UNFINISHED = ".unfinished-"  # how the names of folders for downloads begin
-_STALE = 24 * 3600.0  # seconds after which nobody writes there any more
+_NEW = 10.0  # seconds in which such a folder may not be locked yet
+_STALE = 24 * 3600.0  # seconds after which nobody writes there, wherever there are no locks
 
 
 def data_folder() -> Path | None:
@@ -60,24 +66,56 @@ def folder_beside(path: Path) -> Iterator[Path]:
     """Give a temporary folder in the folder of ``path``, and remove it at the end."""
     with explained(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(path.parent)
+        tidy(path.parent)
         folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=_UNFINISHED))
+        held = _lock(folder)  # until this process ends, however it does
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+            if held is not None:
+                os.close(held)
 
 
 def keep(path: Path, write: Callable[[Path], object]) -> None:
     """Let ``write`` make a file of the cache: whole or not at all."""
-    with explained(path):
-        _remove_stale(path.parent)
-        write_atomically(path, write)
+    with folder_beside(path) as folder:
+        part = folder / path.name
+        write(part)
+        part.replace(path)
 
 
-def _remove_stale(folder: Path) -> None:
-    """Remove what processes left that were killed while they wrote, a day ago or earlier."""
-    for left in (*folder.glob(f"{_UNFINISHED}*"), *folder.glob("*.part")):
-        with contextlib.suppress(OSError):  # another process may have removed it
-            if time.time() - left.stat().st_mtime > _STALE:
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+@lru_cache(maxsize=256)
+def tidy(folder: Path) -> None:
+    """Once a process, remove what others left in a folder that were killed while they wrote."""
+    for left in [*folder.glob(f"{_UNFINISHED}*")]:
+        if _is_abandoned(left):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Return whether nobody writes there any more: the lock is free, or a day has gone by."""
+    with contextlib.suppress(OSError):  # another process may have removed it
+        age = time.time() - folder.stat().st_mtime
+        if age > _STALE or age < _NEW:
+            return age > _STALE
+        held = _lock(folder)
+        if held is not None:
+            os.close(held)
+            return True
+    return False
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder, where the system can, and return what is to be closed; None if it is not."""
+    if fcntl is None:
+        return None
+    held = None
+    try:
+        held = os.open(folder, os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # another process holds it, or the file system knows no locks
+        if held is not None:
+            os.close(held)
+        return None
+    return held

@@ -99,8 +99,9 @@ def binarised_mnist(split: str = "train", seed: int = 0) -> Dataset:
     tier="A",
     files="fashion_mnist/",
     remote=as_published(
-        GITHUB + "/zalandoresearch/fashion-mnist/master/data/fashion/{rest}",
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/{rest}",
+        GITHUB
+        + "/zalandoresearch/fashion-mnist/b2617bb6d3ffa2e429640350f613e3291e10b141"
+        + "/data/fashion/{rest}",
     ),
 )
 def fashion_mnist(split: str = "train") -> Dataset:

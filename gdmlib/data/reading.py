@@ -1,9 +1,10 @@
-"""What the loaders of published data sets share: files by their place, and arrays as tensors."""
+"""What the loaders of data sets share: files by their place, and arrays as tensors."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -38,6 +39,18 @@ def images(array: np.ndarray) -> Tensor:
 def picture(array: np.ndarray) -> Tensor:
     """Turn a uint8 picture ``(H, W)`` or ``(H, W, C)`` into ``(C, H, W)`` in [0, 1]."""
     return images(np.atleast_3d(array)[..., :3].transpose(2, 0, 1))
+
+
+def shipped(name: str) -> np.ndarray:
+    """Return an array or a picture that scikit-image ships, by the name of its file.
+
+    scikit-image's own reader looks for its parts by a pattern that begins with its path, and so
+    finds none of them in a folder with brackets in its name.
+    """
+    from PIL import Image
+
+    with (resources.files("skimage.data") / name).open("rb") as stream:
+        return np.load(stream)["arr_0"] if name.endswith(".npz") else np.asarray(Image.open(stream))
 
 
 def labels(array: np.ndarray) -> Tensor:

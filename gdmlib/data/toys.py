@@ -14,6 +14,7 @@ import torch
 from torch import Generator, Tensor
 
 from gdmlib._checks import check_count, check_not_negative
+from gdmlib._random import draw
 from gdmlib.data import declare
 from gdmlib.data.dataset import Dataset, check_name
 
@@ -21,15 +22,15 @@ Drawn = tuple[Tensor, Tensor, dict[str, Tensor]]
 
 
 def _labels(n: int, count: int, generator: Generator | None) -> Tensor:
-    return torch.randint(count, (n,), generator=generator)
+    return draw(torch.randint, count, (n,), generator=generator)
 
 
 def _uniform(n: int, generator: Generator | None) -> Tensor:
-    return torch.rand(n, generator=generator, dtype=torch.float32)
+    return draw(torch.rand, n, generator=generator, dtype=torch.float32)
 
 
 def _normal(n: int, generator: Generator | None) -> Tensor:
-    return torch.randn(n, 2, generator=generator, dtype=torch.float32)
+    return draw(torch.randn, n, 2, generator=generator, dtype=torch.float32)
 
 
 def _float(numbers: float | list[float] | list[list[float]]) -> Tensor:
@@ -104,7 +105,7 @@ def _checkerboard(n: int, noise: float, generator: Generator | None) -> Drawn:
     row = torch.div(y, 2, rounding_mode="floor")
     column = 2 * (y % 2) + row % 2
     corner = torch.stack([column, row], dim=1).float() - 2.0
-    x = corner + torch.rand(n, 2, generator=generator, dtype=torch.float32)
+    x = corner + draw(torch.rand, n, 2, generator=generator, dtype=torch.float32)
     return x + noise * _normal(n, generator), y, {}
 
 
@@ -144,8 +145,6 @@ def toy(
         name: One of :data:`TOYS`: ``two_moons``, ``two_rings`` (radii 1 and 2), ``eight_gaussians``
             (on a circle of radius 2), ``pinwheel`` (five arms), ``checkerboard`` (eight unit
             squares on [-2, 2]²), ``two_spirals``, ``two_blobs``, ``blobs`` (three).
-        n: Number of points.
-        generator: Source of randomness; None draws afresh from torch's global generator.
         noise: Standard deviation of the Gaussian noise, in the units of the plane (for the pinwheel
             the half width of its arms before they are turned). None takes the toy's own.
 

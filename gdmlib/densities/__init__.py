@@ -4,7 +4,7 @@ A density ``p(x)`` is a `Density`, a :class:`torch.nn.Module` with
 
 - ``event_shape``, the shape of one event ``x``;
 - ``log_prob(x) -> (B,)``, the log-density of each of ``B`` events, in nats over the whole event;
-- ``sample(n, generator=None) -> (n, *event_shape)``;
+- ``sample(n, generator=None) -> (n, *event_shape)``; None is torch's global generator;
 - where the maximum of the likelihood can be found, ``fit(...)``, a class method that returns a
   new model.
 

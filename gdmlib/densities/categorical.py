@@ -17,7 +17,7 @@ from gdmlib._checks import (
     check_tensor,
     check_values,
 )
-from gdmlib._random import cumulate, pick, uniform
+from gdmlib._random import cumulate, pick, uniform, widest
 from gdmlib.densities.density import Density, Labels
 
 
@@ -87,7 +87,7 @@ class Categorical(Density):
         """Return the outcome k with P(x < k) <= u < P(x <= k), shape (B,) -> (B,) int64."""
         check_tensor(u, "u", ndim=1, floating=True)
         check_values(u, "u", (u >= 0) & (u < 1), "numbers of at least 0 and less than 1")
-        return pick(self.logits, u.double())
+        return pick(self.logits, u.to(widest(u.device)))
 
     def _sample(self, n: int, generator: Generator | None) -> Tensor:
         return pick(self.logits, uniform((n,), self.logits, generator))
@@ -121,8 +121,7 @@ def multinomial_log_prob(counts: Tensor, probs: Tensor) -> Tensor:
             f"counts: expected shape (..., {len(probs)}), one count an outcome, "
             f"got {tuple(counts.shape)}"
         )
-    if counts.min() < 0:
-        raise ValueError(f"counts: expected numbers of at least 0, got {int(counts.min())}")
+    check_values(counts, "counts", counts >= 0, "numbers of at least 0")
     c = counts.double()
     p = probs.double() / probs.double().sum()
     ways = torch.lgamma(c.sum(dim=-1) + 1) - torch.lgamma(c + 1).sum(dim=-1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from gdmlib._checks import check_values
+
 
 def cholesky(covariance: Tensor, name: str, tolerance: float = 0.0) -> Tensor:
     """Return the lower triangular L with positive diagonal and L Lᵀ = covariance.
@@ -61,14 +63,11 @@ def triangularise(factor: Tensor) -> Tensor:
     return (upper.T * signs).tril().to(factor.dtype)
 
 
-def check_scale_tril(scale_tril: Tensor, name: str) -> Tensor:
-    """Return the factor if it is lower triangular and positive on the diagonal."""
-    if bool(scale_tril.triu(1).any()):
-        raise ValueError(f"{name}: expected a lower triangular matrix, got entries above; use tril")
-    smallest = float(scale_tril.detach().diagonal().min())
-    if smallest <= 0:
-        raise ValueError(f"{name}: expected a positive diagonal, got {smallest:.3g}")
-    return scale_tril
+def check_scale_tril(factor: Tensor) -> None:
+    """Refuse a factor that is not lower triangular, or not positive on the diagonal."""
+    if bool(factor.triu(1).any()):
+        raise ValueError("scale_tril: expected a lower triangle, got entries above; use tril")
+    check_values(factor.diagonal(), "scale_tril", factor.diagonal() > 0, "a positive diagonal")
 
 
 def solve_lower(factor: Tensor, b: Tensor) -> Tensor:

@@ -11,7 +11,6 @@ The same model generates (draw a class, then an x of that class) and classifies.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import SupportsIndex, cast
 
 import torch
 from torch import Generator, Tensor, nn
@@ -30,6 +29,7 @@ class ClassConditional(Density):
         prior: The probability of each class, shape (K,).
     """
 
+    densities: list[Density]
     prior: Tensor
 
     def __init__(self, densities: Sequence[Density], prior: Tensor) -> None:
@@ -43,7 +43,7 @@ class ClassConditional(Density):
         if len(set(shapes)) > 1:
             raise ValueError(f"densities: expected one event_shape for all, got {shapes}")
         self.event_shape = torch.Size(shapes[0])
-        self.densities = nn.ModuleList(densities)
+        self.densities = nn.ModuleList(densities)  # type: ignore[assignment]
         self.register_buffer("prior", prior / prior.sum())
 
     @classmethod
@@ -80,11 +80,11 @@ class ClassConditional(Density):
 
     def check(self, x: Tensor, name: str = "x") -> Tensor:
         """Return events, (B, *event_shape), if they are valid for the first of the densities."""
-        return self._each()[0].check(x, name)
+        return self.densities[0].check(x, name)
 
     def log_joint(self, x: Tensor) -> Tensor:
         """Return log p(x, k) for each class, shape (B, *event_shape) -> (B, K), in nats."""
-        conditional = [density.log_prob(x) for density in self._each()]
+        conditional = [density.log_prob(x) for density in self.densities]
         return torch.stack(conditional, dim=1) + self.prior.log()
 
     def posterior(self, x: Tensor) -> Tensor:
@@ -95,14 +95,12 @@ class ClassConditional(Density):
         """Return the most probable class of each x, shape (B, *event_shape) -> (B,) int64."""
         return self.log_joint(x).argmax(dim=1)
 
-    def sample_joint(
-        self, n: SupportsIndex, generator: Generator | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def sample_joint(self, n: int, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
         """Draw n events and their classes, shapes (n, *event_shape) and (n,) int64."""
         y = pick(self.prior.log(), uniform((check_count(n),), self.prior, generator))
         parts = [
             (y == k, density.sample(int((y == k).sum()), generator))
-            for k, density in enumerate(self._each())
+            for k, density in enumerate(self.densities)
             if bool((y == k).any())
         ]
         x = torch.empty(len(y), *self.event_shape, dtype=parts[0][1].dtype, device=y.device)
@@ -115,6 +113,3 @@ class ClassConditional(Density):
 
     def _sample(self, n: int, generator: Generator | None) -> Tensor:
         return self.sample_joint(n, generator)[0]
-
-    def _each(self) -> list[Density]:
-        return [cast(Density, density) for density in self.densities]

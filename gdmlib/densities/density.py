@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
-from typing import Protocol, SupportsIndex
 
 import torch
 from torch import Generator, Tensor, nn
@@ -21,41 +19,34 @@ from gdmlib._checks import (
     check_events,
     check_labels,
     check_tensor,
+    check_values,
     check_zeros_and_ones,
     holds,
+    ordinary,
 )
 
 
-class Support(Protocol):
-    """The set in which events live."""
+class Support:
+    """The set in which events live: here, all finite numbers of the model's dtype."""
 
     def check(self, x: Tensor, name: str, event_shape: Sequence[int | str], like: Tensor) -> Tensor:
         """Return events of shape (B, *event_shape), or say what is wrong with them."""
-
-
-@dataclass(frozen=True)
-class Real:
-    """Finite numbers of the model's dtype."""
-
-    def check(self, x: Tensor, name: str, event_shape: Sequence[int | str], like: Tensor) -> Tensor:
-        """Return the events."""
         return check_events(x, name, event_shape, like)
 
 
-@dataclass(frozen=True)
-class Binary:
+class Binary(Support):
     """Zeros and ones, as numbers of the model's dtype."""
 
     def check(self, x: Tensor, name: str, event_shape: Sequence[int | str], like: Tensor) -> Tensor:
         """Return the events."""
-        return check_zeros_and_ones(check_events(x, name, event_shape, like), name)
+        return check_zeros_and_ones(super().check(x, name, event_shape, like), name)
 
 
-@dataclass(frozen=True)
-class Levels:
+class Levels(Support):
     """Multiples of 1 / (levels - 1) from 0 to 1, as numbers of the model's dtype."""
 
-    levels: int
+    def __init__(self, levels: int) -> None:
+        self.levels = levels
 
     def check(self, x: Tensor, name: str, event_shape: Sequence[int | str], like: Tensor) -> Tensor:
         """Return the events."""
@@ -64,7 +55,7 @@ class Levels:
                 f"{name}: expected a floating-point tensor, got {x.dtype}; use {name} / "
                 f"{self.levels - 1}, or, for bytes, quantise({name} / 255, {self.levels})"
             )
-        check_events(x, name, event_shape, like)
+        super().check(x, name, event_shape, like)
         scaled = x * (self.levels - 1)
         level = scaled.round()
         off = ((scaled - level).abs() > 1e-3) | (level < 0) | (level >= self.levels)
@@ -81,17 +72,15 @@ def quantise(x: Tensor, levels: int) -> Tensor:
     """Round values in [0, 1] to the nearest of the levels k / (levels - 1)."""
     steps = check_count(levels, "levels", least=2) - 1
     check_tensor(x, "x", floating=True)
-    low, high = float(x.min()), float(x.max())
-    if low < 0 or high > 1:
-        raise ValueError(f"x: expected values in [0, 1], got values from {low:.6g} to {high:.6g}")
+    check_values(x, "x", (x >= 0) & (x <= 1), "values in [0, 1]")
     return (x * steps).round() / steps
 
 
-@dataclass(frozen=True)
-class Labels:
+class Labels(Support):
     """Integers from 0 to num_classes - 1, of any integer dtype; they come back as int64."""
 
-    num_classes: int
+    def __init__(self, num_classes: int) -> None:
+        self.num_classes = num_classes
 
     def check(self, x: Tensor, name: str, event_shape: Sequence[int | str], like: Tensor) -> Tensor:
         """Return the events."""
@@ -107,7 +96,7 @@ class Model(nn.Module):
     """
 
     event_shape: torch.Size
-    support: Support = Real()
+    support = Support()
 
     @property
     def num_parameters(self) -> int:
@@ -116,7 +105,7 @@ class Model(nn.Module):
 
     def check(self, x: Tensor, name: str = "x") -> Tensor:
         """Return events, (B, *event_shape), if they are valid; discrete labels become int64."""
-        return self.support.check(x, name, self.event_shape, self._like())
+        return ordinary(self.support.check(x, name, self.event_shape, self._like()))
 
     def _like(self) -> Tensor:
         """Return a tensor with the model's dtype and device."""
@@ -132,7 +121,7 @@ class Density(Model, ABC):
         return self._log_prob(self.check(x))
 
     @torch.no_grad()
-    def sample(self, n: SupportsIndex, generator: Generator | None = None) -> Tensor:
+    def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """Draw n events, shape (n, *event_shape)."""
         return self._sample(check_count(n), generator)
 

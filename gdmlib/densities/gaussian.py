@@ -14,6 +14,7 @@ samples: :math:`x = \mu + L z` with standard normal :math:`z`.
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Sequence
 
 import torch
@@ -59,7 +60,7 @@ class MultivariateNormal(Density):
             scale_tril = cholesky(covariance, "covariance")
         assert scale_tril is not None
         check_shapes(mean=(mean, "d"), scale_tril=(scale_tril, "d d"))
-        check_scale_tril(scale_tril, "scale_tril")
+        check_scale_tril(scale_tril)
         self.event_shape = mean.shape
         self.register_buffer("mean", mean.clone())
         self.register_buffer("scale_tril", scale_tril.clone(memory_format=torch.contiguous_format))
@@ -86,9 +87,9 @@ class MultivariateNormal(Density):
         constant = (x.min(dim=0).values == x.max(dim=0).values).nonzero().flatten().tolist()
         if constant and ridge == 0:
             raise ValueError(
-                f"x: constant in column {_some(constant)}, so the covariance is singular: rank at "
-                f"most {d - len(constant)} of {d}, smallest eigenvalue 0; drop the column, or use "
-                "ridge=1e-3"
+                f"x: constant in columns {reprlib.repr(constant)}, so the covariance is singular: "
+                f"rank at most {d - len(constant)} of {d}, smallest eigenvalue 0; drop them, or "
+                "use ridge=1e-3"
             )
         wide = x.double()
         mean = wide.mean(dim=0)
@@ -201,11 +202,5 @@ def _coordinates(index: Sequence[int] | Tensor, d: int) -> list[int]:
     check_values(index, "index", (index >= 0) & (index < d), f"0 to {d - 1}")
     coordinates = index.tolist()
     if len(set(coordinates)) < len(coordinates):
-        raise ValueError(f"index: a coordinate is repeated in {_some(coordinates)}")
+        raise ValueError(f"index: a coordinate is repeated in {reprlib.repr(coordinates)}")
     return coordinates
-
-
-def _some(numbers: Sequence[int], most: int = 8) -> str:
-    """Write a list of numbers, cut short."""
-    text = ", ".join(str(number) for number in numbers[:most])
-    return text + (", ..." if len(numbers) > most else "")

@@ -31,15 +31,11 @@ from gdmlib._checks import (
 )
 from gdmlib._random import pick, uniform
 from gdmlib.densities.density import ConditionalDensity, Labels
+from gdmlib.densities.exact import newton
 from gdmlib.densities.separability import check_all_classes, check_overlap, check_rank
-from gdmlib.training.exact import newton
 
-Objective = Callable[[Tensor], Tensor]
-Derivatives = Callable[[Tensor], tuple[Tensor, Tensor]]
-Solvable = tuple[Objective, Derivatives, int]
-"""What Newton's method needs, and how many rows of weights there are."""
-Problem = Callable[[Tensor, Tensor, int, Tensor], Solvable]
-"""Makes it of inputs z, (N, p), labels, the number of classes and the penalty of each weight."""
+Problem = tuple[Callable[[Tensor], Tensor], Callable[[Tensor], tuple[Tensor, Tensor]], int]
+"""A loss, its gradient and Hessian, and how many rows of weights there are."""
 
 
 class _Regression(ConditionalDensity):
@@ -162,7 +158,7 @@ class MultinomialLogisticRegression(_Regression):
 
 
 def _fit(
-    problem: Problem, x: Tensor, y: Tensor, k: int, l2: float, intercept: bool
+    problem: Callable[..., Problem], x: Tensor, y: Tensor, k: int, l2: float, intercept: bool
 ) -> tuple[Tensor, Tensor]:
     """Solve a problem on standardised inputs; return weights, (rows, d), and biases, (rows,)."""
     x = check_tensor(x, "x", ndim=2, floating=True).detach()
@@ -187,7 +183,8 @@ def _fit(
     return weight.to(x.dtype), bias.to(x.dtype)
 
 
-def _binary(z: Tensor, y: Tensor, k: int, penalty: Tensor) -> Solvable:
+def _binary(z: Tensor, y: Tensor, k: int, penalty: Tensor) -> Problem:
+    """Return the problem of inputs, (N, p), labels, and the penalty of each weight, (p,)."""
     sign = 2 * y.double() - 1
 
     def objective(theta: Tensor) -> Tensor:
@@ -202,7 +199,7 @@ def _binary(z: Tensor, y: Tensor, k: int, penalty: Tensor) -> Solvable:
     return objective, derivatives, 1
 
 
-def _multinomial(z: Tensor, y: Tensor, k: int, penalty: Tensor) -> Solvable:
+def _multinomial(z: Tensor, y: Tensor, k: int, penalty: Tensor) -> Problem:
     penalty, target = penalty.repeat(k), one_hot(y, k).double()
     n, p = z.shape
     # The likelihood is flat along "the same for all classes". The gradient has no part along it, so

@@ -10,6 +10,7 @@ step makes the likelihood smaller.
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 
 import torch
@@ -22,11 +23,11 @@ from gdmlib._checks import (
     check_shapes,
     check_tensor,
 )
-from gdmlib._random import permutation, pick, standard_normal, uniform
+from gdmlib._random import draw, permutation, pick, standard_normal, uniform
 from gdmlib.densities.cholesky import cholesky, solve_lower
 from gdmlib.densities.density import Mixture
+from gdmlib.densities.exact import em
 from gdmlib.densities.gaussian import LOG_2PI
-from gdmlib.training.exact import em
 
 
 class GaussianMixture(Mixture):
@@ -82,7 +83,7 @@ class GaussianMixture(Mixture):
                 the covariance of all points for each.
 
         Raises:
-            ValueError: If a component collapses.
+            ValueError: If a component collapses: its points no longer span all d dimensions.
         """
         x = check_tensor(x, "x", ndim=2, floating=True).detach()
         components = check_count(components, "components")
@@ -126,9 +127,6 @@ class GaussianMixture(Mixture):
         """Take one step of EM, in place; return the mean log-likelihood in nats *before* it.
 
         With a ridge of 0 the likelihood cannot fall.
-
-        Raises:
-            ValueError: If a component collapses: its points no longer span all d dimensions.
         """
         log_joint = self.log_joint(x)
         log_prob = torch.logsumexp(log_joint, dim=1, keepdim=True)
@@ -165,10 +163,13 @@ def _start(
     """Return weights, means and covariances to start from."""
     if init == "kmeans":
         from sklearn.cluster import KMeans
+        from sklearn.exceptions import ConvergenceWarning
 
-        device = None if generator is None else generator.device
-        seed = int(torch.randint(2**31 - 1, (), generator=generator, device=device))
-        kmeans = KMeans(k, n_init=1, random_state=seed).fit(x.cpu().numpy())
+        seed = int(draw(torch.randint, 2**31 - 1, (), generator=generator))
+        with warnings.catch_warnings():
+            # Of fewer different points than components: EM starts from components that agree.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            kmeans = KMeans(k, n_init=1, random_state=seed).fit(x.cpu().numpy())
         cluster = torch.as_tensor(kmeans.labels_, dtype=torch.int64, device=x.device)
         return _maximise(x, nn.functional.one_hot(cluster, k).to(x), ridge)
     if init == "random":

@@ -28,8 +28,8 @@ from gdmlib._checks import (
 from gdmlib._random import pick, standard_normal, uniform
 from gdmlib.densities.cholesky import cholesky, solve_lower
 from gdmlib.densities.density import Mixture
+from gdmlib.densities.exact import em
 from gdmlib.densities.gaussian import LOG_2PI
-from gdmlib.training.exact import em
 
 
 class GaussianScaleMixture(Mixture):
@@ -93,7 +93,7 @@ class GaussianScaleMixture(Mixture):
                 coincide; with 0 the likelihood cannot fall.
 
         Raises:
-            ValueError: If Σ becomes singular, or a scale zero.
+            ValueError: If Σ becomes singular, or a scale zero: too many points coincide.
         """
         x = check_tensor(x, "x", ndim=2, floating=True).detach()
         scales = check_count(scales, "scales")
@@ -143,9 +143,6 @@ class GaussianScaleMixture(Mixture):
         Given the probability of each scale for each point, the likelihood is maximised by the
         centre and Σ first, then by the scales and their weights (Meng and Rubin, 1993: with a ridge
         of 0 it still cannot fall).
-
-        Raises:
-            ValueError: If Σ becomes singular, or a scale zero: too many points coincide.
         """
         log_joint = self.log_joint(x)
         log_prob = torch.logsumexp(log_joint, dim=1, keepdim=True)

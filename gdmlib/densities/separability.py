@@ -26,8 +26,7 @@ def is_separable(z: Tensor, y: Tensor, num_classes: int) -> bool:
 
     Args:
         z: Inputs, with a column of ones for the bias, of about unit size; shape (N, p), float64.
-        y: Labels, shape (N,).
-        num_classes: The number K of classes.
+        y, num_classes: Labels, shape (N,), and the number K of classes.
     """
     from scipy.optimize import linprog
 

@@ -31,6 +31,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import conv2d, pad
 
 from gdmlib._checks import check_count
+from gdmlib._random import draw
 
 
 def colour_groups(channels: int, colours: int, parts: int = 1) -> Tensor:
@@ -124,7 +125,7 @@ class MaskedConv2d(nn.Module):
         self.register_buffer("mask", mask, persistent=False)
         # Only what the mask lets through adds to the output.
         seen = mask.flatten(1).sum(dim=1).clamp(min=1)[:, None, None, None]
-        normal = torch.randn(mask.shape, generator=generator)
+        normal = draw(torch.randn, mask.shape, generator=generator)
         self.weight = nn.Parameter(gain * normal / seen.sqrt())
         self.bias = nn.Parameter(torch.zeros(out_channels))
 
@@ -165,7 +166,7 @@ class RowsAbove(nn.Module):
         self.margin = kernel_size // 2
         self.strict = strict
         size = (out_channels, in_channels, self.margin + (not strict), kernel_size)
-        normal = torch.randn(size, generator=generator)
+        normal = draw(torch.randn, size, generator=generator)
         self.weight = nn.Parameter(gain * normal / math.sqrt(math.prod(size[1:])))
         self.bias = nn.Parameter(torch.zeros(out_channels))
 

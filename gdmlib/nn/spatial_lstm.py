@@ -28,13 +28,14 @@ takes H + W - 1 steps, each one matrix product, and not H · W of them.
 from __future__ import annotations
 
 import math
-from typing import Literal, SupportsIndex
+from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from gdmlib._checks import check_count, check_tensor
+from gdmlib._checks import check_count, check_tensor, ordinary
+from gdmlib._random import draw
 from gdmlib.nn.precision import full_precision
 from gdmlib.nn.sweep import Permute, Sweep, diagonals
 
@@ -94,8 +95,8 @@ class SpatialLSTM(nn.Module):
 
     def __init__(
         self,
-        dim_input: SupportsIndex,
-        units: SupportsIndex,
+        dim_input: int,
+        units: int,
         *,
         cell: Cell = "paper",
         generator: Generator | None = None,
@@ -108,7 +109,7 @@ class SpatialLSTM(nn.Module):
         n = self.units = check_count(units, "units")
 
         def weight(rows: int, gain: float) -> nn.Parameter:
-            noise = torch.randn(rows, 5 * n, generator=generator)
+            noise = draw(torch.randn, rows, 5 * n, generator=generator)
             return nn.Parameter(gain / rows**0.5 * noise)
 
         self.input_weight = weight(self.dim_input, 0.5)
@@ -193,6 +194,7 @@ class SpatialLSTM(nn.Module):
     def forward_loop(self, x: Tensor) -> Tensor:
         """Return the same, cell by cell: the definition, and slow."""
         batch, height, width, _ = x.shape
+        x = ordinary(x)
         zero = x.new_zeros(batch, self.units), x.new_zeros(batch, self.units)
         states: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
         for i in range(height):

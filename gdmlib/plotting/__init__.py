@@ -10,6 +10,7 @@ and classes differ by marker as well as by colour.
 from gdmlib.plotting._animation import Animation, animate
 from gdmlib.plotting._charts import scatter, training_curves
 from gdmlib.plotting._densities import covariance_ellipse, density_contours, density_curve
+from gdmlib.plotting._diagram import Diagram
 from gdmlib.plotting._images import image_grid, receptive_field
 from gdmlib.plotting._style import COLOURS, MARKERS, style
 
@@ -17,6 +18,7 @@ __all__ = [
     "COLOURS",
     "MARKERS",
     "Animation",
+    "Diagram",
     "animate",
     "covariance_ellipse",
     "density_contours",

@@ -73,7 +73,6 @@ def training_curves(
     """Draw what :func:`gdmlib.training.fit` recorded: training solid, validation dashed.
 
     Args:
-        history: As ``fit`` returns it.
         keys: Which quantities; by default all of them.
         ylabel: Name and unit of what is drawn, for instance ``"negative log-likelihood (nats)"``.
         convert: From a recorded value to the one that is drawn, as from nats to bits.

@@ -16,14 +16,11 @@ from gdmlib._checks import check_count
 from gdmlib.plotting._style import COLOURS, check_limits, given_or_new, to_tensor
 
 
-def _where(log_prob: Callable[[Tensor], Tensor]) -> tuple[torch.device, torch.dtype]:
-    """Return device and dtype of the model whose method ``log_prob`` is, if it is one's."""
+def _like(log_prob: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return a number of the model whose method ``log_prob`` is, or any number if it is none's."""
     model = getattr(log_prob, "__self__", log_prob)
-    if isinstance(model, nn.Module):
-        for tensor in (*model.parameters(), *model.buffers()):
-            if tensor.is_floating_point():
-                return tensor.device, tensor.dtype
-    return torch.device("cpu"), torch.get_default_dtype()
+    numbers = (*model.parameters(), *model.buffers()) if isinstance(model, nn.Module) else ()
+    return next((t for t in numbers if t.is_floating_point()), torch.empty(()))
 
 
 def _points(limits: tuple[float, float], resolution: int) -> Tensor:
@@ -32,9 +29,9 @@ def _points(limits: tuple[float, float], resolution: int) -> Tensor:
 
 def _evaluate(log_prob: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
     """Return ``log_prob`` of all points, (N,) in float64, in batches that fit into any memory."""
-    device, dtype = _where(log_prob)
+    like = _like(log_prob)
     with torch.no_grad():
-        batches = [log_prob(part.to(device, dtype)) for part in points.split(8192)]
+        batches = [log_prob(part.to(like)) for part in points.split(8192)]
     values = to_tensor(torch.cat(batches), "log_prob(x)", shape=(len(points),), finite=False)
     if bool(values.isnan().any()):
         raise ValueError("log_prob: it returned NaN inside of the limits of the picture")
@@ -125,10 +122,8 @@ def density_curve(
 
     Args:
         log_prob: From points, shape ``(N,)``, to log-densities in nats, shape ``(N,)``.
-        xlim: The interval that is drawn.
         label: What the legend says; without it there is no legend.
         colour, filled: How it looks; by default the next colour of the house.
-        resolution: Points at which the density is evaluated.
     """
     xlim = check_limits(xlim, "xlim")
     x = _points(xlim, resolution)
@@ -161,7 +156,6 @@ def covariance_ellipse(
         covariance: Shape ``(2, 2)``, symmetric, no negative eigenvalue.
         n_std: Distances from the mean in standard deviations. The ellipses at 1 and 2 contain 39 %
             and 86 % of the probability.
-        colour, label: How it looks, and what a legend will say.
     """
     mean = to_tensor(mean, "mean", shape=(2,)).to(torch.float64)
     covariance = to_tensor(covariance, "covariance", shape=(2, 2)).to(torch.float64)

@@ -15,7 +15,7 @@ from matplotlib.colors import PowerNorm, to_rgb
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from gdmlib._checks import check_count
+from gdmlib._checks import check_count, check_values
 from gdmlib.plotting._style import COLOURS, given_or_new, to_tensor
 
 _MISSING = "#E69F00"  # the colour of a pixel that is NaN: no grey image contains it
@@ -25,6 +25,11 @@ _BORDER = "#9AA5B1"  # between images: told apart from black, from white and fro
 def as_images(images: Tensor | np.ndarray) -> Tensor:
     """Return images as (N, C, H, W) with one or three channels."""
     images = to_tensor(images, "images", finite=False)
+    if images.ndim == 3 and images.shape[-1] == 3 and min(images.shape[:2]) > 4:
+        raise ValueError(
+            f"images: shape {tuple(images.shape)} is that of one picture with its colours last; "
+            "use torch.as_tensor(images).movedim(-1, 0)[None]"
+        )
     if images.ndim == 3:
         images = images.unsqueeze(1)
     if images.ndim != 4 or images.shape[1] not in (1, 3):
@@ -154,11 +159,10 @@ def receptive_field(
             marked.
         causal: Draw the border between the past and the future of the raster scan, and cross out
             every pixel of the future, ``pixel`` included, that has an influence nevertheless.
-        label: What the colour bar says.
     """
     influence = to_tensor(influence, "influence", shape=("H", "W")).to(torch.float64)
-    if float(influence.min()) < 0:
-        raise ValueError("influence: expected no negative value; take .abs() of a gradient first")
+    advice = "; take .abs() of a gradient first"
+    check_values(influence, "influence", influence >= 0, "no negative value", advice)
     height, width = influence.shape
     row, column = (height // 2, width // 2) if pixel is None else pixel
     if not (0 <= row < height and 0 <= column < width):

@@ -44,6 +44,7 @@ from gdmlib.reproduce.records import (
     sha256_of,
 )
 from gdmlib.reproduce.runner import run
+from gdmlib.reproduce.settings import SettingError
 from gdmlib.reproduce.table import Row, results_table, results_text
 from gdmlib.training.processes import MissingFabricError
 
@@ -62,6 +63,7 @@ __all__ = [
     "RecordError",
     "ResumeError",
     "Row",
+    "SettingError",
     "Splits",
     "Task",
     "held_out",

@@ -1,7 +1,6 @@
 """``python -m gdmlib.reproduce``."""
 
-import sys
-
+from gdmlib._command import leave
 from gdmlib.reproduce.cli import main
 
-sys.exit(main())
+leave(main)

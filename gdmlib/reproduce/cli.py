@@ -15,52 +15,94 @@ from tqdm import tqdm
 
 from gdmlib import reproduce
 from gdmlib._checks import check_count
+from gdmlib._command import STOPPED, Parser, nobody_reads
+from gdmlib._files import path_of
 from gdmlib.reproduce.catalogue import EXPERIMENTS
+from gdmlib.reproduce.folder import ResumeError, checkpoints
 from gdmlib.reproduce.records import Record
 from gdmlib.reproduce.runner import run
+from gdmlib.reproduce.settings import SettingError, as_settings, check_size, is_trial
 from gdmlib.training.files import CheckpointError
 from gdmlib.training.processes import MissingFabricError, find_device, is_first
 
+MOST_THREADS = 1024
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit status."""
+    """Run the command line; return the exit status: 2 for settings that cannot be, 1 for worse."""
     options = _parser().parse_args(arguments)
     if options.command == "list":
-        for name, experiment in EXPERIMENTS.items():
-            goal = experiment.published
-            target = "" if goal is None else f" | published {goal.value} {goal.unit}"
-            print(f"{name}: {experiment.title} | {experiment.dataset}{target}")
+        _list()
         return 0
-    out = options.out or (None if options.smoke else Path("results"))
-    work = options.work or (None if options.smoke else Path("build", "reproduce", options.name))
-    silent = os.environ.get("GDMLIB_PROGRESS") == "0"
+    trial = options.smoke or is_trial(dict(options.set))
+    out = options.out or (None if trial else Path("results"))
+    work = options.work or (None if trial else Path("build", "reproduce", options.name))
     try:
-        if options.threads is not None:
-            threads = check_count(options.threads, "threads")
-            os.environ["OMP_NUM_THREADS"] = str(threads)  # for the processes to be started
-            torch.set_num_threads(threads)
-        record = run(
-            options.name,
-            out,
-            smoke=options.smoke,
-            device=options.device,
-            processes=_processes(options),
-            nodes=options.nodes,
-            resume=options.resume,
-            work=work,
-            changes=dict(options.set),
-            say=None if silent else tqdm.write,
-        )
+        record = _run(options, out, work)
+    except KeyboardInterrupt:
+        return _stopped(options.name, "stopped", work, STOPPED)
+    except SettingError as error:
+        return _stopped(options.name, str(error), None, 2)
+    except ResumeError as error:
+        return _stopped(options.name, str(error), None, 1)
     except (
-        CheckpointError, FloatingPointError, MissingFabricError, OSError, ValueError,
+        CheckpointError, FloatingPointError, MemoryError, MissingFabricError, OSError, ValueError,
+        torch.cuda.OutOfMemoryError,
     ) as error:  # fmt: skip
-        print(f"{options.name}: {error}", file=sys.stderr)
-        if isinstance(error, FloatingPointError) and work is not None:
-            print(f"{options.name}: what was good is kept in {work}", file=sys.stderr)
-        return 1
+        return _stopped(options.name, str(error), work, 1)
     if is_first():
         _show(record, out)
     return 0
+
+
+def _list() -> None:
+    for name, experiment in EXPERIMENTS.items():
+        goal = experiment.published
+        target = "" if goal is None else f" | published {goal.value} {goal.unit}"
+        print(f"{name}: {experiment.title} | {experiment.dataset}{target}")
+
+
+def _run(options: argparse.Namespace, out: Path | None, work: Path | None) -> Record:
+    with as_settings():
+        if options.threads is not None:
+            threads = check_count(options.threads, "threads")
+            check_size("threads", threads, 1, MOST_THREADS, "of each process")
+            os.environ["OMP_NUM_THREADS"] = str(threads)  # for the processes to be started
+            torch.set_num_threads(threads)
+        processes = _processes(options)
+        changes = dict(options.set)
+        if len(changes) < len(options.set):
+            raise ValueError("--set: a setting is given twice")
+    return run(
+        options.name,
+        out,
+        smoke=options.smoke,
+        device=options.device,
+        processes=processes,
+        nodes=options.nodes,
+        resume=options.resume,
+        work=work,
+        changes=changes,
+        say=None if os.environ.get("GDMLIB_PROGRESS") == "0" else _say,
+    )
+
+
+def _say(line: str) -> None:
+    """Write a line of progress; hours of training do not end because nobody reads it."""
+    try:
+        tqdm.write(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nobody_reads()
+
+
+def _stopped(name: str, why: str, work: Path | None, status: int) -> int:
+    """Say in a line why a run has ended and, where there is a way on, which; return the status."""
+    if is_first():
+        kept = work is not None and bool(checkpoints(work))
+        way = f"; what is done is kept in {work}: --resume goes on with it" * kept
+        print(f"{name}: {why}{way}", file=sys.stderr)
+    return status
 
 
 def _show(record: Record, out: Path | None) -> None:
@@ -96,12 +138,12 @@ def _setting(text: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(f"expected KEY=VALUE, got {text!r}")
     try:
         return key, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return key, value
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m gdmlib.reproduce",
         description=reproduce.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -110,7 +152,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("list", help="show the experiments")
     runner = commands.add_parser("run", help="run one experiment and write its record")
     add = runner.add_argument
-    runner.add_argument("name", choices=list(EXPERIMENTS), metavar="NAME")
+    add("name", metavar="NAME", help="an experiment; `list` shows them all")
     add("--smoke", action="store_true", help="a trial on stand-in data; no record unless --out")
     add("--device", default="auto", choices=("auto", "cpu", "cuda"), help="default: auto")
     add("--devices", type=int, metavar="N", help="how many GPUs, one process each")
@@ -118,8 +160,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--nodes", type=int, default=1, metavar="N", help="how many machines, each started so")
     add("--threads", type=int, metavar="N", help="threads of each process")
     add("--resume", action="store_true", help="go on after an interruption")
-    add("--out", type=Path, metavar="DIR", help="folder of the record (default: results)")
-    add("--work", type=Path, metavar="DIR", help="keeps the run (default: build/reproduce/NAME)")
+    add("--out", type=path_of, metavar="DIR", help="folder of the record (default: results)")
+    add("--work", type=path_of, metavar="DIR", help="keeps the run (default: build/reproduce/NAME)")
     add(
         "--set", type=_setting, action="append", default=[], metavar="KEY=VALUE",
         help="change a setting; the record shows it",

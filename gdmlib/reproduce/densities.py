@@ -9,9 +9,10 @@ from gdmlib._checks import check_tensor
 from gdmlib.autoregressive import BernoulliMixture
 from gdmlib.data import red_wine
 from gdmlib.densities import MultivariateNormal
-from gdmlib.reproduce.experiment import STAND_IN, Experiment, Fitted, Fitting, Outcome, held_out
+from gdmlib.reproduce.experiment import Experiment, Fitted, Fitting, Outcome, held_out
 from gdmlib.reproduce.job import Job
 from gdmlib.reproduce.records import Data, Metric, Published, sha256_of
+from gdmlib.reproduce.settings import STAND_IN
 from gdmlib.reproduce.tasks import BINARY, seeded
 
 
@@ -30,15 +31,13 @@ def gaussian_folds(x: Tensor, fold: Tensor) -> Metric:
 
 def _red_wine(job: Job) -> Outcome:
     name = job.config["data"]
-    if name == "stand-in":
+    if name == STAND_IN:
         generator = seeded(0)
         x = torch.randn(60, 3, generator=generator) @ torch.randn(3, 3, generator=generator)
         fold = torch.arange(60) % 3
-    elif name == "red_wine":
+    else:
         wine = red_wine()
         x, fold = wine.x, wine.attributes["fold"]
-    else:
-        raise ValueError(f"data: expected red_wine or stand-in, got {name!r}")
     details = {"folds": len(fold.unique()), "examples": len(x), "dimensions": x.shape[1]}
     return Outcome(gaussian_folds(x, fold), Data(name, sha256_of(x, fold)), details)
 
@@ -70,7 +69,7 @@ GAUSSIAN = Experiment(
         "training data, so the standard error is only a guide."
     ),
     config={"data": "red_wine"},
-    smoke=STAND_IN,
+    smoke={"data": STAND_IN},
 )
 
 MIXTURE = held_out(

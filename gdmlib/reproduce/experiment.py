@@ -8,7 +8,6 @@ them, a *fit* how the model comes about, and ``trained(Model)`` is the fit of ev
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,10 +19,8 @@ from torch import Tensor, nn
 from gdmlib._checks import check_count
 from gdmlib.reproduce.job import Job, Settings
 from gdmlib.reproduce.records import Data, Metric, Published
+from gdmlib.reproduce.settings import STAND_IN, as_settings, check_settings
 from gdmlib.training import History, scores, train
-
-STAND_IN = {"data": "stand-in"}
-"""What every trial changes."""
 
 
 @dataclass(frozen=True)
@@ -68,29 +65,9 @@ class Experiment:
 
     def settings(self, smoke: bool, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings of a run, its seeds among them."""
-        plain = {"seeds": list(self.seeds), **self.config, **(self.smoke if smoke else {})}
-        unknown = changes.keys() - plain.keys()
-        if unknown:
-            raise ValueError(
-                f"{self.name} has no setting {', '.join(sorted(unknown))}; there are "
-                f"{', '.join(sorted(plain))}"
-            )
-        for key, value in changes.items():
-            _check_change(key, plain[key], value)
-        # Through JSON, so that settings compare equal to those of a run that is resumed.
-        return json.loads(json.dumps({**plain, **changes}))
-
-
-def _check_change(key: str, was: Any, value: Any) -> None:
-    """Refuse a value of another kind than the one it takes the place of; None turns off."""
-    if key == "seeds":
-        whole = isinstance(value, list) and all(type(n) is int and n >= 0 for n in value)
-        if not whole or len(set(value)) < len(value) or bool(value) != bool(was):
-            wanted = "different whole numbers, such as [0, 1]" if was else "none are used, so []"
-            raise ValueError(f"seeds: expected {wanted}, got {value!r}")
-    for kind, name in (((bool,), "true or false"), ((int, float), "a number"), ((str,), "text")):
-        if type(was) in kind and type(value) not in (*kind, list, type(None)):
-            raise ValueError(f"{key}: expected {name}, as {was!r}, got {value!r}")
+        usual = {"seeds": list(self.seeds), **self.config}
+        plain = {**usual, **(self.smoke if smoke else {})}
+        return check_settings(self.name, plain, usual, changes)
 
 
 class Splits(NamedTuple):
@@ -132,7 +109,7 @@ class Task:
     def parts(self, config: Settings) -> Splits:
         """Return the data that the settings name."""
         given = config.of(self.load)
-        if config["data"] == "stand-in":
+        if config["data"] == STAND_IN:
             return self.stand_in(**config.of(self.stand_in))
         return self.load(**given)
 
@@ -209,7 +186,8 @@ def trained(model: Callable[..., nn.Module], **fixed: Any) -> Fit:
                 f"{', '.join(both)}: an argument of both the model and its training, so that "
                 "one setting would change two things; call the model's another name"
             )
-        made = fitting.place(model(tuple(x.shape[1:]), **sizes, generator=fitting.generator))
+        with as_settings(f"no model can be made with {sizes}: "):
+            made = fitting.place(model(tuple(x.shape[1:]), **sizes, generator=fitting.generator))
         history = fitting.train(made, fitting.place(x), fitting.place(valid))
         return made, {
             "parameters": sum(p.numel() for p in made.parameters()),
@@ -251,14 +229,15 @@ def held_out(
         published=published,
         protocol=f"{task.protocol} {protocol}".strip(),
         config=config,
-        smoke={**STAND_IN, **smoke},
+        smoke={"data": STAND_IN, **smoke},
         **more,
     )
 
 
 def _run(task: Task, fit: Fit, job: Job) -> Outcome:
     """Fit and count once a seed; what is done is kept for a run that is resumed."""
-    parts = task.parts(job.config)
+    with as_settings("no data can be made with these settings: "):
+        parts = task.parts(job.config)
     job.uses(parts.data)
     seeds: list[int | None] = list(job.seeds) or [None]
 

@@ -8,10 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gdmlib._files import write_atomically
+from gdmlib._files import check_writable, write_atomically
 from gdmlib.training.resume import differences
 
 _STATE = "run.json"
+_NOTED: dict[str, Any] = {
+    "settings": dict, "where": dict, "seconds": (int, float), "cpu_seconds": (int, float),
+    "finished": bool,
+}  # fmt: skip
 
 
 class ResumeError(ValueError):
@@ -22,9 +26,15 @@ def read_state(folder: Path) -> dict[str, Any]:
     """Return what a run noted of itself, {} if there is none."""
     path = folder / _STATE
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
-    except (ValueError, TypeError) as error:
+        if not path.is_file():
+            return {}
+        state = json.loads(path.read_text(encoding="utf-8"))
+        for key, kind in _NOTED.items():
+            if not isinstance(state[key], kind):
+                raise TypeError(f"{key} is {state[key]!r}")
+    except (ValueError, TypeError, KeyError) as error:
         raise ResumeError(f"{path} is broken ({error}); delete {folder} and start again") from error
+    return dict(state)
 
 
 def write_state(folder: Path, state: Mapping[str, Any]) -> None:
@@ -33,19 +43,36 @@ def write_state(folder: Path, state: Mapping[str, Any]) -> None:
     write_atomically(folder / _STATE, lambda part: part.write_text(text, encoding="utf-8"))
 
 
-def _kept(folder: Path) -> list[Path]:
-    """Return the files that a run has left."""
-    patterns = "*.stage.pt", "*.fit.pt", "*.safetensors", "*.part"
-    return [path for pattern in patterns for path in folder.glob(pattern)]
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the files from which a run can go on."""
+    return sorted(path for kind in ("stage", "fit") for path in folder.glob(f"*.{kind}.pt"))
+
+
+def _results(folder: Path) -> list[Path]:
+    """Return these, and the weights of what was trained."""
+    return [*checkpoints(folder), *folder.glob("*.safetensors")]
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what was being written when a run was killed."""
+    for path in folder.glob("*.part"):
+        path.unlink(missing_ok=True)
+
+
+def _clear(folder: Path) -> None:
+    for path in _results(folder):
+        path.unlink()
+    remove_unfinished(folder)
 
 
 @contextmanager
 def forgotten_if_nothing_was_kept(folder: Path | None) -> Iterator[None]:
-    """Where what is inside fails before there is anything to go on with, forget the run."""
+    """Where what is inside stops before there is anything to go on with, forget the run."""
     try:
         yield
-    except Exception:
-        if folder is not None and not _kept(folder):
+    except BaseException:
+        if folder is not None and not checkpoints(folder):
+            _clear(folder)
             (folder / _STATE).unlink(missing_ok=True)
         raise
 
@@ -65,29 +92,41 @@ def prepare(
         The time that was spent before, by the clock and of processor time, and remarks.
 
     Raises:
-        ResumeError: If an unfinished run would be lost, or the settings are not the same.
+        ResumeError: If what is there would be lost, or the settings are not the same.
+        WriteError: If nothing can be written there.
     """
-    state = read_state(folder)
-    if state and resume:
+    state, begun = read_state(folder), bool(checkpoints(folder))
+    if not state and _results(folder):
+        raise ResumeError(
+            f"{folder} holds {_results(folder)[0].name}, and no {_STATE} that says whose it is: "
+            "give another --work, or move those files away."
+        )
+    if state and begun and resume:
         changed = differences(state["settings"], settings)
         if changed:
             raise ResumeError(
                 f"{folder} holds a run with other settings: {'; '.join(changed)}. Give the old "
                 "ones, or another --work."
             )
+        check_writable(folder / _STATE)
         remarks = [
             f"{moved}: the last digits may differ from those of a run that was not interrupted"
             for moved in differences(state["where"], where)
         ]
         return (float(state["seconds"]), float(state["cpu_seconds"])), remarks
-    if state and not state["finished"]:
+    if begun and not state["finished"]:
         raise ResumeError(
             f"{folder} holds a run that was not finished. Add --resume to go on with it, or delete "
             "that folder to start again."
         )
-    remarks = [f"nothing to resume in {folder}: starting from the beginning"] if resume else []
-    for path in _kept(folder):
-        path.unlink()
+    owner, name = (about.get("experiment") for about in (state.get("settings", {}), settings))
+    if owner != name and _results(folder):
+        raise ResumeError(
+            f"{folder} holds what {owner} has trained: give another --work, or delete that folder."
+        )
+    check_writable(folder / _STATE)
+    _clear(folder)
     spent = {"seconds": 0.0, "cpu_seconds": 0.0, "finished": False}
     write_state(folder, {"settings": dict(settings), "where": dict(where), **spent})
+    remarks = [f"nothing to resume in {folder}: starting from the beginning"] if resume else []
     return (0.0, 0.0), remarks

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from gdmlib._files import write_atomically
-from gdmlib.reproduce.folder import ResumeError, read_state, write_state
+from gdmlib.reproduce.folder import ResumeError, read_state, remove_unfinished, write_state
 from gdmlib.reproduce.records import Data
-from gdmlib.training.files import load_plain, save_weights
+from gdmlib.training.files import CheckpointError, load_plain, save_plain, save_weights
+from gdmlib.training.resume import differences
 
 REPORT_EVERY = 5.0  # seconds between two lines of progress, and between two notes of the time spent
 
@@ -70,6 +70,7 @@ class Job:
         self.folder, self.main = folder, main
         self._say = say if main else None
         self._earlier = earlier
+        self._data: str | None = None
         self._started = time.perf_counter(), time.process_time()
         self._begun: dict[str, tuple[float, int]] = {}
         self._said = self._noted = -REPORT_EVERY
@@ -86,14 +87,24 @@ class Job:
         path = self.folder / f"{name}.stage.pt"
         if path.is_file():
             kept = load_plain(path)
+            changed = differences(kept.get("about", {}), self._about(name))
+            if changed:
+                raise CheckpointError(
+                    f"{path} belongs to another run: {'; '.join(changed)}. Put its own file in its "
+                    "place, or delete it: this part is then computed again."
+                )
             self.config.unread -= set(kept["read"])
             return kept["found"]
         found = compute()
         if self.main:
-            kept = {"found": found, "read": sorted(self.config.keys() - self.config.unread)}
-            write_atomically(path, lambda part: torch.save(kept, part), check=load_plain)
+            read = sorted(self.config.keys() - self.config.unread)
+            save_plain({"found": found, "read": read, "about": self._about(name)}, path)
             self._note()
         return found
+
+    def _about(self, part: str) -> dict[str, Any]:
+        """Return what a file that keeps a part of this run says of itself."""
+        return {"experiment": self.name, "part of the run": part, "data": self._data}
 
     def uses(self, data: Data) -> None:
         """Note which data the run uses.
@@ -109,6 +120,7 @@ class Job:
                 f"{before[:12]}..., now {data.sha256[:12]}.... Bring the old data back, or give "
                 "another --work."
             )
+        self._data = data.sha256
         if self.folder is not None and self.main:
             write_state(self.folder, {**state, "data": data.sha256})
 
@@ -133,7 +145,8 @@ class Job:
 
         options: dict[str, Any] = {"on_epoch": on_epoch, "progress": self._say is not None}
         if self.folder is not None:
-            options |= {"checkpoint": self.folder / f"{name}.fit.pt", "resume": True}
+            place = self.folder / f"{name}.fit.pt"
+            options |= {"checkpoint": place, "resume": True, "about": self._about(name)}
         return options
 
     # --- what it says ---
@@ -167,6 +180,8 @@ class Job:
     def finish(self) -> None:
         """Note that the run is complete: the next one starts afresh."""
         self._note(finished=True)
+        if self.folder is not None and self.main:
+            remove_unfinished(self.folder)
 
     def _note(self, finished: bool = False) -> None:
         if self.folder is not None and self.main:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,7 +15,8 @@ from gdmlib.autoregressive import MCGSM, RIDE, MCGSMImage, Neighbourhood, train_
 from gdmlib.data.crops import crop_at, dequantise, random_crops
 from gdmlib.reproduce.experiment import Fitted, Fitting, held_out
 from gdmlib.reproduce.records import Published
-from gdmlib.reproduce.tasks import IMAGES, seeded
+from gdmlib.reproduce.settings import check_size
+from gdmlib.reproduce.tasks import IMAGES, seeded, smallest_side
 from gdmlib.training import train
 
 RIDE_PAPER = "Theis and Bethge (2015), spatial LSTMs, arXiv:1506.03478"
@@ -50,6 +51,16 @@ def conditional(
     }
 
 
+def _check_crops(fitting: Fitting, names: Sequence[str], *parts: list[Tensor]) -> None:
+    """Refuse contexts and crops that the images cannot hold, before anything is trained."""
+    context, most = context_of(fitting), smallest_side(*parts)
+    least = max(context.top, context.left + context.right) + 1
+    check_size("rows or columns", least - 1, 1, most - 1, "so that a context lies in an image")
+    for name in names:
+        size = fitting.job.config[name]
+        check_size(name, size, least, most, "so that it holds a context and lies in an image")
+
+
 def _mcgsm_of_pixels(
     fitting: Fitting, x: list[Tensor], valid: list[Tensor], part: str = ""
 ) -> Conditional:
@@ -69,6 +80,7 @@ def _mcgsm_of_pixels(
 
 
 def _mcgsm_images(fitting: Fitting, x: list[Tensor], valid: list[Tensor]) -> Fitted:
+    _check_crops(fitting, (), x, valid)
     model, details = _mcgsm_of_pixels(fitting, x, valid)
     image = MCGSMImage(model, context_of(fitting))
     return image, {**details, "parameters": model.num_parameters}
@@ -94,6 +106,7 @@ def begin_ride(
 
 
 def _ride_images(fitting: Fitting, x: list[Tensor], valid: list[Tensor]) -> Fitted:
+    _check_crops(fitting, ("crop", "valid_crop"), x, valid)
     config, generator = fitting.job.config, fitting.generator
     crops = random_crops(valid, config["valid_crops"], config["valid_crop"], generator)
     held = dequantise(crops, generator)[:, None]

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gdmlib._files import write_atomically
+from gdmlib._files import path_of, write_atomically
 from gdmlib.metrics import mean_and_stderr
 
 OVER = ("folds", "seeds", "test examples")
@@ -158,7 +158,7 @@ def check_record(record: Record) -> dict[str, Any]:
 def write_record(record: Record, folder: str | Path) -> Path:
     """Write ``folder/NAME.json``; it takes the old one's place only when it is complete."""
     text = json.dumps(check_record(record), indent=2, ensure_ascii=False) + "\n"
-    path = Path(folder) / f"{record.name}.json"
+    path = path_of(folder) / f"{record.name}.json"
     write_atomically(path, lambda part: part.write_text(text, encoding="utf-8"))
     return path
 
@@ -258,7 +258,7 @@ def _check_metric(metric: Metric, where: str) -> None:
 
 def load_record(path: str | Path) -> Record:
     """Read one record, which is called after the experiment."""
-    path = Path(path)
+    path = path_of(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -271,7 +271,7 @@ def load_record(path: str | Path) -> Record:
 
 def load_records(folder: str | Path) -> list[Record]:
     """Read all records, ``*.json``, of a folder, sorted by name."""
-    folder = Path(folder)
+    folder = path_of(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder of records")
     return [load_record(path) for path in sorted(folder.glob("*.json"))]

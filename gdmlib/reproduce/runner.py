@@ -13,7 +13,7 @@ import torch
 
 import gdmlib
 from gdmlib._checks import check_count
-from gdmlib._files import check_writable
+from gdmlib._files import check_writable, path_of
 from gdmlib.reproduce.catalogue import EXPERIMENTS
 from gdmlib.reproduce.experiment import Experiment, Outcome
 from gdmlib.reproduce.folder import forgotten_if_nothing_was_kept, prepare
@@ -27,6 +27,7 @@ from gdmlib.reproduce.records import (
     load_record,
     write_record,
 )
+from gdmlib.reproduce.settings import as_settings, is_trial, suggestion
 from gdmlib.training.processes import Processes, find_device, is_first, launch, together
 
 
@@ -48,7 +49,8 @@ def run(
     Args:
         name: A key of `EXPERIMENTS`.
         out: Folder for the record. A new record takes the old one's place only when it is complete.
-        smoke: A trial of a second on stand-in data. Its record never takes the place of a full one.
+        smoke: A trial of a second on stand-in data, as is any run that is told to use such data.
+            Its record never takes the place of a full one.
         device: ``"auto"`` (a GPU where there is one), ``"cpu"`` or ``"cuda"``.
         processes: How many processes train together on a node; on GPUs, one for each.
         nodes: How many nodes, see `gdmlib.training.processes.launch`.
@@ -58,22 +60,26 @@ def run(
         say: Takes the lines of progress.
 
     Raises:
+        SettingError: If a setting cannot be; nothing is loaded or written then.
+        WriteError: If nothing can be written to ``out`` or ``work``; nothing is trained then.
         ResumeError: If ``work`` holds an unfinished run and ``resume`` is not given, or a run with
             other settings.
         RecordError: If the result is no number, or a trial would replace a full record.
         MissingFabricError: If the experiment trains and Lightning Fabric is not installed.
         FloatingPointError: If a loss became NaN; the last good checkpoint is kept in ``work``.
     """
-    if name not in EXPERIMENTS:
-        raise ValueError(f"no experiment {name!r}; there are {', '.join(sorted(EXPERIMENTS))}")
-    experiment = EXPERIMENTS[name]
-    settings = experiment.settings(smoke, changes or {})
-    device = find_device(device)
-    _check_processes(experiment, device, processes, nodes)
+    smoke = smoke or is_trial(changes or {})
+    with as_settings():
+        if name not in EXPERIMENTS:
+            raise ValueError(f"no experiment {name!r}; {suggestion(name, EXPERIMENTS)}")
+        experiment = EXPERIMENTS[name]
+        settings = experiment.settings(smoke, changes or {})
+        device = find_device(device)
+        _check_processes(experiment, device, processes, nodes)
+        if resume and work is None:
+            raise ValueError("work: resume needs the folder that keeps the run")
     _check_out(name, out, smoke)
-    if resume and work is None:
-        raise ValueError("work: resume needs the folder that keeps the run")
-    folder = None if work is None else Path(work)
+    folder = None if work is None else path_of(work)
     main = is_first()
     earlier, remarks = (0.0, 0.0), list[str]()
     if folder is not None and main:
@@ -133,8 +139,8 @@ def _check_processes(experiment: Experiment, device: str, processes: int, nodes:
 def _check_out(name: str, out: str | Path | None, smoke: bool) -> None:
     if out is None:
         return
-    path = Path(out) / f"{name}.json"
-    if path.exists() and smoke and not load_record(path).smoke:
+    path = path_of(out) / f"{name}.json"
+    if smoke and path.is_file() and not load_record(path).smoke:
         raise RecordError(f"{path}: a full record is there; write the trial to another folder")
     check_writable(path)
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from gdmlib.reproduce.catalogue import EXPERIMENTS
 from gdmlib.reproduce.experiment import Experiment
-from gdmlib.reproduce.job import clock
 from gdmlib.reproduce.records import Metric, Published, Record, load_records
 
 
@@ -145,6 +144,15 @@ def _where(record: Record) -> str:
     """Return where a record was made and the budget it had."""
     units = record.threads * record.processes
     if record.device != "cpu":
-        return f"{record.device}, {clock(record.seconds)}"
+        return f"{record.device}, {_time(record.seconds)}"
     time = record.cpu_seconds * record.processes  # of a process; the clock counts the neighbours
-    return f"CPU only, {units} thread{'s' * (units > 1)}, {clock(time)} of processor time"
+    return f"CPU only, {units} thread{'s' * (units > 1)}, {_time(time)} of processor time"
+
+
+def _time(seconds: float) -> str:
+    """Return a duration with its unit, to the digits that another run would repeat."""
+    if seconds < 1:
+        return "less than 1 s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"

@@ -19,6 +19,7 @@ from gdmlib.data import (
 from gdmlib.data.crops import dequantise, grey_levels, random_crops
 from gdmlib.reproduce.experiment import Splits, Task
 from gdmlib.reproduce.records import Data, sha256_of
+from gdmlib.reproduce.settings import check_size
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -88,7 +89,9 @@ BINARY = {
 
 
 def _cifar(validation: int) -> Splits:
-    train, valid = cifar10_subset("train").x.tensor_split([-validation])
+    x = cifar10_subset("train").x
+    check_size("validation", validation, 1, len(x) - 1, "so that some of the images train")
+    train, valid = x.tensor_split([-validation])
     return _splits("cifar10_subset", train, valid, cifar10_subset("test").x)
 
 
@@ -132,6 +135,11 @@ def _stand_in_photographs() -> Photographs:
     return images[:3], images[3:4], images[4:]
 
 
+def smallest_side(*parts: list[Tensor]) -> int:
+    """Return the height or width of the smallest image."""
+    return min(min(image.shape[-2:]) for images in parts for image in images)
+
+
 def _patches(
     photographs: Callable[[], Photographs],
     name: str,
@@ -144,7 +152,9 @@ def _patches(
     """Cut patches, (n, s, s) each, and subtract their means."""
     generator, parts = seeded(patch_seed), []
     counts = train_patches, valid_patches, test_patches
-    for part, count in zip(photographs(), counts, strict=True):
+    images = photographs()
+    check_size("size", size, 2, smallest_side(*images), "so that a patch lies in an image")
+    for part, count in zip(images, counts, strict=True):
         x = dequantise(random_crops(part, count, size, generator), generator)
         parts.append(x - x.flatten(1).mean(dim=1)[:, None, None])
     train, valid, test = parts

@@ -1,4 +1,4 @@
-"""Training: one recipe over one loop, steps, exact optimisers, and files that keep a run."""
+"""Training: one recipe over one loop, steps, and files that keep a run."""
 
 from gdmlib.training.files import CheckpointError, load_weights, save_weights
 from gdmlib.training.history import History

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from gdmlib._files import write_atomically
+from gdmlib._files import WriteError, path_of, write_atomically
 
 
 class CheckpointError(RuntimeError):
@@ -37,6 +37,25 @@ def load_plain(path: Path) -> dict[str, Any]:
         ) from error
 
 
+def save_plain(content: Mapping[str, Any], path: Path) -> None:
+    """Write atomically what `load_plain` can read back; if it cannot, the old file stays.
+
+    Raises:
+        CheckpointError: If it cannot be read back.
+        WriteError: If there is no room, or the folder cannot be written.
+    """
+
+    def write(part: Path) -> None:
+        try:
+            torch.save(content, part)
+        except RuntimeError as error:
+            if "inline_container" not in str(error):  # torch's writer, which tells no reasons
+                raise
+            raise WriteError(path, "is the disk full?") from error
+
+    write_atomically(path, write, check=load_plain)
+
+
 def save_weights(model: nn.Module, path: str | Path, metadata: Mapping[str, str]) -> None:
     """Write parameters and buffers to a safetensors file; ``metadata`` says what made them."""
     for key, value in metadata.items():
@@ -46,7 +65,15 @@ def save_weights(model: nn.Module, path: str | Path, metadata: Mapping[str, str]
     # In one sorted text: safetensors writes several entries in an order that changes at random,
     # and the same weights should be the same file.
     entry = {"record": json.dumps(dict(metadata), sort_keys=True, ensure_ascii=False)}
-    write_atomically(Path(path), lambda part: save_file(tensors, part, metadata=entry))
+    path = path_of(path)
+
+    def write(part: Path) -> None:
+        try:
+            save_file(tensors, part, metadata=entry)
+        except SafetensorError as error:
+            raise WriteError(path, str(error)) from error
+
+    write_atomically(path, write)
 
 
 def load_weights(model: nn.Module, path: str | Path) -> dict[str, str]:
@@ -59,7 +86,7 @@ def load_weights(model: nn.Module, path: str | Path) -> dict[str, str]:
         CheckpointError: If the file is broken, or its names or shapes are not the model's. The
             model is unchanged.
     """
-    path = Path(path)
+    path = path_of(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file of weights")
     try:

@@ -23,7 +23,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from gdmlib._checks import check_count
-from gdmlib._files import check_writable
+from gdmlib._files import check_writable, path_of
+from gdmlib._random import permutation
 from gdmlib.training.data import check_data
 from gdmlib.training.history import History
 from gdmlib.training.processes import average, check_replicas, is_main, share, shared_seed
@@ -48,6 +49,7 @@ def fit(
     checkpoint_every: int = 1,
     resume: bool = False,
     progress: bool = True,
+    about: Mapping[str, Any] | None = None,
     on_epoch: Callable[[int, History], None] | None = None,
 ) -> History:
     """Call ``step`` on every batch of every epoch.
@@ -78,6 +80,8 @@ def fit(
         checkpoint: File that keeps the run, written anew after every ``checkpoint_every`` epochs
             and at the end. A new one takes the old one's place only when it is complete.
         resume: Continue from ``checkpoint`` if that file exists.
+        about: What else a resumed run must not change, such as the checksum of the data: name ->
+            number or text, kept in the checkpoint and compared.
         progress: Show a bar while the run lasts. ``GDMLIB_PROGRESS=0`` in the environment silences
             all bars.
         on_epoch: Called with the epoch (from 1) and the history: to step a scheduler or to draw a
@@ -112,9 +116,10 @@ def fit(
         "keep_best": keep_best,
         "validate_every": None if validate is None else validate_every,
         **settings_of(objects, step),
+        **(about or {}),
     }
     history, best = History(), None
-    path = None if checkpoint is None else Path(checkpoint)
+    path = None if checkpoint is None else path_of(checkpoint)
     if resume and path is not None and path.exists():
         history, best = load_run(path, settings, objects, generator)
     if path is not None and is_main():
@@ -171,7 +176,7 @@ def _train(
     examples = len(tensors[0])
     batches: tuple[Tensor | None, ...] = (None,)
     if batch_size is not None:
-        batches = torch.randperm(examples, generator=generator).split(batch_size)
+        batches = permutation(examples, generator).split(batch_size)
     sums: dict[str, float] = {}
     seen: dict[str, int] = {}
     for number, index in enumerate(batches, start=1):

@@ -8,10 +8,11 @@ of a single process, but for rounding.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,19 +22,19 @@ class MissingFabricError(ImportError):
     """Lightning Fabric is not installed; the message says how to get it."""
 
 
-class Processes(Protocol):
-    """What is needed of several processes; `launch` makes one with Lightning Fabric."""
+@dataclass(frozen=True)
+class Processes:
+    """Several processes, as one of them sees them; `launch` makes it with Lightning Fabric.
 
-    @property
-    def rank(self) -> int:
-        """Which of the processes this is, from 0."""
+    Attributes:
+        rank: Which of the processes this is, from 0.
+        count: How many there are.
+        sum: Returns the sum of a tensor over all processes, the same in each.
+    """
 
-    @property
-    def count(self) -> int:
-        """How many there are."""
-
-    def sum(self, x: Tensor) -> Tensor:
-        """Return the sum of x over all processes, the same in each."""
+    rank: int
+    count: int
+    sum: Callable[[Tensor], Tensor]
 
 
 _current: ContextVar[Processes | None] = ContextVar("processes", default=None)
@@ -131,20 +132,6 @@ def check_replicas(models: Iterable[nn.Module], where: str) -> None:
         )
 
 
-class _FabricProcesses:
-    """Processes that Lightning Fabric has started."""
-
-    def __init__(self, fabric: Any) -> None:
-        self.fabric = fabric
-        self.rank: int = fabric.global_rank
-        self.count: int = fabric.world_size
-
-    def sum(self, x: Tensor) -> Tensor:
-        # The collectives of a GPU want tensors that are there.
-        total = self.fabric.all_reduce(x.to(self.fabric.device, copy=True), reduce_op="sum")
-        return total.to(x.device)
-
-
 def find_device(name: str) -> str:
     """Return ``"cuda"`` or ``"cpu"`` for ``"auto"``, and check that the one asked for is here."""
     if name not in ("auto", "cpu", "cuda"):
@@ -188,6 +175,11 @@ def launch(device: str, count: int, nodes: int = 1) -> tuple[Processes, torch.de
             "pip install lightning-fabric"
         ) from error
     strategy = "ddp" if count * nodes > 1 else "auto"
-    fabric = Fabric(accelerator=device, devices=count, num_nodes=nodes, strategy=strategy)
+    fabric: Any = Fabric(accelerator=device, devices=count, num_nodes=nodes, strategy=strategy)
     fabric.launch()
-    return _FabricProcesses(fabric), fabric.device
+
+    def total(x: Tensor) -> Tensor:
+        # The collectives of a GPU want tensors that are there.
+        return fabric.all_reduce(x.to(fabric.device, copy=True), reduce_op="sum").to(x.device)
+
+    return Processes(fabric.global_rank, fabric.world_size, total), fabric.device

@@ -152,7 +152,7 @@ def scores(
     else:
         batches = list(zip(*[part.split(batch_size) for part in _parts(x)], strict=True))
     with evaluating(model):
-        return torch.cat([_cost(model, batch, score).double().cpu() for batch in batches])
+        return torch.cat([_cost(model, batch, score).cpu().double() for batch in batches])
 
 
 def _parts(batch: Batch) -> tuple[Tensor, ...]:

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
-from gdmlib._files import write_atomically
-from gdmlib.training.files import CheckpointError, load_plain
+from gdmlib.training.files import CheckpointError, load_plain, save_plain
 from gdmlib.training.history import History
 from gdmlib.training.processes import is_main
 
@@ -58,9 +57,7 @@ def save_run(
         "history": asdict(history),
     }
     try:  # what cannot be read back must not take the place of what can
-        write_atomically(
-            path, lambda part: torch.save(_without_numpy(content), part), check=load_plain
-        )
+        save_plain(_without_numpy(content), path)
     except (AttributeError, CheckpointError, pickle.PicklingError) as error:
         raise CheckpointError(
             f"{path} cannot be written ({error}). Every state_dict() in `state` must hold tensors, "

@@ -258,15 +258,22 @@ def test_without_a_strength_every_option_is_passed_on():
 
 
 def test_one_example_cannot_choose():
-    with pytest.raises(ValueError, match="x: expected at least 2 examples"):
+    with pytest.raises(ValueError, match=r"^x: expected at least 2 examples.* got 1; give l2$"):
         FVSBN.fit(chain(1))
+    assert float(FVSBN.fit(chain(2)).l2[0]) > 0  # two can
+
+
+@pytest.mark.unmutated
+def test_the_warning_of_a_bad_fit_points_to_the_call():
+    with pytest.warns(UserWarning, match="worse than independent pixels") as caught:
+        FVSBN.fit(sparse(60, 0), 0.1, valid=sparse(500, 1))
+    assert caught[0].filename == __file__
 
 
 def test_a_fit_that_is_worse_than_independent_pixels_says_so():
     x, valid = sparse(60, 0), sparse(500, 1)
-    with pytest.warns(UserWarning, match="worse than independent pixels.*larger l2") as caught:
+    with pytest.warns(UserWarning, match="worse than independent pixels.*larger l2"):
         FVSBN.fit(x, 0.1, valid=valid)
-    assert caught[0].filename == __file__
     with pytest.warns(UserWarning, match="worse than independent pixels"):
         FVSBN.fit(x, [0.1, 0.2], valid=valid, per_pixel=False)
     with warnings.catch_warnings():
@@ -349,6 +356,7 @@ def test_a_pixel_that_never_changes_follows_laplace():
 def test_relative_strengths():
     x, order = chain(), [5, 0, 4, 1, 3, 2]
     relative = torch.rand(6, 6, generator=torch.Generator().manual_seed(0)).double() + 0.1
+    relative[3, 2] = 0.0  # no penalty
     model = FVSBN.fit(x, 20.0, relative=relative, ordering=order, tolerance=0.0)
     residual = (x - torch.sigmoid(model.logits(x))).detach()
     gap = residual.T @ x - 20 * relative * model.weights.detach()
@@ -511,14 +519,14 @@ def test_fit_options():
         FVSBN.fit(x, ordering=[0, 0, 1, 2, 3, 4])
     with pytest.raises(ValueError, match="n_iter"):
         FVSBN.fit(x, n_iter=0)
-    with pytest.raises(ValueError, match="chunk"):
+    with pytest.raises(ValueError, match=r"^chunk: expected at least 1, got 0"):
         FVSBN.fit(x, chunk=0)
     with pytest.raises(ValueError, match="valid: expected shape"):
         FVSBN.fit(x, valid=x[:, :5])
     with pytest.raises(ValueError, match=r"relative: expected shape \(6, 6\), got \(6,\)"):
         FVSBN.fit(x, relative=torch.ones(6))
     with pytest.raises(ValueError, match="relative: expected at least 0, got -1"):
-        FVSBN.fit(x, relative=-torch.ones(6, 6))
+        FVSBN.fit(x, relative=-torch.ones(6, 6), n_iter=1)
 
 
 def test_without_a_penalty_the_maximum_must_exist():

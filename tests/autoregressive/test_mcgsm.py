@@ -16,9 +16,9 @@ from gdmlib.autoregressive.mcgsm import MCGSM, train_mcgsm
 from gdmlib.autoregressive.mcgsm_images import MCGSMImage, MCGSMPatch
 from gdmlib.autoregressive.neighbourhood import Neighbourhood
 from gdmlib.densities import GaussianScaleMixture, MultivariateNormal
+from gdmlib.densities.exact import LOG_PRECISION_BOUND, lbfgs
 from gdmlib.nn.whitening import Whitening
 from gdmlib.training import History
-from gdmlib.training.exact import LOG_PRECISION_BOUND, lbfgs
 from tests.laws import laws
 from tests.laws.image_laws import (
     check_causality,
@@ -508,7 +508,7 @@ def test_adam_passes_on_what_it_is_given(pairs, monkeypatch):
     def spy(model, data, valid, **options):
         seen.update(options, data=data, valid=valid)
 
-    monkeypatch.setattr("gdmlib.autoregressive.mcgsm.train", spy)
+    monkeypatch.setattr("gdmlib.training.train", spy)
     given = {"batch_size": 3, "lr": 0.5, "betas": (0.1, 0.2), "clip": 4.0}
     train_mcgsm(model, x, y, (x[:7], y[:7]), **given)
     data, valid, score = (seen.pop(key) for key in ("data", "valid", "score"))
@@ -565,10 +565,12 @@ def test_interrupted_adam_ends_like_an_uninterrupted_one(pairs, tmp_path):
         ),
         (lambda x, y: train_mcgsm(conditional(3), x, y.float(), epochs=1), "y: "),
         (lambda x, y: train_mcgsm(conditional(3), x, y, epochs=0), "epochs"),
-        (lambda x, y: conditional().sample(x[:0]), "at least one context"),
+        (lambda x, y: conditional().sample(x[:0]), "^x: expected at least one context, got none$"),
         (lambda x, y: MCGSMPatch([]), "contexts of 0, 1, 2"),
         (lambda x, y: MCGSMPatch([conditional(1)]), "contexts of 0, 1, 2"),
-        (lambda x, y: MCGSMPatch.fit(x, valid=x[:, :2]), "valid: expected shape"),
+        (lambda x, y: MCGSMPatch.fit(y), "^x: expected 2 dimensions"),
+        (lambda x, y: MCGSMPatch.fit(x, features=-1), "^features: expected at least 0"),
+        (lambda x, y: MCGSMPatch.fit(x, valid=x[:, :2]), r"valid: expected shape \(M, 3\)"),
         (lambda x, y: MCGSMImage(conditional(3), CORNER), "context of 4 numbers"),
         (lambda x, y: MCGSMImage(conditional(4), CORNER, (8, 8)), "event_shape"),
         (lambda x, y: MCGSMImage(conditional(4), CORNER, padding=math.nan), "padding"),

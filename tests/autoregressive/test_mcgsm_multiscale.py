@@ -403,6 +403,14 @@ def test_same_generator_same_fit():
     assert torch.equal(before, torch.random.get_rng_state())
 
 
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_outside_of_an_image_is_as_bright_as_the_padding_says(levels):
+    model = MultiscaleMCGSM(levels, padding=0.25, **sizes(2, 2, 2)).double()
+    flat = torch.full((1, 1, 24, 24), 0.25).double()
+    coarsest = model.plane_log_prob(flat)[0]
+    torch.testing.assert_close(coarsest, coarsest[:, :, :1, :1].expand(coarsest.shape))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -420,7 +428,10 @@ def test_same_generator_same_fit():
             "images: 8 x 2 pixels cannot be halved 2 times; expected multiples of 4; use fewer",
         ),
         (lambda: multiscale().log_prob(normal(1, 3, 4, 4)), r"expected shape \(B, 1, H, W\)"),
-        (lambda: multiscale().log_prob(normal(1, 1, 4, 4).float()), "expected torch.float64"),
+        (
+            lambda: multiscale().log_prob(normal(1, 1, 4, 4).float()),
+            "^images: expected torch.float64",
+        ),
         (lambda: multiscale().refine(normal(1, 4, 4)), r"coarse: expected shape \(B, 1, h, w\)"),
         (lambda: multiscale().refine(normal(1, 1, 4, 4).float()), "expected torch.float64"),
         (lambda: haar(normal(1, 1, 3, 4)), "3 x 4 pixels cannot be halved 1 times"),
@@ -433,6 +444,7 @@ def test_same_generator_same_fit():
             lambda: MultiscaleMCGSM.fit([normal(1, 16, 16)], 3),
             "images: 4 coefficients of plane 0 are too few for contexts of 12 numbers",
         ),
+        (lambda: MultiscaleMCGSM.fit([normal(1, 2, 26)], 1), "13 coefficients of plane 0 are"),
     ],
 )
 def test_bad_input(call, message):

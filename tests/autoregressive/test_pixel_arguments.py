@@ -307,6 +307,8 @@ def test_new_layers_have_the_scale_that_their_place_asks_for():
         model = kind((1, 4, 4), generator=torch.Generator().manual_seed(0), **sizes)
         assert gain(model.readout.hidden) == pytest.approx(1, rel=0.1)
         assert gain(model.readout.last) == pytest.approx(0.1, rel=0.2)
+        if kind is GatedPixelCNN:  # the first layer sees a convolution, the second one gates
+            assert gain(model.layers[0].above) == pytest.approx(1, rel=0.1)
         return model.layers[1]
 
     gated, plain, lstm = (second(kind) for kind in (GatedPixelCNN, PixelCNN, RowLSTM))

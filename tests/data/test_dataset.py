@@ -85,9 +85,7 @@ def test_seeds():
     for seed in (0, 2**32 - 1, np.int64(7)):
         assert check_seed(seed) == seed and type(check_seed(seed)) is int
     for seed in (-1, 2**32, 2.0, "3", True, None):
-        with pytest.raises(
-            ValueError, match=r"seed: expected a whole number from 0 to 2\*\*32 - 1"
-        ):
+        with pytest.raises(ValueError, match=r"^seed: expected .*, got"):
             check_seed(seed)
 
 

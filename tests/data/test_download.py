@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +16,7 @@ import pytest
 import requests
 
 from gdmlib.data import CacheError, ChecksumError, DataNotFoundError, download
+from gdmlib.data import files as data_files
 from gdmlib.data.checksums import Checksum, arrays_digest, read_arrays, registry, wrong_checksum
 from gdmlib.data.declare import files, remote
 from gdmlib.data.download import Remote, fetch, find, is_here
@@ -251,6 +255,19 @@ def test_conversion_that_stumbles(server, cache):
     assert left_over(cache) == []
 
 
+def test_an_original_is_checked_before_it_is_read(server, known, cache):
+    good = {"data": np.array([2, 4, 6])}
+    remote = converted(server, lambda originals: 1 / 0)
+    digests = (f"arrays:{arrays_digest(good)}",)
+    known["numbers/a.npz"] = Checksum(digests, originals={"all": "0123"})
+    with pytest.raises(ChecksumError, match=r"a\.txt: sha256 is .*, expected 0123"):
+        fetch(remote)
+    assert left_over(cache) == []
+    right = hashlib.sha256(server.content["a.txt"]).hexdigest()
+    known["numbers/a.npz"] = Checksum(digests, originals={"all": right})
+    assert np.array_equal(read_arrays(fetch(converted(server)))["data"], good["data"])
+
+
 def test_original_that_is_not_there(server, cache):
     remote = converted(server)
     server.content.clear()
@@ -310,19 +327,64 @@ def test_kept_whole_or_not_at_all(tmp_path):
     assert left_over(tmp_path) == ["a/b.txt"]
 
 
-def test_what_a_killed_process_left_is_removed_after_a_day(server, cache):
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from gdmlib.data.files import folder_beside, keep
+
+def write(part):
+    part.write_text("half")
+    if sys.argv[2] == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    print("begun", flush=True)
+    sys.stdin.read()
+
+keep(Path(sys.argv[1]), write)
+"""
+
+
+def writer(target: Path, how: str) -> subprocess.Popen:
+    """Start a process that is killed while it writes, or writes until its input ends."""
+    return subprocess.Popen(
+        [sys.executable, "-c", KILLED, target, how], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+
+
+@pytest.mark.parametrize("place", ["letters/x.bin", "numbers/x.bin"])
+@pytest.mark.parametrize("locks", [True, False])
+def test_what_a_killed_process_left_is_removed_at_the_next_use(
+    server, cache, known, monkeypatch, place, locks
+):
+    known["numbers/b.bin"] = Checksum()
     server.content["a.bin"] = GOOD
-    (cache / "letters").mkdir(parents=True)
-    long_ago = time.time() - 25 * 3600
-    for name in (".unfinished-old", ".unfinished-new", ".others"):
-        (cache / "letters" / name).mkdir()
-        (cache / "letters" / name / "half").write_bytes(b"")
-    (cache / "letters/a.npz.12.part").write_bytes(b"")
-    for name in (".unfinished-old", ".others", "a.npz.12.part"):
-        os.utime(cache / "letters" / name, (long_ago, long_ago))
+    folder = (cache / place).parent
+    assert writer(cache / place, "killed").wait() == -signal.SIGKILL
+    (left,) = folder.iterdir()
+    now = time.time()
+    (folder / ".others").mkdir()
+    os.utime(folder / ".others", (now - 25 * 3600,) * 2)
+    if not locks:  # as on some file systems
+        monkeypatch.setattr(data_files, "fcntl", None)
+    for age, goes in ((0, False), (60, locks), (25 * 3600, True)):
+        if left.exists():
+            os.utime(left, (now - age,) * 2)
+        data_files.tidy.cache_clear()
+        fetch(Remote(PLACE, urls=(f"{server.address}/a.bin",)))
+        assert left.exists() != goes, age
+    assert (folder / ".others").exists()
+
+
+def test_what_another_process_is_writing_is_left_alone(server, cache):
+    server.content["a.bin"] = GOOD
+    child = writer(cache / "letters/x.bin", "slowly")
+    assert child.stdout.readline() == b"begun\n"
+    (left,) = (cache / "letters").iterdir()
+    os.utime(left, (time.time() - 3600,) * 2)
     fetch(Remote(PLACE, urls=(f"{server.address}/a.bin",)))
-    left = sorted(p.name for p in (cache / "letters").iterdir())
-    assert left == [".others", ".unfinished-new", "a.bin"], "a new one may still be written to"
+    assert left.exists()
+    child.communicate(b"")
+    assert child.returncode == 0
+    assert sorted(p.name for p in (cache / "letters").iterdir()) == ["a.bin", "x.bin"]
 
 
 # --- the real registry and addresses (nothing is downloaded)
@@ -352,6 +414,30 @@ def test_registry_is_of_good_form():
             assert kinds[0] == "sha256" and len(checksum.digests[0]) == 7 + 64
         if remote(path).convert is not None:
             assert kinds == ["sha256", "arrays"], f"{path} is converted: its arrays must be known"
+
+
+def test_the_originals_are_known():
+    unknown = {"frey_faces", "noto_emoji", "red_wine"}  # seen by nobody, or packed anew each time
+    for path, checksum in registry().items():
+        names = set(remote(path).originals)
+        assert set(checksum.originals) == (set() if path.split("/")[0] in unknown else names)
+        assert all(len(digest) == 64 for digest in checksum.originals.values())
+
+
+def open_to_all(urls, digests) -> bool:
+    """Whether somebody on the way may put another file in the place of one."""
+    return any(url.startswith("http://") for url in urls) and not any(
+        digest.startswith(("sha256:", "arrays:")) for digest in digests
+    )
+
+
+def test_no_plain_address_without_a_strong_checksum():
+    for path, checksum in registry().items():
+        known_remote = remote(path)
+        assert not open_to_all(known_remote.urls, checksum.digests), path
+        for name, urls in known_remote.originals.items():
+            assert not open_to_all(urls, checksum.of_original(name).digests), path
+    assert open_to_all(["https://a", "http://b"], ["md5:0"]) and open_to_all(["http://b"], [])
 
 
 def test_registry_counts():

@@ -141,6 +141,26 @@ def test_bad_patches():
         data.photo_patches(1, split="valid")
 
 
+def test_pictures_are_those_that_scikit_image_reads_and_need_none_of_its_reader(monkeypatch):
+    from skimage import data as theirs
+    from skimage import io
+
+    left, right, disparity = theirs.stereo_motorcycle()
+    arrays = {name: getattr(theirs, name)() for name in ("brick", "grass", "gravel")}
+    arrays |= {name: getattr(theirs, name)() for name in ("chelsea", "coffee", "rocket")}
+    arrays |= {"hubble": theirs.hubble_deep_field(), "motorcycle": left}
+    arrays |= {"left": left, "right": right}
+    # In a folder with brackets in its name, its reader finds nothing to read with.
+    monkeypatch.delattr(io, "imread")
+    ours = data.photographs() | data.textures() | data.stereo()
+    assert {"china", "flower", "disparity"} == set(ours) - set(arrays)
+    for name, array in arrays.items():
+        array = np.atleast_3d(array).transpose(2, 0, 1)
+        assert np.array_equal(ours[name].numpy(), array.astype(np.float32) / 255), name
+    known = np.isfinite(disparity)
+    assert np.array_equal(ours["disparity"][0].numpy()[known], disparity[known])
+
+
 def test_textures():
     textures = data.textures()
     assert list(textures) == ["brick", "grass", "gravel"]

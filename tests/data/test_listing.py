@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -7,8 +8,9 @@ import sys
 import pytest
 
 from gdmlib import data
-from gdmlib.data import UnknownDatasetError, catalogue
+from gdmlib.data import UnknownDatasetError, catalogue, declare, download, listing
 from gdmlib.data.__main__ import main
+from gdmlib.data.checksums import Checksum
 from gdmlib.data.declare import files
 from gdmlib.data.listing import _bytes
 
@@ -82,6 +84,96 @@ def test_main_shows_one_set(capsys):
     assert "toy(name, n)" in out and "files " not in out
 
 
+def test_no_set_is_called_like_a_command():
+    assert not {entry.name for entry in catalogue()} & {"list", "show", "fetch", "verify"}
+
+
+@pytest.mark.parametrize("command", [["list"], ["show", "mnist"], ["mnist", "dna"]])
+def test_list_and_show_are_commands(capsys, command):
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert ("red_wine()" in out) == (command == ["list"])
+    assert ("180 bits" in out) == (command != ["show", "mnist"])
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["list", "mnist"], "list: expected no names"),
+        (["show"], "show: expected names of data sets"),
+        (["fetch"], "fetch: expected names of data sets"),
+        (["fetch", "mnits"], "unknown data set 'mnits': did you mean 'mnist'"),
+        (["verify", "mnist", "x"], "unknown data set 'x'"),
+    ],
+)
+def test_commands_refuse_what_they_cannot_do(capsys, command, words):
+    with pytest.raises(SystemExit) as stopped:
+        main(command)
+    out, err = capsys.readouterr()
+    assert (stopped.value.code, out) == (2, "") and words in err and err.count("\n") == 1
+
+
+@pytest.fixture
+def letters(monkeypatch, server, cache):
+    """A set of two files that can be had, beside one without files."""
+    known = {}
+    declared = {}
+    for module in (declare, listing):
+        monkeypatch.setattr(module, "DECLARED", declared)
+    for module in (declare, download):
+        monkeypatch.setattr(module, "registry", lambda: known)
+    declare.files.cache_clear()
+    for name in ("a", "b"):
+        content = name.encode() * 50
+        server.content[f"{name}.txt"] = content
+        digest = hashlib.sha256(content).hexdigest()
+        known[f"letters/{name}.txt"] = Checksum((f"sha256:{digest}",), 50)
+
+    @declare.downloadable(
+        content="letters",
+        licence="none",
+        tier="A",
+        files="letters/",
+        remote=download.as_published(server.address + "/{rest}"),
+    )
+    def letters():
+        """Load them."""
+
+    @declare.embedded(content="points", licence="none")
+    def points():
+        """Load them."""
+
+    yield server
+    declare.files.cache_clear()
+
+
+@pytest.mark.usefixtures("no_data")
+def test_sets_are_fetched_and_verified_from_the_command_line(letters, cache, capsys):
+    assert main(["verify"]) == 0
+    assert capsys.readouterr().out == "letters: not here\n"
+    assert main(["fetch", "letters", "points", "letters"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "letters: here (100 B)", "points: here (embedded, nothing to download)",
+    ]  # fmt: skip
+    assert sorted(letters.asked) == ["a.txt", "b.txt"]
+    (cache / "letters/b.txt").unlink()
+    assert main(["verify", "letters", "points"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "letters: 1 of 2 files good, 1 not here", "points: no files to verify",
+    ]  # fmt: skip
+    (cache / "letters/a.txt").write_text("other")
+    assert main(["verify"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "letters: 0 of 2 files good, 1 not here\n"
+    assert "letters/a.txt is damaged: " in err and "sha256 is " in err
+    assert (cache / "letters/a.txt").read_text() == "other"  # looked at, not touched
+    letters.content.clear()
+    assert main(["fetch", "points", "letters"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "points: here (embedded, nothing to download)\n"
+    assert err.startswith("letters: data file letters/a.txt is not on this machine")
+
+
 def test_main_refuses_what_is_no_set(capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["mnits"])
@@ -106,13 +198,19 @@ def test_module_runs():
         [sys.executable, "-m", "gdmlib.data"], capture_output=True, text=True, check=True
     )
     assert "glyphs(n)" in run.stdout and run.stderr == ""
+    run = subprocess.run([sys.executable, "-m", "gdmlib.data", "x"], capture_output=True)
+    assert run.returncode == 2
 
 
-def test_a_reader_that_leaves_early_is_no_error():
+@pytest.mark.parametrize("command", [[], ["show", "mnist"], ["verify", "iris"], ["fetch", "iris"]])
+def test_a_reader_that_leaves_early_is_no_error(command):
     read, write = os.pipe()
     os.close(read)
     run = subprocess.run(
-        [sys.executable, "-m", "gdmlib.data"], stdout=write, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "gdmlib.data", *command],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     os.close(write)
     assert run.returncode == 0 and run.stderr == ""

@@ -309,7 +309,7 @@ def test_index_errors():
         model.marginal([-1, 1])
     with pytest.raises(ValueError, match=r"^index: expected 0 to 2, got values from 0 to 3$"):
         model.marginal([0, 3])
-    with pytest.raises(ValueError, match=r"^index: a coordinate is repeated in 1, 1$"):
+    with pytest.raises(ValueError, match=r"^index: a coordinate is repeated in \[1, 1\]$"):
         model.marginal([1, 1])
     with pytest.raises(ValueError, match=r"^index: expected integers"):
         model.marginal([0.5])
@@ -330,10 +330,10 @@ def test_index_errors():
     with pytest.raises(ValueError, match=r"^values: 1 of 1 values are NaN"):
         model.conditional([0], one * math.nan)
     long = MultivariateNormal(torch.zeros(12), torch.eye(12))
-    with pytest.raises(ValueError, match=r"repeated in 0, 1, 2, 3, 4, 5, 6, 7, \.\.\.$"):
+    with pytest.raises(ValueError, match=r"repeated in \[0, 1, 2, 3, 4, 5, \.\.\.\]$"):
         long.marginal([*range(9), 0])
-    with pytest.raises(ValueError, match=r"repeated in 0, 1, 2, 3, 4, 5, 6, 0$"):
-        long.marginal([*range(7), 0])
+    with pytest.raises(ValueError, match=r"repeated in \[0, 1, 2, 3, 4, 0\]$"):
+        long.marginal([*range(5), 0])
 
 
 # --- MultivariateNormal: fit
@@ -378,8 +378,8 @@ def test_singular_fits_are_refused():
     x = points(20, 3)
     with pytest.raises(
         ValueError,
-        match=r"^x: constant in column 1, so the covariance is singular: rank at most 2 of 3, "
-        r"smallest eigenvalue 0; drop the column, or use ridge=1e-3$",
+        match=r"^x: constant in columns \[1\], so the covariance is singular: rank at most 2 of 3, "
+        r"smallest eigenvalue 0; drop them, or use ridge=1e-3$",
     ):
         MultivariateNormal.fit(torch.stack([x[:, 0], torch.full((20,), 0.1), x[:, 1]], dim=1))
     singular = r"^covariance of x: singular or not positive definite: rank {} of {}, smallest eigen"
@@ -450,12 +450,13 @@ def test_multivariate_errors():
     with pytest.raises(ValueError, match=r"^scale_tril: expected a floating-point tensor"):
         MultivariateNormal(torch.zeros(2), scale_tril=eye.long())
     with pytest.raises(
-        ValueError, match=r"^scale_tril: expected a lower triangular matrix, got .* use tril$"
+        ValueError, match=r"^scale_tril: expected a lower triangle, got .* use tril$"
     ):
         MultivariateNormal(torch.zeros(2), scale_tril=torch.ones(2, 2))
     for value in ("0", "-2"):
         with pytest.raises(
-            ValueError, match=rf"^scale_tril: expected a positive diagonal, got {value}$"
+            ValueError,
+            match=rf"^scale_tril: expected a positive diagonal, got values from {value} to 1$",
         ):
             MultivariateNormal(
                 torch.zeros(2), scale_tril=torch.tensor([[1.0, 0.0], [1.0, float(value)]])

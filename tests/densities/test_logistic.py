@@ -13,8 +13,8 @@ from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression as SklearnLogisticRegression
 
 from gdmlib.densities import LogisticRegression, MultinomialLogisticRegression
+from gdmlib.densities.exact import newton
 from gdmlib.densities.separability import is_separable
-from gdmlib.training.exact import newton
 
 NO_MAXIMUM = (
     r"^the maximum-likelihood estimate does not exist: a plane separates the classes, completely "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -294,3 +295,12 @@ def test_errors():
     for call in ("log_prob", "log_joint", "responsibilities", "em_step"):
         with pytest.raises(ValueError, match=r"^x: expected shape \(B, 2\), got \(4, 3\)"):
             getattr(model(), call)(torch.zeros(4, 3).double())
+
+
+def test_points_that_are_the_same_are_no_warning_of_kmeans():
+    x = torch.tensor([[0.0, 0.0], [1.0, 1.0]]).repeat(20, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match="has lost all its points; use fewer"):
+            GaussianMixture.fit(x, components=4, ridge=1e-3)
+        assert GaussianMixture.fit(x, components=2, ridge=1e-3).weights.tolist() == [0.5, 0.5]

@@ -43,6 +43,7 @@ def softmax(*shape: int) -> Tensor:
 
 
 X, Y = uniform(3, 1, 8, 8), uniform(3, 1, 8, 8, seed=1)
+SCENES = uniform(2, 1, 12, 12)
 BITS = (uniform(40, 1, 2, 2) < 0.5).double()
 POINTS = normal(60, 2) + torch.arange(60)[:, None] % 2
 LABELS = (POINTS.sum(dim=1) + normal(60, seed=1) > 1).long()
@@ -78,8 +79,10 @@ FUNCTIONS = [
     whole("mean_and_stderr of counts", metrics.mean_and_stderr, torch.tensor([3, 1, 0, 1])),
     call("psnr", metrics.psnr, X, Y, smooth=True),
     call("psnr of levels", lambda x, y: metrics.psnr(x, y, 9.0), (9 * X).round(), (9 * Y).round()),
-    call("ssim", metrics.ssim, X, Y),
-    call("ssim of levels", lambda x, y: metrics.ssim(x, y, 9.0), (9 * X).round(), (9 * Y).round()),
+    call("ssim", metrics.ssim, SCENES, SCENES.flip(-1)),
+    call("ssim, uniform", lambda x, y: metrics.ssim(x, y, window=7), X, Y),
+    call("ssim of levels", lambda x, y: metrics.ssim(x, y, 9.0, 7), (9 * X).round(),
+         (9 * Y).round()),
     call("mode_coverage", lambda samples, modes: metrics.mode_coverage(samples, modes, 1.0), POINTS,
          POINTS[:3]),
     call("reliability_curve", metrics.reliability_curve, uniform(4), CHOICE),

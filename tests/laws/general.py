@@ -255,6 +255,14 @@ def same_fit(call: Call, what: str, fit: Callable[[], Any], expected: Any) -> An
     return found
 
 
+def check_inference(call: Call) -> None:
+    """What was made in torch's inference mode is an argument like any other."""
+    with torch.inference_mode():
+        made = copied(call.arguments)
+    expected = call(*copied(call.arguments))
+    same_fit(call, "of tensors made in inference mode", lambda: call(*made), expected)
+
+
 # --- The chain rule ------------------------------------------------------------------------------
 
 

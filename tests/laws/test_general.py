@@ -68,6 +68,11 @@ def test_fits(call):
     general.check_fit(call)
 
 
+@pytest.mark.parametrize("call", EVERY, ids=str)
+def test_tensors_made_in_inference_mode(call):
+    general.check_inference(call)
+
+
 @pytest.mark.filterwarnings("ignore:There is a performance drop")
 @pytest.mark.parametrize("case", having("log_prob"), ids=str)
 def test_examples_one_by_one(case):

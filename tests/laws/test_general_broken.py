@@ -322,6 +322,18 @@ def test_a_fit_that_depends_on_autograd_is_rejected(fit, what):
         general.check_fit(Call("broken", fit, (X,)))
 
 
+@pytest.mark.parametrize(
+    ("function", "what"),
+    [
+        (lambda x: (x * torch.ones(2).requires_grad_())[0], "RuntimeError: Inference tensors"),
+        (lambda x: x + x.is_inference(), "another model, by 1"),
+    ],
+)
+def test_what_stumbles_over_inference_mode_is_rejected(function, what):
+    with pytest.raises(AssertionError, match=f"{LAW}: broken: of tensors made in .*{what}"):
+        general.check_inference(Call("broken", function, (torch.zeros(2),)))
+
+
 # --- The chain rule
 
 

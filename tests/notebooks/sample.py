@@ -10,8 +10,10 @@ from typing import Any
 import nbformat
 from PIL import Image
 
+from gdmlib.plotting import Diagram
 from tools.addresses import badge, colab_cell, repository, version
 from tools.notebooks import KERNELSPEC, LANGUAGE_INFO, Notebook, source_hash
+from tools.rules.teaching import credit, lectures_of
 
 STEM = "02_sample"
 PROMPTS = {"code_prompt_show": "Show", "code_prompt_hide": "Hide"}
@@ -27,6 +29,13 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (200, 120)) -> str:
 def shown(kind: str = "image/png") -> dict[str, Any]:
     """Return the output of a cell that shows a figure."""
     data = {kind: picture(kind.split("/")[1].upper()), "text/plain": "<Figure size 640x480>"}
+    return nbformat.v4.new_output("display_data", data)
+
+
+def drawn() -> dict[str, Any]:
+    """Return the output of a cell that shows a schematic."""
+    diagram = Diagram(50, 20, alt="Two pixels, an arrow from one to the other.")
+    data = {"text/html": diagram._repr_html_()}
     return nbformat.v4.new_output("display_data", data)
 
 
@@ -49,7 +58,13 @@ def _exercise(number: int) -> list[dict[str, Any]]:
     test = grading | {"grade": True, "locked": True, "solution": False, "points": 2}
     name = f"double-{number}"
     return [
-        _markdown(f"{name}-task", f"### Exercise 2.{number} · Double\n\nReturn twice the number."),
+        _markdown(
+            f"{name}-task",
+            f"### Exercise 2.{number} · Double\n\n*Difficulty 1 of 3 · 5 minutes · 2 points*\n\n"
+            "Return twice the number."
+            "\n\n<details><summary>Hint 1</summary>\n\nAdd.\n\n</details>"
+            "\n\n<details><summary>Hint 2</summary>\n\nAdd it to itself.\n\n</details>",
+        ),
         _code(
             f"{name}-solution",
             f'def double_{number}(x):\n    """Return twice x."""\n'
@@ -92,7 +107,9 @@ def good(folder: Path) -> Notebook:
         "image": {"alt": "Two curves that cross in the middle."},
         "figure": {"caption": "They cross.", "name": "fig-02-curves"},
     }
+    words = {"caption": "Each sees the one before."}
     body = "\n".join(f"value_{number} = {number}" for number in range(20))
+    thanks = credit(lectures_of(STEM))
     cells = [
         _markdown("title", opening),
         _code("setup", colab_cell(repository(), version()), tags=["hide-input"]),
@@ -101,16 +118,20 @@ def good(folder: Path) -> Notebook:
         _markdown("prose", "word " * 1600),
         *[_code(f"body-{chr(97 + n)}", f"{body}\nextra = {n}"[11:]) for n in range(6)],
         *claims,
-        _code("curves", "plt.show()", shown(), mystnb=figure),
+        _code("curves", "fig, ax = plt.subplots()\nplt.show()", shown(), mystnb=figure),
+        _code("drawing", "diagram", drawn(), mystnb={"figure": {**words, "name": "fig-02-model"}}),
         *[cell for number in (1, 2, 3) for cell in _exercise(number)],
         _code("closing", "extra"),
-        _markdown("summary", "## Summary\n\nDone.\n\n## References\n\n- Fisher"),
+        _markdown("summary", f"## Summary\n\nDone.\n\n## References\n\n- Fisher\n\n{thanks}"),
     ]
     data = nbformat.v4.new_notebook(cells=cells)
     data.metadata = nbformat.from_dict(
         {"kernelspec": dict(KERNELSPEC), "language_info": dict(LANGUAGE_INFO)}
     )
-    path = folder / f"{STEM}.ipynb"
+    (folder / "book").mkdir(exist_ok=True)
+    (folder / "book" / "lectures.md").touch()
+    path = folder / "notebooks" / f"{STEM}.ipynb"
+    path.parent.mkdir(exist_ok=True)
     notebook = Notebook(path, data)
     for count, cell in enumerate(notebook.code, start=1):
         cell["execution_count"] = count

@@ -46,8 +46,7 @@ def house(tmp_path: Path, root: Path) -> Path:
         copy = tmp_path / path.relative_to(root)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, copy)
-    (tmp_path / "notebooks").mkdir(exist_ok=True)
-    notebook = good(tmp_path / "notebooks")
+    notebook = good(tmp_path)
     cell(notebook, "claim-1")["source"] += f"  # see {addresses.repository()}"
     notebook.data["metadata"]["gdm"]["source_hash"] = notebooks.source_hash(notebook)
     notebook.path.write_text(notebooks.dumps(notebook.data), encoding="utf-8")

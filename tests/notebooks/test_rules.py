@@ -31,12 +31,13 @@ Fault = Callable[[Notebook], object]
 FAULTS: list[tuple[rules.Rule, str, Fault]] = []
 
 
-def source(name: str, old: str, new: str) -> Fault:
-    """Plant a fault by replacing a piece of a cell's source."""
+def source(name: str, *changes: str) -> Fault:
+    """Plant a fault by replacing pieces of a cell's source: an old one, a new one, and so on."""
 
     def plant(nb: Notebook) -> None:
-        assert old in cell(nb, name)["source"]
-        cell(nb, name)["source"] = cell(nb, name)["source"].replace(old, new)
+        for old, new in zip(changes[::2], changes[1::2], strict=True):
+            assert old in cell(nb, name)["source"]
+            cell(nb, name)["source"] = cell(nb, name)["source"].replace(old, new)
 
     return plant
 
@@ -247,7 +248,7 @@ add_all(
 add_all(
     rules.check_figures,
     ("2 figures; one a cell", output("curves", shown(), shown())),
-    ("expected PNG or GIF", output("curves", JPEG)),
+    ("expected SVG, PNG or GIF", output("curves", JPEG)),
     ("no alt text", metadata("curves", mystnb=None)),
     ("no alt text", figure(alt="_build/images/curves.png")),
     ("no alt text", figure(alt="Curves")),
@@ -285,14 +286,14 @@ add_all(
     ("seconds is 75.1", record(seconds=75.1)),
     ("seconds is missing", record(seconds=None)),
     ("peak_memory_mb is 2049", record(peak_memory_mb=2049)),
-    ("outputs of 80", output("claim-1", said("x" * 800_000))),
+    ("outputs of 90", output("claim-1", said("x" * 900_000))),
 )
 add_all(
     rules.check_pictures,
     ("cannot be read", output("curves", BROKEN)),
     ("is 20 x 20 pixels", output("curves", SMALL)),
 )
-SOLUTION, TEST = "double-1-solution", "double-1-test"
+TASK, SOLUTION, TEST = "double-1-task", "double-1-solution", "double-1-test"
 add_all(
     rules.check_exercises,
     ("2 exercises; expected at least 3", drop("double-1-task", SOLUTION, TEST)),
@@ -323,9 +324,37 @@ add_all(
     ("once each", source(TEST, "### BEGIN HIDDEN TESTS", "")),
     ("is not Python", source(TEST, "assert double_1(1)", "assert double_1(1")),
     ("no visible assert", source(TEST, "assert double_1(1) ==", "double_1(1) ==")),
+    ("hide nothing", source(TEST, "### BEGIN HIDDEN TESTS", "#", "### END HIDDEN TESTS", "#")),
     ("hidden tests assert nothing", source(TEST, "assert double_1(-1) ==", "double_1(-1) ==")),
     ("an assert says nothing", source(TEST, ', "Negative numbers, too (law: 2x = x + x)."', "")),
     ("it uses double_1, the answer", source("closing", "extra", "double_1(3)")),
+    ("lacks its header", source(TASK, "*Difficulty 1 of 3", "*Difficulty 4 of 3")),
+    ("promises 2 points, its tests give 3", nbgrader(TEST, points=3)),
+    ("lacks hint 1", source(TASK, "Hint 1", "Help")),
+    ("lacks hint 2", source(TASK, "itself.\n\n</details>", "itself.")),
+)
+add_all(rules.check_schematic, ("no cell shows a schematic", output("drawing", said("a drawing"))))
+add_all(
+    rules.check_panels,
+    ("a figure of 3 panels", whole("curves", "fig, axes = plt.subplots(1, 3)")),
+    ("a figure of 4 panels", whole("curves", "fig, axes = plt.subplots(nrows=2, ncols=2)")),
+    ("a figure 9.6 in wide", whole("curves", "fig = plt.figure(figsize=(9.6, 3))")),
+)
+add_all(
+    rules.check_credit,
+    ("expected once", source("summary", "lectures A", "lectures B")),
+    ("expected once", twice("summary")),
+    ("it speaks of a lecture", text("The lecture's example has two pixels.")),
+    ("it speaks of a lecture", text("A slip on the slide.")),
+)
+add_all(
+    rules.check_symbols,
+    (r"a loss is \mathcal{L}", text(r"$$\n\ell(\theta) = -\sum_n \log p(x_n)\n$$")),
+    ("x has d components", text(r"With $\prod_{i=1}^n p(x_i)$.")),
+    ("x has d components", text(r"With $x\in\mathbb{R}^D$.")),
+    ("hidden units", text(r"With $\sum_{k=1}^H h_k$.")),
+    ("write height, width", source("body-a", "extra = 0", "H, W = 4, 5")),
+    ("write height, width", source("body-a", "extra = 0", "size, D = 4, 5")),
 )
 
 

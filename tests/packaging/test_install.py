@@ -40,7 +40,8 @@ def source(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("source")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(root / name, copy)
-    shutil.copytree(root / "gdmlib", copy / "gdmlib", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("gdmlib", "results"):
+        shutil.copytree(root / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     return copy
 
 
@@ -69,12 +70,13 @@ def test_install_changes_neither_torch_nor_numpy(python: Path, source: Path, num
     check = (
         "import gdmlib, torch; from gdmlib.densities import Normal; "
         "n = Normal.fit(torch.arange(9.0)); print(bool(abs(n.mean - 4) < 1e-6), gdmlib.__version__)"
+        "; from gdmlib import lesson; print(lesson.records('gaussian_*').split()[-1])"
     )
     # From elsewhere than the repository, so that the installed package is the one that is imported.
     done = subprocess.run(
         [str(python), "-c", check], capture_output=True, text=True, cwd=python.parent
     )
-    assert done.stdout.split() == ["True", gdmlib.__version__], done.stderr
+    assert done.stdout.split() == ["True", gdmlib.__version__, "quoted"], done.stderr
     pip(python, "uninstall", "--quiet", "--yes", "gdmlib")
 
 

@@ -142,3 +142,12 @@ def test_receptive_field_without_a_raster_order_and_without_influence():
 def test_receptive_field_refuses(influence, pixel):
     with pytest.raises(ValueError, match=r"influence|pixel"):
         plotting.receptive_field(influence, pixel=pixel)
+
+
+def test_a_picture_with_its_colours_last_is_not_many_grey_ones():
+    with pytest.raises(ValueError, match=r"colours last; use torch\.as_tensor\(images\)\.movedim"):
+        plotting.image_grid(np.zeros((20, 30, 3)))
+    assert plotting.image_grid(np.zeros((4, 4, 3))) is not None
+    assert (
+        plotting.image_grid(torch.as_tensor(np.zeros((20, 30, 3))).movedim(-1, 0)[None]) is not None
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,6 +21,8 @@ from gdmlib.reproduce.records import (
     sha256_of,
     write_record,
 )
+
+RESULTS = Path(__file__).parents[2] / "results"
 
 
 def record(**changes) -> Record:
@@ -169,3 +172,11 @@ def test_an_experiment_without_a_published_value_has_no_gap(tmp_path, content):
     (tmp_path / "toy.json").write_text(json.dumps(good))
     (found,) = load_records(tmp_path)
     assert found.published is None and found.gap is None
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.json")), ids=lambda path: path.stem)
+def test_the_spreads_of_a_kept_record_are_in_the_unit_of_its_metric(path: Path) -> None:
+    record = json.loads(path.read_text())
+    spreads = record["details"].get("stderr over test examples", [])
+    if len(spreads) == 1:  # of several runs the metric gives the spread of the runs
+        assert spreads[0] == pytest.approx(record["metric"]["stderr"])

@@ -161,36 +161,18 @@ def test_a_trial_never_takes_the_place_of_a_result(tmp_path, toy_experiment):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"name": "gausian"}, "no experiment 'gausian'; there are bernoulli_mixture_mnist"),
+        ({"name": "gausian"}, "no experiment 'gausian'; did you mean gaussian_red_wine"),
         ({"device": "tpu"}, "device: expected auto, cpu or cuda, got 'tpu'"),
         ({"processes": 0}, "processes: expected at least 1, got 0"),
         ({"processes": 2}, "in one process; give it more threads"),
         ({"resume": True}, "resume needs the folder"),
-        ({"changes": {"speed": 1}}, f"{NAME} has no setting speed; there are data, seeds"),
-        ({"changes": {"seeds": [0]}}, r"seeds: expected none are used, so \[\], got \[0\]"),
+        ({"changes": {"speed": 1}}, f"speed: no setting of {NAME}; did you mean seeds"),
+        ({"changes": {"seeds": [0]}}, r"seeds: expected \[\], for no seed is used, got \[0\]"),
     ],
 )
 def test_what_makes_no_sense_is_refused(options, words):
     with pytest.raises(ValueError, match=words):
         run(**{"name": NAME, "smoke": True, **options})
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "words"),
-    [
-        ("epochs", None, "epochs: expected an integer, got None"),
-        ("epochs", True, "epochs: expected a number, as 3, got True"),
-        ("lr", "1e-3", "lr: expected a number, as 0.005, got '1e-3'"),
-        ("data", 3, "data: expected text, as 'stand-in', got 3"),
-        *[
-            ("seeds", seeds, "seeds: expected different whole numbers")
-            for seeds in ([], 0, [0, 0], [1.5], [True], [-1], "01", None, {})
-        ],
-    ],
-)
-def test_a_change_to_another_kind_of_value_is_refused(key, value, words):
-    with pytest.raises(ValueError, match=words):
-        run("nade_dna", smoke=True, device="cpu", changes={key: value})
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -430,8 +412,6 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_run(
     monkeypatch.setitem(EXPERIMENTS, "toy", replace(toy_experiment, run=lambda job: 1 / 0))
     assert main(["run", "toy", "--smoke", "--out", str(tmp_path / "file")]) == 1
     assert "file" in capsys.readouterr().err
-    assert main(["run", "toy", "--smoke", "--threads", "0"]) == 1
-    assert "threads: expected at least 1, got 0" in capsys.readouterr().err
 
 
 def test_a_trial_writes_nothing_unless_told(tmp_path, monkeypatch, capsys):
@@ -445,16 +425,3 @@ def test_the_command_line_explains_failures(tmp_path, monkeypatch, capsys, toy_e
     (tmp_path / "toy.json").write_text("{")
     assert main(["run", "toy", "--smoke", "--out", str(tmp_path)]) == 1
     assert "is not JSON" in capsys.readouterr().err
-    for wrong, words in (
-        (["gausian"], "invalid choice"),
-        (["toy", "--set", "size"], "expected KEY=VALUE, got 'size'"),
-    ):
-        with pytest.raises(SystemExit):
-            main(["run", *wrong])
-        assert words in capsys.readouterr().err
-    for wrong, words in (
-        (["--device", "cpu", "--devices", "2"], "--devices counts GPUs"),
-        (["--devices", "1", "--processes", "3"], "contradicts it"),
-    ):
-        assert main(["run", "toy", "--smoke", *wrong]) == 1
-        assert words in capsys.readouterr().err

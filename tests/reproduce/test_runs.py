@@ -170,9 +170,11 @@ def test_nan_stops_and_keeps_the_last_good_checkpoint(tmp_path, monkeypatch, cap
 
 def test_a_run_in_another_place_is_told(tmp_path):
     settings, where = {"size": 1}, {"threads": 1, "torch": "2"}
-    assert prepare(tmp_path, settings, where, resume=True)[1] == [
-        f"nothing to resume in {tmp_path}: starting from the beginning"
-    ]
+    for _ in range(2):  # twice, for nothing is kept the first time
+        assert prepare(tmp_path, settings, where, resume=True)[1] == [
+            f"nothing to resume in {tmp_path}: starting from the beginning"
+        ]
+    (tmp_path / "seed-0.fit.pt").touch()
     earlier, remarks = prepare(tmp_path, settings, {**where, "threads": 2}, resume=True)
     assert earlier == (0.0, 0.0)
     assert len(remarks) == 1 and remarks[0].startswith("threads was 1, now 2: the last digits")
@@ -183,11 +185,20 @@ def test_a_run_in_another_place_is_told(tmp_path):
         prepare(tmp_path, settings, where, resume=True)
 
 
-def test_a_run_that_failed_before_it_kept_anything_is_forgotten(tmp_path, capsys):
+def test_a_run_that_failed_before_it_kept_anything_is_forgotten(tmp_path, capsys, monkeypatch):
+    failures = []
+
+    def fails(x, l2=(), n_iter=1, per_pixel=True, tolerance=0.0, **options):
+        raise failures[-1]("no")
+
     arguments = ["run", "fvsbn_dna", "--smoke", "--work", str(tmp_path)]
-    assert main([*arguments, "--set", "n_iter=0"]) == 1
-    assert "n_iter: expected at least 1" in capsys.readouterr().err
-    assert list(tmp_path.iterdir()) == []
+    with monkeypatch.context() as patch:
+        patch.setattr("gdmlib.autoregressive.FVSBN.fit", fails)
+        for failure in (ValueError, OSError, KeyboardInterrupt):
+            failures.append(failure)
+            assert main(arguments) in (1, 130)
+            assert "kept" not in capsys.readouterr().err
+            assert list(tmp_path.iterdir()) == []
     assert main(arguments) == 0
 
 

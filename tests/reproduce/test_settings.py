@@ -31,7 +31,7 @@ from gdmlib.reproduce.experiment import Fitting, trained
 from gdmlib.reproduce.job import Job
 from gdmlib.training import History
 from gdmlib.training.files import load_plain, load_weights
-from gdmlib.training.processes import is_main, launch
+from gdmlib.training.processes import is_main
 
 # --- every setting of a trial ---------------------------------------------------------------------
 
@@ -541,33 +541,6 @@ def test_a_finished_run_starts_afresh_without_the_old_files(monkeypatch, tmp_pat
     again = run("watched", device="cpu", work=tmp_path, changes={"size": 7})
     assert len(seen) == 4 and again.metric.value != first.metric.value
     assert not (tmp_path / "old.fit.pt").exists()
-
-
-def test_fabric_is_told_how_many_of_what(monkeypatch):
-    lightning_fabric = pytest.importorskip("lightning_fabric")
-    asked = []
-
-    class Fabric:
-        global_rank, world_size, device = 1, 6, "there"
-
-        def __init__(self, **options):
-            asked.append(options)
-
-        def launch(self):
-            asked.append("launched")
-
-    monkeypatch.setattr(lightning_fabric, "Fabric", Fabric)
-    processes, device = launch("cuda", 3, 2)
-    launch("cpu", 1)
-    launch("cpu", 1, 2)
-    plain = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "strategy": "auto"}
-    assert asked[::2] == [
-        {"accelerator": "cuda", "devices": 3, "num_nodes": 2, "strategy": "ddp"},
-        plain,
-        {**plain, "num_nodes": 2, "strategy": "ddp"},
-    ]
-    assert asked[1] == "launched"
-    assert (processes.rank, processes.count, device) == (1, 6, "there")
 
 
 def test_the_command_line_hands_everything_on(monkeypatch, tmp_path):

@@ -38,7 +38,7 @@ def trained_on(x):
         (Pairs(), r"torch\.stack\(\[x for x in data\]\)", lambda g: torch.stack(list(g))),
         (DataLoader(TensorDataset(X)), "loader's dataset", lambda given: given.dataset.tensors),
         (X.numpy(), r"torch\.as_tensor", lambda given: torch.as_tensor(given)),
-        (None, r"torch\.as_tensor", None),
+        (None, r"convert it with torch\.as_tensor\(\.\.\.\)$", None),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -375,10 +375,10 @@ def scheduled(path, epochs, schedule, resume=True, options=None):
     return step
 
 
-def warm_up(gamma):
+def warm_up(gamma, steps=2):
     def schedule(optimizer):
         parts = [rates.LinearLR(optimizer), rates.ExponentialLR(optimizer, gamma)]
-        return rates.SequentialLR(optimizer, parts, [2])
+        return rates.SequentialLR(optimizer, parts, [steps])
 
     return schedule
 
@@ -392,6 +392,7 @@ def warm_up(gamma):
             r"milestones of schedule was \[3, 4\], now \[3, 9\]",
         ),
         (warm_up(0.9), warm_up(0.5), r"gamma of schedule\[1\] was 0.9, now 0.5"),
+        (warm_up(0.9), warm_up(0.9, 3), r"_milestones of schedule was \[2\], now \[3\]"),
     ],
 )
 def test_a_changed_schedule_is_refused(tmp_path, old, new, words):
@@ -469,8 +470,21 @@ def test_a_damaged_checkpoint_is_named(tmp_path, damage):
     path = tmp_path / "run.pt"
     Run().fit(1, checkpoint=path)
     damage(path)
-    with pytest.raises(CheckpointError, match=r"run\.pt is no checkpoint that can be read.*Delete"):
+    reason = {flipped: "wrong checksum of ", other_text: "File is not a zip"}.get(damage, ".+")
+    says = rf"run\.pt is no checkpoint that can be read \({reason}.*\)\. Delete"
+    with pytest.raises(CheckpointError, match=says):
         Run().fit(2, checkpoint=path, resume=True)
+    Run().fit(1, checkpoint=path)  # what is done when that is followed
+
+
+def test_an_error_without_words_is_named(tmp_path, monkeypatch):
+    def fail(*arguments, **options):
+        raise EOFError
+
+    Run().fit(1, checkpoint=tmp_path / "run.pt")
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(CheckpointError, match=r"can be read \(EOFError\)"):
+        Run().fit(2, checkpoint=tmp_path / "run.pt", resume=True)
 
 
 def test_another_program_s_file_is_no_checkpoint(tmp_path):
@@ -714,6 +728,8 @@ def test_the_learning_rate_falls_along_a_cosine():
     assert rates == pytest.approx([1 + math.cos(math.pi * k / 4) for k in range(5)])
     with pytest.raises(ValueError, match="batch_size: expected at least 1, got 0"):
         cosine(optimizer, 2, 5, 0)
+    with pytest.raises(ValueError, match="examples: expected at least 1, got 0"):
+        cosine(optimizer, 2, 0, 5)
 
 
 @pytest.mark.parametrize("mixed", [False, True])
@@ -778,6 +794,7 @@ def test_arguments_that_make_no_sense(options, words):
         (torch.tensor(1.0), "share their first dimension"),
         (torch.empty(0, 3), "at least one element"),
         (torch.tensor([1.0, math.nan]), "data: 1 of 2 values are NaN"),
+        ((Y.float(), Y / 0), r"data\[1\]: .* of 50 values are NaN"),
     ],
 )
 def test_data_that_make_no_sense(data, words):
@@ -885,6 +902,7 @@ def test_all_that_optimizers_and_schedules_were_told_is_kept():
     first, second = (nn.Parameter(torch.zeros(1)) for _ in range(2))
     groups = [{"params": [first], "lr": 0.1}, {"params": [second], "lr": 0.2}]
     optimizer = torch.optim.SGD(groups, momentum=0.5)
+    assert settings_of({"o": optimizer}, None)["learning rate of o"] == [0.1, 0.2]
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.25)
     before = settings_of({"o": optimizer, "s": schedule}, None)
     assert before["kind of o"] == "SGD" and before["kind of s"] == "StepLR"
@@ -893,6 +911,17 @@ def test_all_that_optimizers_and_schedules_were_told_is_kept():
     optimizer.step()
     schedule.step()
     assert settings_of({"o": optimizer, "s": schedule}, None) == before
+
+
+@pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam])
+def test_what_a_schedule_moves_is_no_setting(kind):
+    momentum = {"momentum": 0.9} if kind is torch.optim.SGD else {}
+    optimizer = kind([nn.Parameter(torch.zeros(1))], lr=0.1, **momentum)
+    objects = {"o": optimizer, "s": rates.OneCycleLR(optimizer, 0.1, total_steps=20)}
+    before = settings_of(objects, None)
+    optimizer.step()
+    objects["s"].step()
+    assert settings_of(objects, None) == before
 
 
 def test_a_setting_that_is_no_longer_there_is_told(tmp_path):
@@ -955,6 +984,13 @@ def test_weights_of_another_model_are_refused(tmp_path):
     assert same(before, model.state_dict())
     with pytest.raises(CheckpointError, match=r"0.bias.*the file nothing.*and 6 more"):
         load_weights(Run().model, path)
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(nn.Sequential(nn.Linear(3, 2), nn.Linear(3, 2)), path)
+    assert str(caught.value).count(": the model has") == 5 and "and 1 more" in str(caught.value)
+    assert "bias: the model has nothing, the file (2,)" in str(caught.value)
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(nn.Sequential(nn.Linear(3, 2), nn.PReLU()), path)
+    assert str(caught.value).count(": the model has") == 5 and "more" not in str(caught.value)
 
 
 @pytest.mark.parametrize("damage", [truncated, empty, other_text])

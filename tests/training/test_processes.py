@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import pytest
@@ -10,10 +11,12 @@ from torch import nn
 
 from gdmlib.training import fit, gradient_step
 from gdmlib.training.processes import (
+    MissingFabricError,
     average,
     find_device,
     is_first,
     is_main,
+    launch,
     share,
     shared_seed,
     together,
@@ -24,7 +27,7 @@ class Group:
     """Sums over threads."""
 
     def __init__(self, count):
-        self.count, self.barrier = count, threading.Barrier(count, timeout=60)
+        self.count, self.barrier = count, threading.Barrier(count, timeout=20)
         self.parts = [None] * count
 
     def member(self, rank):
@@ -140,7 +143,14 @@ def test_processes_that_drift_apart_are_noticed():
 
         fit(step, (X, Y), epochs=1, batch_size=7, state={"model": model})
 
-    for work, where in ((starts, "at the start"), (steps, "epoch 1")):
+    def hardly(rank):
+        model = model_of()
+        with torch.no_grad():
+            model.bias.add_(1e-6 * rank)
+        train(model, batch_size=7)
+
+    works = (starts, "at the start"), (hardly, "at the start"), (steps, "epoch 1")
+    for work, where in works:
         for error in in_threads(2, work):
             assert isinstance(error, RuntimeError) and str(error).startswith(where)
 
@@ -149,6 +159,7 @@ def test_a_batch_is_shared_out():
     shares = in_threads(3, lambda rank: share(torch.arange(10, 18), 99).tolist())
     assert shares == [[10, 11, 12], [13, 14, 15], [16, 17]]
     assert in_threads(2, lambda rank: share(None, 3).tolist()) == [[0, 1], [2]]
+    assert in_threads(3, lambda rank: share(None, 3).tolist()) == [[0], [1], [2]]
     # Fewer examples than processes: all take all of them, and the mean is the same.
     assert in_threads(3, lambda rank: share(torch.tensor([4]), 9).tolist()) == [[4]] * 3
     assert share(None, 3) is None  # one process
@@ -189,12 +200,22 @@ def test_afterwards_a_process_is_alone_again():
 def test_the_device_is_the_one_asked_for(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert [find_device(name) for name in ("auto", "cpu", "cuda")] == ["cuda", "cpu", "cuda"]
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert [find_device(name) for name in ("auto", "cpu")] == ["cpu", "cpu"]
+    for name, says in (
+        ("cuda", "torch sees no CUDA GPU here"),
+        ("tpu", "expected auto, cpu or cuda"),
+    ):
+        with pytest.raises(ValueError, match=f"^device: {says}"):
+            find_device(name)
 
 
 def test_numbers_are_shared():
     assert in_threads(2, lambda rank: shared_seed(2**61 + rank)) == [2**61] * 2
     found = in_threads(2, lambda rank: float(average({"loss": rank}, 1 + 2 * rank)["loss"]))
     assert found == [0.75, 0.75]
+    two = in_threads(2, lambda rank: average({"loss": rank, "kl": 4 * rank}, 1 + 2 * rank))
+    assert two == [{"kl": 3.0, "loss": 0.75}] * 2
     assert average({"loss": 3}, 7) == {"loss": 3}
 
 
@@ -205,8 +226,9 @@ def test_numbers_are_shared():
         ({"LOCAL_RANK": "1"}, False),
         ({"NODE_RANK": "1"}, False),
         ({"NODE_RANK": "1", "LOCAL_RANK": "1"}, False),
-        ({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}, True),
-        ({"SLURM_NTASKS": "4", "SLURM_PROCID": "3"}, False),
+        ({"SLURM_NTASKS": "2", "SLURM_PROCID": "0"}, True),
+        ({"SLURM_NTASKS": "2", "SLURM_PROCID": "1"}, False),
+        ({"SLURM_NTASKS": "2"}, True),
         ({"SLURM_NTASKS": "1", "SLURM_PROCID": "3"}, True),  # a shell of Slurm's, one program in it
     ],
 )
@@ -216,3 +238,43 @@ def test_one_of_the_processes_speaks(monkeypatch, environment, first):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert is_first() is first
+
+
+def test_fabric_is_told_how_many_of_what_and_sums_a_copy(monkeypatch):
+    lightning_fabric = pytest.importorskip("lightning_fabric")
+    asked = []
+
+    class Fabric:
+        global_rank, world_size, device = 1, 6, torch.device("cpu")
+
+        def __init__(self, **options):
+            asked.append(options)
+
+        def launch(self):
+            asked.append("launched")
+
+        def all_reduce(self, x, reduce_op):
+            asked.append(reduce_op)
+            return x.mul_(6)
+
+    monkeypatch.setattr(lightning_fabric, "Fabric", Fabric)
+    processes, device = launch("cuda", 3, 2)
+    launch("cpu", 1)
+    launch("cpu", 1, 2)
+    plain = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "strategy": "auto"}
+    assert asked[::2] == [
+        {"accelerator": "cuda", "devices": 3, "num_nodes": 2, "strategy": "ddp"},
+        plain,
+        {**plain, "num_nodes": 2, "strategy": "ddp"},
+    ]
+    assert asked[1] == "launched"
+    assert (processes.rank, processes.count, device) == (1, 6, torch.device("cpu"))
+    mine = torch.ones(2)
+    assert processes.sum(mine).tolist() == [6.0, 6.0] and mine.tolist() == [1.0, 1.0]
+    assert asked[-1] == "sum"
+
+
+def test_without_fabric_it_is_said_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightning_fabric", None)
+    with pytest.raises(MissingFabricError, match="pip install lightning-fabric"):
+        launch("cpu", 2)

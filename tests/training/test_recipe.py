@@ -246,6 +246,19 @@ def test_the_size_of_a_batch_and_the_number_of_epochs():
     assert sizes == [12, 12, 6] * 2
 
 
+def test_held_out_examples_count_alike():
+    x = torch.arange(260, dtype=torch.float64)  # more than are judged in one pass
+
+    def first(model, x, y):
+        return y
+
+    def loss(model, x, y):
+        return model.weight.sum()
+
+    _, history = run(loss=loss, score=first, valid=(x[:, None], x), epochs=1)
+    assert history.valid["loss"] == [129.5]
+
+
 def test_it_leaves_the_model_in_evaluation_mode():
     model, _ = run()
     assert not model.training and not model.dropout.training
@@ -393,9 +406,16 @@ def test_what_cannot_be_judged_is_refused_before_the_first_step(valid, says):
         train(small(), coins(), valid, epochs=1, prepare=lambda x: 1 / 0, **QUIET)
 
 
+def test_data_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match=r"^x: the tensors must share"):
+        run(data=(X, Y[1:]))
+
+
 def test_bad_batches_of_scores():
     with pytest.raises(ValueError, match="batch_size: expected at least 1, got 0"):
         scores(small(), coins(), 0)
+    with pytest.raises(ValueError, match=r"^x: the tensors must share.*\(30, 1\), \(29,\)"):
+        scores(Line(), (X, Y[1:]))
     assert len(scores(small(), coins(), np.int64(7))) == 40
 
 

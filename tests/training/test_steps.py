@@ -56,6 +56,30 @@ def test_a_step_tells_its_settings_to_the_steps_around_it():
     }  # fmt: skip
 
 
+def test_a_step_names_what_must_outlive_an_interruption():
+    noise = torch.Generator()
+    assert set(game(noise=noise, average=0.5)[2].state) == {
+        "turns", "noise", "first.model", "first.optimizer", "first.average", "second.model",
+        "second.optimizer",
+    }  # fmt: skip
+
+
+def test_a_plain_function_is_a_step():
+    model = Number()
+    step = Averaged(lambda batch: {"loss": 0.0}, model, 0.5)
+    step(X)
+    assert step.state == {"average": step.average} and step.settings == {"average": 0.5}
+
+    class Player:
+        def __init__(self):
+            self.state = {"model": model}
+
+        def __call__(self, batch):
+            return {"loss": 0.0}
+
+    assert Turns(a=Player(), b=Player()).settings == {"every": {"a": 1, "b": 1}}
+
+
 def test_a_loss_that_is_nan_does_not_reach_the_average():
     model = Number()
     step = Averaged(sgd(model, lambda batch: model.value * batch.sum()), model, 0.5)
@@ -124,14 +148,24 @@ def test_what_two_players_share_both_may_move():
     assert flags == [True, True]
 
 
-def test_a_player_may_move_on_every_few_batches():
-    _, y, step = game(every={"second": 3})
+@pytest.mark.parametrize("every", [2, 3])
+def test_a_player_may_move_on_every_few_batches(every):
+    _, y, step = game(every={"second": every})
     moved = []
     for _ in range(7):
         before = float(y.value)
         step(X)
         moved.append(float(y.value) != before)
-    assert moved == [True, False, False, True, False, False, True]
+    assert moved == [i % every == 0 for i in range(7)]
+
+
+def test_batches_are_counted_for_ever():
+    _, y, step = game(every={"second": 2})
+    step.batches.fill_(2**24 + 1)  # float32 counts no further than 2**24
+    step(X)
+    before = float(y.value)
+    step(X)
+    assert int(step.batches) == 2**24 + 3 and float(y.value) != before
 
 
 @pytest.mark.parametrize("every", [None, {"first": 2}, {"second": 5}])

@@ -27,6 +27,7 @@ from tools.rules.prose import (
     check_markdown,
     check_prose_length,
 )
+from tools.rules.teaching import check_credit, check_panels, check_schematic, check_symbols
 
 Rule = Callable[[Notebook], list[str]]
 
@@ -49,6 +50,10 @@ RULES: tuple[Rule, ...] = (
     check_budget,
     check_pictures,
     check_exercises,
+    check_schematic,
+    check_panels,
+    check_credit,
+    check_symbols,
 )
 
 

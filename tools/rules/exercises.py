@@ -6,6 +6,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import takewhile
 
 from tools.notebooks import Cell, Notebook, is_solution, is_test, nbgrader, tags
 from tools.rules._common import PROMPTS, at
@@ -27,9 +28,11 @@ def check_exercises(notebook: Notebook) -> list[str]:
         found.append(f"{len(solutions)} exercises; expected at least {MIN_EXERCISES}")
     for index, cell in enumerate(cells):
         before = cells[index - 1] if index else None
-        after = cells[index + 1] if index + 1 < len(cells) else None
+        tests = list(takewhile(is_test, cells[index + 1 :]))
         if is_solution(cell):
-            found += [f"{at(cell)}: {what}" for what in _solution_problems(cell, before, after)]
+            found += [f"{at(cell)}: {what}" for what in _solution_problems(cell, before, tests)]
+            if before is not None:
+                found += [f"{at(before)}: {what}" for what in _task_problems(before, tests)]
         elif nbgrader(cell):
             found += [f"{at(cell)}: {what}" for what in _test_problems(cell, before)]
     return found + _needed_solutions(notebook)
@@ -73,14 +76,16 @@ def _outside(source: str, markers: tuple[str, str], instead: str) -> str:
     return "\n".join([*rows[:begin], indent + instead, *rows[end + 1 :]])
 
 
-def _solution_problems(cell: Cell, before: Cell | None, after: Cell | None) -> Iterator[str]:
+def _solution_problems(cell: Cell, before: Cell | None, tests: list[Cell]) -> Iterator[str]:
     yield from _grading_metadata(cell, grade=False, locked=False, solution=True)
     if not cell["metadata"].get("jupyter", {}).get("source_hidden"):
         yield "a solution is not folded in JupyterLab; set metadata.jupyter.source_hidden"
     if before is None or not re.match(r"#{3,4} Exercise ", before["source"]):
         yield "the cell before a solution is not its task, '### Exercise ...'"
-    if after is None or not is_test(after):
+    if not tests:
         yield "the cell after a solution is not its test"
+    elif not any(_hidden_asserts(test) for test in tests):
+        yield "its tests hide nothing: other data or sizes keep an answer honest"
     source = cell["source"]
     region = _region(source, SOLUTION)
     if region is None:
@@ -105,32 +110,68 @@ def _solution_problems(cell: Cell, before: Cell | None, after: Cell | None) -> I
         yield f"the function {functions[0].name} has no docstring outside of the solution"
 
 
+HEADER = re.compile(r"^\*Difficulty ([1-3]) of 3 · (\d+) minutes · (\d+) points?\*$", re.MULTILINE)
+HINT = r"<details><summary>Hint {}</summary>\n\n.+?\n\n</details>"
+
+
+def _task_problems(task: Cell, tests: list[Cell]) -> Iterator[str]:
+    """A task says how hard it is, how long it takes and what it earns, and gives two hints."""
+    header = HEADER.search(task["source"])
+    points = sum(nbgrader(test).get("points", 0) for test in tests)
+    if header is None:
+        yield (
+            "the task lacks its header, a line such as "
+            f"'*Difficulty 2 of 3 · 10 minutes · {points:g} points*'"
+        )
+    elif int(header.group(3)) != points:
+        yield f"the header promises {header.group(3)} points, its tests give {points:g}"
+    for number in (1, 2):
+        if not re.search(HINT.format(number), task["source"], re.DOTALL):
+            yield (
+                f"the task lacks hint {number}: '<details><summary>Hint {number}</summary>', an "
+                "empty line, the hint, an empty line, '</details>'"
+            )
+
+
 def _test_problems(cell: Cell, before: Cell | None) -> Iterator[str]:
     yield from _grading_metadata(cell, grade=True, locked=True, solution=False)
     points = nbgrader(cell).get("points")
     if not isinstance(points, (int, float)) or points <= 0:
         yield f"a test is worth points; got {points!r}"
-    if before is None or not is_solution(before):
+    if before is None or not (is_solution(before) or is_test(before)):
         yield "the cell before a test is not its solution"
     if SOLUTION[0] in cell["source"]:
         yield "a test holds no solution"
-    hidden = _region(cell["source"], HIDDEN)
-    if hidden is None:
-        yield f"a test has {HIDDEN[0]} and {HIDDEN[1]} once each"
+    if any(mark in cell["source"] for mark in HIDDEN) and _region(cell["source"], HIDDEN) is None:
+        yield f"a test has {HIDDEN[0]} and {HIDDEN[1]} once each, or neither"
         return
     try:
-        visible = ast.parse(_outside(cell["source"], HIDDEN, "pass"))
+        visible = ast.parse(visible_test(cell["source"]))
         everything = ast.parse(cell["source"])
     except SyntaxError as error:
         yield f"the test, or what the student sees of it, is not Python: {error.msg}"
         return
     if not _asserts(visible):
         yield "a test has no visible assert"
-    if len(_asserts(everything)) == len(_asserts(visible)):
+    if HIDDEN[0] in cell["source"] and not _hidden_asserts(cell):
         yield "the hidden tests assert nothing"
     for node in _asserts(everything):
         if node.msg is None:
             yield f"line {node.lineno}: an assert says nothing; name the law that is broken"
+
+
+def visible_test(source: str) -> str:
+    """Return what the student sees of a test."""
+    return source if _region(source, HIDDEN) is None else _outside(source, HIDDEN, "pass")
+
+
+def _hidden_asserts(test: Cell) -> int:
+    """Return how many asserts of a test are hidden; none if it is no Python."""
+    try:
+        everything, visible = ast.parse(test["source"]), ast.parse(visible_test(test["source"]))
+    except SyntaxError:
+        return 0
+    return len(_asserts(everything)) - len(_asserts(visible))
 
 
 def _asserts(tree: ast.AST) -> list[ast.Assert]:

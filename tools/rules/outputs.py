@@ -10,12 +10,21 @@ from collections import Counter
 
 from PIL import Image
 
-from tools.notebooks import Cell, Notebook, figure_words, images, is_fresh, output_text
+from tools.notebooks import (
+    Cell,
+    Notebook,
+    figure_words,
+    images,
+    is_fresh,
+    is_schematic,
+    output_text,
+)
 from tools.rules._common import at
 
-MAX_OUTPUT_KB = 700
+MAX_OUTPUT_KB = 800
 MAX_SECONDS = 75
 MAX_MEMORY_MB = 2048
+MAX_PIXELS = 2000  # pictures have twice the pixels that a page shows
 
 
 def check_figures(notebook: Notebook) -> list[str]:
@@ -33,8 +42,8 @@ def check_figures(notebook: Notebook) -> list[str]:
         names[name] += bool(name)
         if len(kinds) > 1:
             found.append(f"{at(cell)}: {len(kinds)} figures; one a cell, so that each has alt text")
-        if set(kinds) - {"image/png", "image/gif"}:
-            found.append(f"{at(cell)}: a figure is {kinds[0]}; expected PNG or GIF")
+        if set(kinds) - {"image/png", "image/gif", "image/svg+xml", "schematic"}:
+            found.append(f"{at(cell)}: a figure is {kinds[0]}; expected SVG, PNG or GIF")
         if len(alt) < 20 or re.search(r"\.(png|gif|svg)$|^\S+$", alt):
             found.append(
                 f"{at(cell)}: no alt text that says what is seen; write it with "
@@ -56,6 +65,7 @@ def _leaked(cell: Cell) -> bool:
     """Whether the cell shows the repr of what a plotting call returned, beside its figure."""
     return any(
         output.get("output_type") == "execute_result"
+        and not is_schematic(output)
         and not any(kind.startswith("image/") for kind in output.get("data", {}))
         for output in cell.get("outputs", [])
     )
@@ -138,6 +148,6 @@ def check_pictures(notebook: Notebook) -> list[str]:
                 except Exception as error:  # whatever a damaged picture makes Pillow raise
                     found.append(f"{at(cell)}: its {kind} cannot be read ({error})")
                     continue
-                if not (100 <= size[0] <= 1400 and 60 <= size[1] <= 1600):
+                if not (100 <= size[0] <= MAX_PIXELS and 60 <= size[1] <= MAX_PIXELS):
                     found.append(f"{at(cell)}: its {kind} is {size[0]} x {size[1]} pixels")
     return found

@@ -146,8 +146,9 @@ def check_prose_length(notebook: Notebook) -> list[str]:
 
 
 def count_words(notebook: Notebook) -> int:
-    """Return the number of words of prose, without code, mathematics and addresses of links."""
+    """Return the number of words of prose, without code, mathematics, addresses and hints."""
     text = "\n\n".join(without_display(without_code(cell["source"])) for cell in notebook.prose)
+    text = re.sub(r"<details>.*?</details>", " ", text, flags=re.DOTALL)
     text = re.sub(r"\$[^$]*\$", " ", text)
     text = re.sub(r"\]\([^)]*\)", "] ", text)
     return len(re.findall(r"[^\W\d_][\w'’-]*", text))

@@ -1,10 +1,16 @@
 """The Sphinx extension of this book; one module a concern.
 
+``sources``    Which files are pages.
 ``mathjax``    MathJax from the book itself, so that formulas need no network.
 ``equations``  Several-line displayed equations that carry a ``\\tag``.
 ``links``      Links in notebook outputs, in docstrings, and to the repository.
+``address``    No dead buttons and links while the repository has no address.
 ``docstrings`` Repairs that let plain docstrings pass through reStructuredText.
 ``cells``      Marks for solutions and tests of exercises.
+``names``      What a screen reader says of folds and of the side bar.
+``figures``    Pictures of twice the pixels, at their own size.
+``pictures``   Pictures that open at full size; animations that stand still until played.
+``ranking``    The order of what the search finds.
 ``tables``     Tables made from records and from the notebooks' metadata.
 ``speed``      The tables and the figure of the page on speed.
 """
@@ -15,13 +21,43 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from . import cells, docstrings, equations, links, mathjax, speed, tables
+from . import (
+    address,
+    cells,
+    docstrings,
+    equations,
+    figures,
+    links,
+    mathjax,
+    names,
+    pictures,
+    ranking,
+    sources,
+    speed,
+    tables,
+)
 
 __version__ = "1.0"
+
+PARTS = (
+    sources,
+    mathjax,
+    equations,
+    links,
+    address,
+    docstrings,
+    cells,
+    names,
+    figures,
+    pictures,
+    ranking,
+    tables,
+    speed,
+)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register every part of the extension."""
-    for part in (mathjax, equations, links, docstrings, cells, tables, speed):
+    for part in PARTS:
         part.setup(app)
     return {"version": __version__, "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,7 +1,10 @@
-r"""Displayed equations of several lines that carry a ``\tag``.
+r"""Displayed equations of several lines with a ``\tag``, and what follows a formula in a line.
 
 Sphinx puts every display that holds ``\\`` into a ``split``, where ``\tag`` is an error. Such a
 display is typeset as an ``equation*`` instead, which allows it.
+
+A typeset formula is a box, and a browser may break the line between it and the comma after it. The
+two are kept together.
 """
 
 from __future__ import annotations
@@ -12,8 +15,10 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
+from sphinx.transforms.post_transforms import SphinxPostTransform
 
 _TAG = re.compile(r"\\tag\*?\s*\{([^}]*)\}")
+_PUNCTUATION = re.compile(r"[.,;:!?)\]’”–-]+(?=\s|$)")
 _NUMBERED = re.compile(r"\\begin\{(equation|align|gather|multline|alignat|flalign)\*?\}")
 
 
@@ -49,6 +54,25 @@ class WrapTaggedEquations(SphinxTransform):
                 node["nowrap"] = True
 
 
+class KeepPunctuation(SphinxPostTransform):
+    """Keep a formula and the punctuation after it on one line."""
+
+    default_priority = 400
+
+    def run(self, **kwargs: Any) -> None:
+        """Put both into a part of the line that does not break."""
+        for formula in list(self.document.findall(nodes.math)):
+            after = formula.next_node(descend=False, siblings=True)
+            mark = _PUNCTUATION.match(after) if isinstance(after, nodes.Text) else None
+            if mark is None:
+                continue
+            kept = nodes.inline(classes=["gdm-kept"])
+            formula.parent.replace(after, nodes.Text(after[mark.end() :]))
+            formula.parent.replace(formula, kept)
+            kept += [formula, nodes.Text(mark[0])]
+
+
 def setup(app: Sphinx) -> None:
-    """Register the transform."""
+    """Register the transforms."""
     app.add_transform(WrapTaggedEquations)
+    app.add_post_transform(KeepPunctuation)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from docutils import nodes
@@ -26,6 +27,31 @@ def rewrite_source_links(html: str) -> str:
     return _SOURCE_LINK.sub(r"\g<start>\g<path>.html", html)
 
 
+_PLAN_LINK = re.compile(
+    r"""<a href=["'](?P<plan>[^"'#]*\blessons\.html#lesson-(?P<number>\d\d))["'](?P<more>[^>]*)>"""
+)
+PLANNED = '<p class="gdm-planned">Grey: planned.</p>'
+
+
+def follow_plan(html: str, lessons: Mapping[str, str]) -> str:
+    """Let links to the plan of a lesson lead to the lesson if it exists; mark the others.
+
+    Args:
+        html: With links to ``lessons.html#lesson-04``.
+        lessons: The page of each lesson that exists, by its number.
+    """
+
+    def follow(link: re.Match[str]) -> str:
+        page = lessons.get(link["number"])
+        if page:
+            return f'<a href="{page}"{link["more"]}>'
+        more = re.sub(r'(aria-label="[^"]*)"', r'\1, planned"', link["more"])
+        return f'<a class="gdm-planned" href="{link["plan"]}"{more}>'
+
+    marked = _PLAN_LINK.sub(follow, html)
+    return marked + PLANNED if 'class="gdm-planned"' in marked else marked
+
+
 class RewriteOutputLinks(SphinxTransform):
     """A notebook's HTML output links to its neighbours' sources; in the book they are pages."""
 
@@ -33,9 +59,11 @@ class RewriteOutputLinks(SphinxTransform):
 
     def apply(self, **kwargs: Any) -> None:
         """Rewrite the links of every piece of raw HTML."""
+        found = sorted(Path(self.app.srcdir, "notebooks").glob("[0-9][0-9]_*.ipynb"))
+        lessons = {path.name[:2]: f"{path.stem}.html" for path in found}
         for node in self.document.findall(nodes.raw):
             if "html" in node.get("format", "").split():
-                html = rewrite_source_links(node.astext())
+                html = follow_plan(rewrite_source_links(node.astext()), lessons)
                 node.children = [nodes.Text(html)]
 
 

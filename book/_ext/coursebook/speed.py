@@ -18,11 +18,10 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from .tables import MISSING, _MarkdownDirective, markdown_table
+from .tables import GAP, MISSING, _MarkdownDirective, markdown_table
 
 RESULTS = Path("benchmarks") / "results.json"
 PEER = "pytorch-generative"
-GAP = "\u00a0"  # a space that holds a number and its unit together
 FIGURE = "_static/speed_growth.png"
 WHO = {"ours": "gdmlib", "theirs": "other"}
 
@@ -112,7 +111,7 @@ def _files(names: Iterable[str]) -> str:
 
 def speed_markdown(record: Mapping[str, Any]) -> str:
     """Return the table of times, and notes on what it cannot show."""
-    header = ("Work", "Image", "gdmlib", "Other", "Faster", "Goal", "Parameters")
+    header = ("Work", "Image", "gdmlib", "Other", "Faster", "Parameters")
     failures = _failures(record)
     rows = [
         _speed_line(row, failures.pop((row["case"], row["size"]), None)) for row in record["speed"]
@@ -128,20 +127,7 @@ def speed_markdown(record: Mapping[str, Any]) -> str:
         for row in record["speed"]
         if row["theirs"] and row["theirs"]["share"] < 1
     ]
-    table = markdown_table(header, rows, "lrrrrrr")
-    return "\n\n".join([table, goals_markdown(record), *notes])
-
-
-def goals_markdown(record: Mapping[str, Any]) -> str:
-    """Return which goals were reached in this run, and which were not."""
-    rows = [row for row in record["speed"] if row["goal"] and row["ratio"]]
-    missed = [SHORT[row["case"]] for row in rows if row["ratio"] < row["goal"]]
-    if not missed:
-        return f"All {len(rows)} goals are reached."
-    return (
-        f"Of {len(rows)} goals, {len(rows) - len(missed)} are reached in this run; missed: "
-        f"{', '.join(missed)}."
-    )
+    return "\n\n".join([markdown_table(header, rows, "lrrrrr"), *notes])
 
 
 def _speed_line(row: Mapping[str, Any], failure: str | None) -> tuple[str, ...]:
@@ -152,7 +138,6 @@ def _speed_line(row: Mapping[str, Any], failure: str | None) -> tuple[str, ...]:
         _time(row["ours"]),
         _time(row["theirs"]),
         failure or f"**{factor(row['ratio'])}**",
-        MISSING if row["goal"] is None else f"≥{GAP}{row['goal']:g}{GAP}×",
         " / ".join(_parameters(row[side]) for side in ("ours", "theirs")),
     )
 

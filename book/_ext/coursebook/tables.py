@@ -18,6 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 MISSING = "–"
+GAP = "\u00a0"  # a space that holds a number and its unit, a text and its footnote together
 
 
 @dataclass(frozen=True)
@@ -118,34 +119,61 @@ class ResultsTable(_MarkdownDirective):
         reproduce = import_module("gdmlib.reproduce")
         return results_markdown(reproduce.results_table(self.root() / "results"))
 
+    def run(self) -> list[nodes.Node]:
+        """Return the table, as wide as the page, and its footnotes."""
+        made = super().run()
+        for part in made:
+            for table in part.findall(nodes.table):
+                table["classes"].append("gdm-whole-page")
+        return made
+
 
 def results_markdown(rows: Sequence[Any]) -> str:
-    """Return the rows of ``gdmlib.reproduce.results_table`` and, below them, their notes."""
+    """Return the rows of ``gdmlib.reproduce.results_table``; notes and sources are footnotes."""
     if not rows:
         return "No experiment is registered yet."
-    header = ("Experiment", "Data", "Ours", "Published", "Difference", "Run on", "Source")
-    body = [(r.experiment, r.data, _ours(r), r.published, r.gap, r.run, r.source) for r in rows]
-    table = markdown_table(header, [[text or MISSING for text in line] for line in body], "llrrrll")
-    notes = _notes(rows)
-    return "\n\n".join([table, "\n".join(notes)]) if notes else table
+    header = ("Experiment", "Data", "Ours", "Published", "Difference", "Run on")
+    footnotes = Footnotes()
+    body = [
+        (
+            r.experiment + footnotes.mark(r.note),
+            r.data,
+            _ours(r),
+            r.published + footnotes.mark(r.source),
+            r.gap,
+            r.run,
+        )
+        for r in rows
+    ]
+    table = markdown_table(header, [[text or MISSING for text in line] for line in body], "llrrrl")
+    return "\n\n".join([table, footnotes.markdown()])
+
+
+class Footnotes:
+    """The footnotes of a table: a text that is needed again keeps its number."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def mark(self, text: str) -> str:
+        """Return what leads to the footnote with this text; nothing if there is no text."""
+        if not text:
+            return ""
+        if text not in self.texts:
+            self.texts.append(text)
+        return f"{GAP}[^results-{self.texts.index(text) + 1}]"
+
+    def markdown(self) -> str:
+        """Return all footnotes."""
+        return "\n\n".join(f"[^results-{n}]: {text}" for n, text in enumerate(self.texts, 1))
 
 
 def _ours(row: Any) -> str:
     """Return our number, what it is over, and which direction is better."""
     number, bracket, over = row.ours.partition(" (")
-    return f"**{number}**{bracket}{over}" + (f", {row.better} is better" if row.better else "")
-
-
-def _notes(rows: Sequence[Any]) -> list[str]:
-    """Return the notes as list items; rows that share a note share an item."""
-    shared: dict[tuple[str, str], list[str]] = {}
-    for row in rows:
-        if row.note:
-            shared.setdefault((row.experiment, row.note), []).append(row.data)
-    return [
-        f"- **{experiment}** ({'; '.join(data)}). {note}"
-        for (experiment, note), data in shared.items()
-    ]
+    return f"**{number.replace(' ', GAP)}**{bracket}{over}" + (
+        f", {row.better} is better" if row.better else ""
+    )
 
 
 def setup(app: Sphinx) -> None:

@@ -12,10 +12,10 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.nn.functional import glu, linear
 
-from gdmlib.autoregressive.pixels.layers import ALONE, GATE_STD, Layer, Setting, gate
+from gdmlib.autoregressive.pixels.layers import ALONE, GATE_STD, Layer, LayerMemory, Setting, gate
 from gdmlib.autoregressive.pixels.stack import Stack
 from gdmlib.nn.conv_memory import ConvMemory, PointMemory, RowsMemory
 from gdmlib.nn.masked_conv import MaskedConv2d, RowsAbove
@@ -62,7 +62,7 @@ class GatedLayer(Layer):
         return _GatedMemory(self, n, width, labels)
 
 
-class _GatedMemory:
+class _GatedMemory(LayerMemory):
     """Memory of a `GatedLayer`: the vertical stack moves once a row, the other once a pixel."""
 
     def __init__(self, layer: GatedLayer, n: int, width: int, labels: Tensor | None) -> None:
@@ -92,16 +92,15 @@ class GatedPixelCNN(Stack):
     layer = GatedLayer
     usual: ClassVar = {"features": 32, "layers": 10, "kernel_size": 5}
 
-    def _build_first(self, features: int, kernel_size: int, generator: Generator | None) -> None:
-        channels = self.event_shape[0]
+    def _build_first(self, features: int, kernel_size: int, setting: Setting) -> None:
+        channels, generator = self.event_shape[0], setting.generator
         self.above = RowsAbove(channels, features, kernel_size, strict=True, generator=generator)
-        conv = Setting(len(self.head.groups), generator=generator).conv
-        self.left = conv(channels, features, kernel_size, kind="A", rows=False)
+        self.left = setting.conv(channels, features, kernel_size, kind="A", rows=False)
 
     @property
     def reach(self) -> int:
         """How many columns a pixel sees to either side, and rows upwards."""
-        margins = [layer.left.margin for layer in self.layers if isinstance(layer, GatedLayer)]
+        margins = [layer.left.margin for layer in self.layers]
         return self.left.margin + sum(margins)
 
     def _outputs(self, z: Tensor, labels: Tensor | None) -> Tensor:

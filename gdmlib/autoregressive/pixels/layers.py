@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import relu
 
 from gdmlib._checks import check_count
+from gdmlib._random import draw
 from gdmlib.autoregressive.pixels.heads import PixelHead
 from gdmlib.nn.conv_memory import PointMemory
 from gdmlib.nn.masked_conv import MaskedConv2d
@@ -49,7 +48,7 @@ class ClassShift(nn.Module):
         super().__init__()
         self.table: nn.Parameter | None = None
         if num_classes is not None:
-            normal = torch.randn(num_classes, features, generator=generator)
+            normal = draw(torch.randn, num_classes, features, generator=generator)
             self.table = nn.Parameter(0.1 * normal)
 
     def row(self, labels: Tensor | None) -> Tensor | None:
@@ -87,8 +86,7 @@ class Position(nn.Module):
 # --- Layers, which a network stacks ---------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """What a layer is told about the network that it is in.
 
     Attributes:
@@ -121,9 +119,10 @@ class Setting:
 ALONE = Setting()
 
 
-class LayerMemory(Protocol):
+class LayerMemory(ABC):
     """What a layer keeps between the pixels of images that are made one pixel at a time."""
 
+    @abstractmethod
     def start_row(self, v: Tensor | None) -> Tensor | None:
         """Move to the next row.
 
@@ -131,6 +130,7 @@ class LayerMemory(Protocol):
         returns what this layer says of them.
         """
 
+    @abstractmethod
     def step(self, t: Tensor, column: int, group: int) -> Tensor:
         """Return the new features of a group of a pixel from those that come, (n, F / groups)."""
 
@@ -161,17 +161,14 @@ class Readout(nn.Module):
     """The last layers: from the features of a pixel to the numbers of its head.
 
     Two 1 x 1 convolutions, each after a rectifier. A new network is nearly indifferent: the last
-    weights are small, and the bias is the head's choice. ``power`` is the mean square of the F
-    features that come in.
+    weights are small, and the bias is the head's choice.
     """
 
-    def __init__(
-        self, features: int, head: PixelHead, power: float, generator: Generator | None
-    ) -> None:
+    def __init__(self, features: int, head: PixelHead, setting: Setting) -> None:
         super().__init__()
-        conv = Setting(len(head.groups), generator=generator).conv
-        self.hidden = conv(features, features, 1, gain=math.sqrt(2 / power))
-        self.last = conv(features, head.num_parameters, 1, gain=0.1)
+        # What comes in has a mean square of 2, of which the rectifier leaves half: no gain.
+        self.hidden = setting.conv(features, features, 1)
+        self.last = setting.conv(features, head.num_parameters, 1, gain=0.1)
         with torch.no_grad():
             self.last.bias.copy_(head.initial_bias())
 

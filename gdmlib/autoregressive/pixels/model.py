@@ -12,9 +12,8 @@ and 1 for binary images, multiples of 1/255 for photographs. `quantise` makes th
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol, SupportsIndex
 
 import torch
 from torch import Generator, Tensor
@@ -27,15 +26,18 @@ from gdmlib.densities.density import Levels
 from gdmlib.nn.masked_conv import MaskedConv2d
 
 
-class Memory(Protocol):
+class Memory(ABC):
     """What a network keeps between pixels, so that only what a new pixel changes is computed."""
 
+    @abstractmethod
     def start_row(self) -> None:
         """Move to the next row, at first to row 0."""
 
+    @abstractmethod
     def evaluate(self, column: int, group: int) -> Tensor:
         """Return the numbers of a group of colours at this pixel, (n, P / groups)."""
 
+    @abstractmethod
     def remember(self, value: Tensor, column: int, group: int) -> None:
         """Take in the colours of a group, scaled to [-1, 1], (n, colours of the group)."""
 
@@ -120,7 +122,7 @@ class PixelModel(WholePass):
 
     @torch.no_grad()
     def sample(
-        self, n: SupportsIndex, generator: Generator | None = None, labels: Tensor | None = None
+        self, n: int, generator: Generator | None = None, labels: Tensor | None = None
     ) -> Tensor:
         """Draw n images, pixel after pixel; only what a new pixel changes is computed."""
         x = self._like().new_zeros(check_count(n), *self.event_shape)

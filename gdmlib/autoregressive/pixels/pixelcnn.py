@@ -12,7 +12,7 @@ import math
 from torch import Tensor
 from torch.nn.functional import relu
 
-from gdmlib.autoregressive.pixels.layers import ALONE, Layer, Setting
+from gdmlib.autoregressive.pixels.layers import ALONE, Layer, LayerMemory, Setting
 from gdmlib.autoregressive.pixels.stack import Stack
 from gdmlib.nn.conv_memory import ConvMemory, PointMemory
 
@@ -45,7 +45,7 @@ class ResidualBlock(Layer):
         return _ResidualMemory(self, n, width, labels)
 
 
-class _ResidualMemory:
+class _ResidualMemory(LayerMemory):
     """Memory of a `ResidualBlock`."""
 
     def __init__(self, block: ResidualBlock, n: int, width: int, labels: Tensor | None) -> None:

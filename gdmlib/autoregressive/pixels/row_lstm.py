@@ -23,7 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear, pad
 
-from gdmlib.autoregressive.pixels.layers import ALONE, Layer, Setting
+from gdmlib._random import draw
+from gdmlib.autoregressive.pixels.layers import ALONE, Layer, LayerMemory, Setting
 from gdmlib.autoregressive.pixels.stack import Stack
 from gdmlib.nn.conv_memory import ConvMemory, PointMemory
 
@@ -55,7 +56,7 @@ class RowLSTMLayer(Layer):
         )
         # The row above is past for all colours: no mask.
         self.state = nn.Conv1d(h, 4 * h, kernel_size, padding=kernel_size // 2, bias=False)
-        normal = torch.randn(self.state.weight.shape, generator=setting.generator)
+        normal = draw(torch.randn, self.state.weight.shape, generator=setting.generator)
         std = math.sqrt(0.5 / (h * kernel_size)) / STATE_STD
         self.state.weight = nn.Parameter(std * normal)
         self.expand = setting.conv(h, 2 * h, 1, gain=setting.scale / STATE_STD)
@@ -85,7 +86,7 @@ class RowLSTMLayer(Layer):
         return _RowLSTMMemory(self, n, width, labels)
 
 
-class _RowLSTMMemory:
+class _RowLSTMMemory(LayerMemory):
     """Memory of a layer: what the row above gives is done once a row, the rest once a pixel."""
 
     def __init__(self, layer: RowLSTMLayer, n: int, width: int, labels: Tensor | None) -> None:

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_count, check_share
-from gdmlib.autoregressive.pixels.layers import Layer, Position, Readout, Setting, check_features
-from gdmlib.autoregressive.pixels.model import PixelModel
+from gdmlib.autoregressive.pixels.layers import Position, Readout, Setting, check_features
+from gdmlib.autoregressive.pixels.model import Memory, PixelModel
 from gdmlib.nn.conv_memory import ConvMemory, RowsMemory
 from gdmlib.nn.masked_conv import MaskedConv2d, RowsAbove
 
@@ -28,7 +28,7 @@ class Stack(PixelModel):
             first convolution are shifted by.
         dropout: The share of what a layer is about to add that is set to zero in training, drawn
             from torch's global generator; never in samples.
-        generator: Draws the weights to start from; None uses torch's global generator.
+        generator: Draws the weights to start from.
 
     Attributes:
         layer: The class of the layers.
@@ -38,6 +38,7 @@ class Stack(PixelModel):
     layer: ClassVar[Any]
     usual: ClassVar[dict[str, int]] = {"features": 32, "layers": 7, "kernel_size": 3}
     look: MaskedConv2d
+    layers: Any
 
     def __init__(
         self,
@@ -63,7 +64,8 @@ class Stack(PixelModel):
         colours, depth = len(self.head.groups), sizes["layers"]
         inside = check_features(sizes["features"], colours)
         wide = self.layer.widening * inside
-        self._build_first(wide, check_count(first_kernel, "first_kernel"), generator)
+        around = Setting(colours, generator=generator)
+        self._build_first(wide, check_count(first_kernel, "first_kernel"), around)
         self.position = Position(wide if position else None, *self.event_shape[1:])
         dropout = check_share(dropout, "dropout")
         settings = [
@@ -71,11 +73,10 @@ class Stack(PixelModel):
             for i in range(depth)
         ]
         self.layers = nn.ModuleList(self.layer(inside, sizes["kernel_size"], s) for s in settings)
-        self.readout = Readout(wide, self.head, 2.0, generator)
+        self.readout = Readout(wide, self.head, around)
 
-    def _build_first(self, features: int, kernel_size: int, generator: Generator | None) -> None:
-        conv = Setting(len(self.head.groups), generator=generator).conv
-        self.look = conv(self.event_shape[0], features, kernel_size, kind="A")
+    def _build_first(self, features: int, kernel_size: int, setting: Setting) -> None:
+        self.look = setting.conv(self.event_shape[0], features, kernel_size, kind="A")
 
     def _outputs(self, z: Tensor, labels: Tensor | None) -> Tensor:
         t = self.position(self.look(z))
@@ -92,7 +93,7 @@ class Stack(PixelModel):
         return self.look, None
 
 
-class _StackMemory:
+class _StackMemory(Memory):
     """Memory of a `Stack`: that of the first convolution, of each layer, of the readout.
 
     All features of the rows above are complete when a row begins, in every layer.
@@ -103,10 +104,7 @@ class _StackMemory:
         self.first = ConvMemory(first, n, width)
         self.above = None if above is None else RowsMemory(above, n, width)
         self.position, self.next = model.position, 0
-        self.layers = []
-        for layer in model.layers:
-            assert isinstance(layer, Layer)
-            self.layers.append(layer.memory(n, width, labels))
+        self.layers = [layer.memory(n, width, labels) for layer in model.layers]
         self.readout = model.readout.memory()
 
     def start_row(self) -> None:

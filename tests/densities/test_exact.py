@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gdmlib.training.exact import em, lbfgs
+from gdmlib.densities.exact import LOG_PRECISION_BOUND, em, lbfgs
 
 
 class Level(nn.Module):
@@ -90,6 +90,11 @@ def test_lbfgs_turns_gradients_on_and_leaves_the_graph_of_the_data():
         assert history[-1] == pytest.approx(4 / 3, abs=1e-9) and history[0] > history[-1]
 
 
+def test_lbfgs_takes_a_step_at_least():
+    with pytest.raises(ValueError, match=r"^n_iter: expected at least 1, got 0"):
+        lbfgs(Shift(), Shift().log_prob, (X,), n_iter=0)
+
+
 def test_lbfgs_goes_through_its_data_in_chunks_and_ends_with_the_best():
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(30, 4, generator=generator).double() * torch.tensor([1.0, 3.0, 9.0, 27.0])
@@ -111,6 +116,37 @@ def test_lbfgs_goes_through_its_data_in_chunks_and_ends_with_the_best():
     scores = [a + b for (_, a), (_, b) in zip(held[::2], held[1::2], strict=True)]
     assert max(scores) > scores[-1] + 1
     assert float(log_prob(*valid).detach().sum()) == pytest.approx(max(scores))
+
+
+def test_lbfgs_keeps_log_precisions_in_bounds_and_nothing_else():
+    class Part(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.alpha = nn.Parameter(torch.zeros(()).double())
+            self.mean = nn.Parameter(torch.zeros(()).double())
+
+    model = nn.ModuleDict({"part": Part()})
+
+    def log_prob(x):  # best at 100 and 100
+        part = model["part"]
+        return -((part.alpha - 100) ** 2) - (part.mean - 100) ** 2 + 0 * x
+
+    lbfgs(model, log_prob, (X,))
+    found = float(model["part"].alpha.detach()), float(model["part"].mean.detach())
+    assert found == pytest.approx((LOG_PRECISION_BOUND, 100), abs=1e-3)
+
+
+@pytest.mark.parametrize("n_iter", [1, 3])
+def test_lbfgs_ends_with_the_likelihood_that_it_says(n_iter):
+    x = torch.linspace(-1, 3, 12).double().reshape(4, 3)
+    model = nn.Linear(3, 1).double()
+
+    def log_prob(x):
+        return -((model(x)[:, 0] - x[:, 0] ** 2) ** 2) - 0.1 * model(x)[:, 0] ** 4
+
+    history = lbfgs(model, log_prob, (x,), n_iter=n_iter)
+    assert len(history) == n_iter + 1
+    assert -float(log_prob(x).mean().detach()) == pytest.approx(history[-1]) == min(history)
 
 
 def test_em_judges_in_chunks():

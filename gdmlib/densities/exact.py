@@ -170,11 +170,8 @@ def em(
         step: Takes one step; it returns the mean log-likelihood of x before it, which the E step
             has for free.
         x: The data, shape (N, *event_shape).
-        n_iter: The most steps to take.
         tolerance: Stop when a step has gained less than this, in nats.
-        valid: Held-out data: at the end the model is the one that predicts them best.
-        patience: Stop after so many steps in a row that do not improve on the best validation.
-        chunk: Examples at a time, to bound the memory.
+        n_iter, valid, patience, chunk: As for `lbfgs`.
 
     Returns:
         The mean negative log-likelihood in nats at the start and after each step, of x and of the

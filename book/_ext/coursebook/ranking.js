@@ -1,0 +1,26 @@
+// The order of what the search finds: lessons that are about the words first, the API last.
+// The counts are filled in by coursebook/ranking.py: lesson, stem of a word, how often it is there.
+var Scorer = {
+  counts: /* COUNTS */ {},
+
+  score: ([page, , , , score]) => {
+    if (page.startsWith("book/api/")) return score / 2;
+    const counts = Scorer.counts[page];
+    if (!counts) return score;
+    const query = new URLSearchParams(window.location.search).get("q") || "";
+    const stemmer = new Stemmer();
+    const stems = splitQuery(query.toLowerCase()).map((word) => stemmer.stemWord(word));
+    const least = Math.min(...stems.map((stem) => counts[stem] || 0));
+    return score + 4 * Math.log2(1 + least);
+  },
+
+  // The rest is Sphinx's own.
+  objNameMatch: 11,
+  objPartialMatch: 6,
+  objPrio: { 0: 15, 1: 5, 2: -5 },
+  objPrioDefault: 0,
+  title: 15,
+  partialTitle: 7,
+  term: 5,
+  partialTerm: 2,
+};

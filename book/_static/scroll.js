@@ -1,0 +1,29 @@
+// What is wider than the column scrolls by itself. Show that it does (print.css and course.css fade
+// its edge) and let the keyboard reach it. The classes follow the width of the window.
+"use strict";
+
+const WIDE = "div.math, .pst-scrollable-table-container, div.highlight pre, .cell_output pre, dt.sig";
+
+function markWide(box) {
+  const rest = box.scrollWidth - box.clientWidth;
+  const wide = rest > 1;
+  box.classList.toggle("gdm-wide", wide);
+  box.classList.toggle("gdm-more-left", wide && box.scrollLeft > 1);
+  box.classList.toggle("gdm-more-right", wide && box.scrollLeft < rest - 1);
+  if (wide && !box.hasAttribute("tabindex")) {
+    box.tabIndex = 0;
+    box.dataset.gdmStop = "";
+  } else if (!wide && "gdmStop" in box.dataset) {
+    box.removeAttribute("tabindex");
+    delete box.dataset.gdmStop;
+  }
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  const watch = new ResizeObserver((changes) => changes.forEach((c) => markWide(c.target)));
+  for (const box of document.querySelectorAll(WIDE)) {
+    watch.observe(box);
+    if (box.firstElementChild) watch.observe(box.firstElementChild);
+    box.addEventListener("scroll", () => markWide(box), { passive: true });
+  }
+});

@@ -1,0 +1,111 @@
+"""Workflows run pinned actions with the least rights, and what can publish runs no project code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+# A commit of a public action, and beside it the release that it is.
+PINNED = re.compile(r"uses: (?P<action>[\w./-]+)@(?P<commit>[0-9a-f]{40}) # v\d+\.\d+\.\d+$")
+# The only thing that a job which can publish may do.
+DEPLOYMENT = "actions/deploy-pages"
+# Started by strangers, these run with the rights of the repository.
+UNSAFE_TRIGGERS = {"pull_request_target", "workflow_run", "issue_comment"}
+
+
+def paths(root: Path) -> list[Path]:
+    return sorted((root / ".github" / "workflows").glob("*.y*ml"))
+
+
+def writes(permissions: object) -> bool:
+    """Say whether these permissions let a job change or sign anything; None is the default, all."""
+    if isinstance(permissions, dict):
+        return any(right == "write" for right in permissions.values())
+    return permissions not in ("read-all", {})
+
+
+def unpinned(text: str) -> list[str]:
+    uses = [line.strip().removeprefix("- ") for line in text.splitlines() if "uses:" in line]
+    return [f"not a commit and its release: {line}" for line in uses if not PINNED.match(line)]
+
+
+def job_faults(name: str, job: dict) -> list[str]:
+    """Return what is wrong with one job: it publishes and runs something, or keeps the token."""
+    found = []
+    steps = job.get("steps", [])
+    if writes(job.get("permissions", "read-all")):
+        found += [
+            f"{name} can write and runs {step.get('run') or step['uses']!r}"
+            for step in steps
+            if not step.get("uses", "").startswith(f"{DEPLOYMENT}@")
+        ]
+    for step in steps:
+        if "checkout" in step.get("uses", "") and step.get("with", {}).get(
+            "persist-credentials", True
+        ):
+            found.append(f"{name} leaves its token in the checkout")
+        if "${{" in step.get("run", ""):
+            found.append(f"{name} pastes an expression into a shell: hand it over by env")
+    return found
+
+
+def faults(text: str) -> list[str]:
+    """Return everything that is wrong with a workflow."""
+    workflow = yaml.safe_load(text)
+    triggers = workflow[True]  # YAML reads the key `on` as a truth value
+    found = unpinned(text)
+    found += [f"trigger {name}" for name in UNSAFE_TRIGGERS.intersection(triggers)]
+    if writes(workflow.get("permissions")):
+        found.append("its default permissions can write")
+    for name, job in workflow["jobs"].items():
+        found += job_faults(name, job)
+        if "self-hosted" in job["runs-on"] and "pull_request" in triggers:
+            found.append(f"{name} runs strangers' code on a machine of ours")
+    return found
+
+
+def test_workflows_are_safe(root: Path) -> None:
+    assert len(paths(root)) >= 5
+    assert {path.name: faults(path.read_text()) for path in paths(root)} == {
+        path.name: [] for path in paths(root)
+    }
+
+
+def test_one_action_has_one_commit(root: Path) -> None:
+    commits: dict[str, set[str]] = {}
+    for path in paths(root):
+        for match in map(PINNED.search, path.read_text().splitlines()):
+            if match:
+                commits.setdefault(match["action"], set()).add(match["commit"])
+    assert {action: len(found) for action, found in commits.items()} == dict.fromkeys(commits, 1)
+    assert DEPLOYMENT in commits
+
+
+# (what is wrong, the workflow it is planted in, what stands there, what is put there)
+BROKEN = [
+    ("not a commit", "pages.yml", r"deploy-pages@.*", "deploy-pages@v5"),
+    ("not a commit", "test.yml", r"(checkout@[0-9a-f]{39})[0-9a-f] # .*", r"\1 # v7.0.1"),
+    ("not a commit", "test.yml", r"(checkout@[0-9a-f]{40}) # .*", r"\1"),
+    ("can write and runs", "pages.yml", r"( +)- id: deploy", r"\1- run: make book\n\g<0>"),
+    ("can write and runs", "pages.yml", r"deploy-pages@", "upload-pages-artifact@"),
+    ("default permissions", "pages.yml", r"(?m)^  contents: read", "  id-token: write"),
+    ("default permissions", "links.yml", r"(?m)^permissions:\n  contents: read\n", ""),
+    ("default permissions", "links.yml", r"(?m)^permissions:\n.*", "permissions: write-all"),
+    ("leaves its token", "links.yml", r"persist-credentials: false", "fetch-depth: 1"),
+    ("pastes an expression", "test.yml", r"bash .ci/run", "bash .ci/run ${{ github.head_ref }}"),
+    ("trigger pull_request_target", "test.yml", r"(?m)^  pull_request:", "  pull_request_target:"),
+    ("machine of ours", "gpu.yml", r"(?m)^on:", "on:\n  pull_request:"),
+]
+
+
+@pytest.mark.parametrize(("fault", "name", "there", "planted"), BROKEN)
+def test_an_unsafe_workflow_is_noticed(
+    root: Path, fault: str, name: str, there: str, planted: str
+) -> None:
+    text = (root / ".github" / "workflows" / name).read_text()
+    broken, count = re.subn(there, planted, text, count=1)
+    assert count == 1
+    assert [found for found in faults(broken) if fault in found], faults(broken)
