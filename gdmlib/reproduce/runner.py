@@ -61,7 +61,7 @@ def run(
 
     Raises:
         SettingError: If a setting cannot be; nothing is loaded or written then.
-        WriteError: If nothing can be written to ``out`` or ``work``; nothing is trained then.
+        OSError: If nothing can be written to ``out`` or ``work``; nothing is trained then.
         ResumeError: If ``work`` holds an unfinished run and ``resume`` is not given, or a run with
             other settings.
         RecordError: If the result is no number, or a trial would replace a full record.

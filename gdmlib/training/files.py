@@ -42,7 +42,7 @@ def save_plain(content: Mapping[str, Any], path: Path) -> None:
 
     Raises:
         CheckpointError: If it cannot be read back.
-        WriteError: If there is no room, or the folder cannot be written.
+        OSError: If there is no room, or the folder cannot be written.
     """
 
     def write(part: Path) -> None:

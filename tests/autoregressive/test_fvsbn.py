@@ -384,6 +384,7 @@ def test_n_iter_limits_the_search():
     short, long = FVSBN.fit(chain(), 0.1, n_iter=3), FVSBN.fit(chain(), 0.1)
     assert short.path[0].evaluations < long.path[0].evaluations
     assert short.path[0].train > long.path[0].train
+    assert short.path[0].evaluations <= 2 * 3
 
 
 def test_more_pixels_than_a_block():

@@ -48,9 +48,10 @@ FIGURE = (
     "from gdmlib import lesson\n"
     "import matplotlib.pyplot as plt\n"
     "run = lesson.start('99_test')\n"
-    "plt.plot([0, 1])\n"
+    "plt.imshow([[0, 1], [1, 0]])\n"
     "plt.show()"
 )
+LINES = "plt.plot([0, 1])\nplt.show()"
 PROGRESS = (
     "from tqdm.auto import tqdm\nfor _ in tqdm(range(3), disable=True): pass\nprint(1)\nprint(2)"
 )
@@ -59,7 +60,9 @@ PROGRESS = (
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Notebook:
     """Return a notebook after `make execute` ran it."""
-    path = write(tmp_path_factory.mktemp("lesson"), ENVIRONMENT, FIGURE, PROGRESS, "run.budget")
+    path = write(
+        tmp_path_factory.mktemp("lesson"), ENVIRONMENT, FIGURE, PROGRESS, "run.budget", LINES
+    )
     assert execute.main([str(path)]) == 0
     return read(path)
 
@@ -86,8 +89,15 @@ def test_a_figure_is_one_palette_png_in_the_house_style(done: Notebook) -> None:
     (output,) = done.cells[1]["outputs"]
     picture = Image.open(io.BytesIO(base64.b64decode(output["data"]["image/png"])))
     assert picture.mode == "P"
-    assert 600 < picture.size[0] < 740  # 6.4 inches at 110 dpi, less an empty margin
+    width = output["metadata"]["image/png"]["width"]
+    assert 350 < width < 740  # 6.4 inches at 110 dpi, less an empty margin
+    assert picture.size[0] == pytest.approx(2 * width, abs=1)
+    assert picture.info["dpi"][0] == pytest.approx(220, abs=1)  # says how large it is to be shown
     assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_lines_are_one_svg(done: Notebook) -> None:
+    assert images(done.cells[4]) == ["image/svg+xml"]
 
 
 def test_nothing_tells_the_time_or_the_version(done: Notebook) -> None:

@@ -17,12 +17,12 @@ SCORER = Path(__file__).with_name("ranking.js")
 
 
 def stem_counts(document: nodes.Node) -> dict[str, int]:
-    """Return how often each stem occurs in the prose of a page; code does not count."""
+    """Return how often each stem occurs in prose and formulas of a page; code does not count."""
     language = SearchEnglish({})
     texts = [
         text.astext()
         for text in document.findall(nodes.Text)
-        if not isinstance(text.parent, nodes.literal_block | nodes.math | nodes.math_block)
+        if not isinstance(text.parent, nodes.literal_block)
     ]
     words = Counter(language.stem(word.lower()) for text in texts for word in language.split(text))
     return {
