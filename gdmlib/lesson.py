@@ -30,6 +30,7 @@ OPEN = "this exercise is open"  # what an answer that nobody has written yet rai
 
 _NAME = re.compile(r"[0-9]{2}_[a-z0-9]+(_[a-z0-9]+)*")
 _NUMBER = re.compile(r"([-+−]?[0-9][0-9.,]*(e[-+]?[0-9]+)?( ± [0-9.]+)?( ?%)?|[-+]?(nan|inf))?")
+_found_open: set[str] = set()  # exercises whose last test met an open answer
 _MAX_THREADS = 4  # the lessons' models are small: more threads wait for each other
 
 T = TypeVar("T")
@@ -152,7 +153,8 @@ def exercise(title: str) -> Iterator[None]:
     """Run the tests of an exercise; while its answer is open, print so instead of stopping.
 
     "Run all" stops at the first error, and an open answer, the ``RuntimeError`` that a student's
-    copy of a lesson begins with, should not keep anybody from the rest. A wrong answer raises as
+    copy of a lesson begins with, should not keep anybody from the rest; nor should a second test
+    that misses a name which the first one, stopped by it, did not get to. A wrong answer raises as
     it would without this.
 
     Args:
@@ -161,14 +163,19 @@ def exercise(title: str) -> Iterator[None]:
     Examples:
         >>> with exercise("Exercise 2.1"):
         ...     raise RuntimeError(OPEN)
-        Exercise 2.1 is open: write your answer above, run it, then run this cell again.
+        Exercise 2.1 is open: write your answer above, run it, then run its tests again.
     """
     try:
         yield
     except Exception as error:
-        if not _is_open(error):
+        still = title in _found_open and isinstance(error, NameError)
+        _found_open.discard(title)
+        if not (still or _is_open(error)):
             raise
-        print(f"{title} is open: write your answer above, run it, then run this cell again.")
+        _found_open.add(title)
+        print(f"{title} is open: write your answer above, run it, then run its tests again.")
+    else:
+        _found_open.discard(title)
 
 
 def _is_open(error: BaseException | None) -> bool:

@@ -294,3 +294,31 @@ def test_away_from_the_course_records_are_those_of_the_library(tmp_path, monkeyp
     (tmp_path / "results").mkdir()
     assert "No record in" in lesson.records("gaussian_*", "made_*")
     assert "called gaussian_* or made_*" in lesson.records("gaussian_*", "made_*")
+
+
+def test_an_open_exercise_prints_and_a_wrong_answer_raises(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run(title: str, error: Exception | None) -> str:
+        with lesson.exercise(title):
+            if error is not None:
+                raise error
+        return capsys.readouterr().out
+
+    line = "Exercise 1.1 is open: write your answer above, run it, then run its tests again.\n"
+    first, second = "Exercise 1.1", "Exercise 1.2"
+    assert run(first, RuntimeError(lesson.OPEN)) == line
+    # A second test may miss what the first one did not get to; another exercise's may not.
+    assert run(first, NameError("name 'x_test' is not defined")) == line
+    with pytest.raises(NameError):
+        run(second, NameError("name 'x_test' is not defined"))
+    with pytest.raises(AssertionError):
+        run(first, AssertionError("law of doubling"))
+    with pytest.raises(NameError):
+        run(first, NameError("name 'x_test' is not defined"))
+    assert run(first, RuntimeError(lesson.OPEN)) == line
+    assert run(first, None) == ""
+    with pytest.raises(NameError):
+        run(first, NameError("name 'x_test' is not defined"))
+    with pytest.raises(RuntimeError, match="no idea"):
+        run(first, RuntimeError("no idea"))

@@ -200,7 +200,8 @@ def build(course: Path, *, private: Path | None = None, root: Path = ROOT) -> li
                 shutil.rmtree(folder)
         copy(TEMPLATE, root / "homework", course)
         copy(LIBRARY, root, course / "library")
-        copy(("checkpoints",), root, course)
+        if (root / "checkpoints").is_dir():
+            shutil.copytree(root / "checkpoints", course / "checkpoints", dirs_exist_ok=True)
         for path in paths:
             write_source(path, course, private)
         release(course, [path.stem for path in paths])

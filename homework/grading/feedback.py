@@ -128,7 +128,7 @@ def shown_message(source: str, message: str) -> str:
     """Return of a message what a student may read: what the test's own text says.
 
     A message that the test does not hold, such as one that an answer made up of what it found in
-    the memory, is left out. Where only its beginning is the test's, the rest is.
+    the memory, is left out; of values that are long, or may be made up, a mark stands in the place.
 
     Args:
         source: The test.
@@ -141,7 +141,7 @@ def shown_message(source: str, message: str) -> str:
             return message
     for parts in _templates(source):
         if parts[0] and len(parts) > 1 and message.startswith(parts[0]):
-            return f"{parts[0].strip()} …"
+            return "".join("…" if part is None else part for part in parts)
     return ""
 
 

@@ -417,7 +417,7 @@ def test_the_official_lesson_is_read_from_source_and_release(
     by_key = {c.key: c for c in lesson.cells}
     answer, test = by_key["laplace-solution"], by_key["laplace-test"]
     assert (answer.kind, test.kind, by_key["setup"].kind) == ("solution", "test", "given")
-    assert by_key["title"].kind == "markdown" and test.points == 2
+    assert by_key["title"].kind == "markdown" and test.points > 0
     assert answer.title == test.title == "Exercise 2.1 · Another family, another answer"
     assert "x.median()" in answer.source and "x.median()" not in answer.visible
     assert "BEGIN HIDDEN" in test.source and "BEGIN HIDDEN" not in test.visible

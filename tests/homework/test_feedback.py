@@ -56,8 +56,8 @@ def test_other_messages_are_not_shown(message: str) -> None:
 
 def test_of_a_long_value_only_the_tests_words_are_shown() -> None:
     long = f"law of halving: half(2) is {'hidden data 4711 ' * 10}, not 1"
-    assert shown_message(TEST, long) == "law of halving: half(2) is …"
-    assert shown_message(TEST, long[:300]) == "law of halving: half(2) is …"
+    assert shown_message(TEST, long) == "law of halving: half(2) is …, not 1"
+    assert shown_message(TEST, long[:300]) == "law of halving: half(2) is …, not 1"
 
 
 def test_a_test_that_is_no_python_shows_nothing() -> None:
