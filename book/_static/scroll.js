@@ -1,5 +1,5 @@
-// What is wider than the column scrolls by itself. Show that it does (print.css and course.css fade
-// its edge) and let the keyboard reach it. The classes follow the width of the window.
+// What is wider than the column scrolls by itself. Show that it does (course.css fades its edge) and
+// let the keyboard reach it. The classes follow the width of the window.
 "use strict";
 
 const WIDE = "div.math, .pst-scrollable-table-container, div.highlight pre, .cell_output pre, dt.sig";
@@ -10,17 +10,13 @@ function markWide(box) {
   box.classList.toggle("gdm-wide", wide);
   box.classList.toggle("gdm-more-left", wide && box.scrollLeft > 1);
   box.classList.toggle("gdm-more-right", wide && box.scrollLeft < rest - 1);
-  if (wide && !box.hasAttribute("tabindex")) {
-    box.tabIndex = 0;
-    box.dataset.gdmStop = "";
-  } else if (!wide && "gdmStop" in box.dataset) {
-    box.removeAttribute("tabindex");
-    delete box.dataset.gdmStop;
-  }
+  if (wide) box.tabIndex = 0;
+  else if (box.tabIndex === 0) box.removeAttribute("tabindex");
 }
 
 document.addEventListener("DOMContentLoaded", () => {
-  const watch = new ResizeObserver((changes) => changes.forEach((c) => markWide(c.target)));
+  const boxOf = (part) => (part.matches(WIDE) ? part : part.parentElement);
+  const watch = new ResizeObserver((changes) => changes.forEach((c) => markWide(boxOf(c.target))));
   for (const box of document.querySelectorAll(WIDE)) {
     watch.observe(box);
     if (box.firstElementChild) watch.observe(box.firstElementChild);

@@ -34,7 +34,7 @@ PLANNED = '<p class="gdm-planned">Grey: planned.</p>'
 
 
 def follow_plan(html: str, lessons: Mapping[str, str]) -> str:
-    """Let links to the plan of a lesson lead to the lesson if it exists; mark the others.
+    """Let links to the plan of a lesson lead to the lesson, or mark them as planned.
 
     Args:
         html: With links to ``lessons.html#lesson-04``.

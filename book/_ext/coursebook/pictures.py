@@ -21,13 +21,14 @@ EDGE = 4  # pixels of white round each moment on paper
 
 
 def frames_of(path: Path) -> tuple[list[Image.Image], int]:
-    """Return the frames of an animation, and how long one is shown, in milliseconds."""
+    """Return the frames of an animation, and how long the first is shown, in milliseconds."""
     with Image.open(path) as animation:
+        duration = int(animation.info.get("duration", 0)) or 100
         frames = []
         for number in range(getattr(animation, "n_frames", 1)):
             animation.seek(number)
             frames.append(animation.convert("RGB"))
-        return frames, int(animation.info.get("duration", 100)) or 100
+        return frames, duration
 
 
 def sheet(frames: list[Image.Image], columns: int) -> Image.Image:
@@ -72,8 +73,7 @@ def animation_html(source: str, alt: str, path: Path) -> str:
         f'<span class="gdm-animation" data-sheet="{folder}/{every}" data-frames="{len(frames)}" '
         f'data-duration="{duration}"><a href="{source}"><img src="{folder}/{last}" alt="{alt}" '
         f'width="{width}" height="{height}"/></a></span>'
-        f'<img class="gdm-moments" src="{folder}/{paper}" alt="Four moments of it." '
-        f'loading="eager"/>'
+        f'<img class="gdm-moments" src="{folder}/{paper}" alt="Four moments of it."/>'
     )
 
 

@@ -1,0 +1,120 @@
+"""Does everything fit? On a screen, what is too wide scrolls and says so; paper holds it all.
+
+Formulas are looked at twice: where they stand, by their boxes, and stacked on each other, by
+pixels: what is seen with every box open and not without has been cut off.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PIL import ImageChops
+
+from tests.book.screen import MIDDLE, NARROW, PAPER, WIDE, look, picture, resize
+
+# What scrolls sideways without a fading edge, or out of reach of the keyboard; formulas in a line
+# of text that are wider than the paragraph.
+NO_HINT = """
+const problems = [];
+const name = e => e.tagName.toLowerCase() + ' ' + e.textContent.trim().slice(0, 40);
+const boxes = 'div.math, pre, .pst-scrollable-table-container, div.highlight, .cell_output, dt.sig';
+for (const box of document.querySelectorAll(boxes)) {
+  const style = getComputedStyle(box);
+  if (!box.checkVisibility() || box.scrollWidth <= box.clientWidth + 1) continue;
+  if (style.overflowX === 'visible') continue;
+  if (style.maskImage === 'none' || box.tabIndex < 0) problems.push('no hint: ' + name(box));
+}
+for (const formula of document.querySelectorAll('span.math')) {
+  const line = formula.closest('p, li, td, th, dd, figcaption, h1, h2, h3, h4');
+  const part = formula.querySelector('mjx-math');
+  if (!line || !part || !formula.checkVisibility()) continue;
+  if (part.getBoundingClientRect().right > line.getBoundingClientRect().right + 1 &&
+      !line.closest('.pst-scrollable-table-container'))
+    problems.push('wider than its line: ' + name(formula));
+}
+return [...new Set(problems)].slice(0, 8);
+"""
+
+# What does not fit on the paper: it ends beyond the edge, or a box would have to be scrolled.
+CUT = """
+const problems = [];
+const width = document.documentElement.clientWidth;
+const parts = 'article :is(pre, table, div.math, span.math, figure, img, svg, dt.sig)';
+for (const part of document.querySelectorAll(parts)) {
+  if (!part.checkVisibility() || part.closest('mjx-assistive-mml')) continue;
+  const range = document.createRange();
+  range.selectNodeContents(part.querySelector('mjx-math') || part);
+  const ends = Math.max(range.getBoundingClientRect().right,
+                        part.matches('img, svg') ? part.getBoundingClientRect().right : 0);
+  const what = part.tagName.toLowerCase() + ' ' + part.textContent.trim().slice(0, 40);
+  if (ends > width + 1) problems.push('ends at ' + Math.round(ends) + ' of ' + width + ': ' + what);
+  for (let box = part; box && box.tagName !== 'BODY'; box = box.parentElement) {
+    const style = getComputedStyle(box);
+    if (style.overflowX !== 'visible' && box.scrollWidth > box.clientWidth + 1 ||
+        style.overflowY !== 'visible' && box.scrollHeight > box.clientHeight + 1) {
+      problems.push('a box would scroll: ' + what);
+      break;
+    }
+  }
+}
+return [...new Set(problems)].slice(0, 8);
+"""
+
+STACK = """
+const article = document.querySelector('article');
+const stack = document.createElement('div');
+stack.id = 'stack';
+stack.className = article.className;
+const hide = document.createElement('style');
+hide.id = 'stack-hides';
+hide.textContent = 'article > :not(#stack) { display: none !important }' +
+  '#stack.open :is(.math, mjx-container, mjx-math, mjx-mtable, mjx-table, mjx-itable) ' +
+  '{ overflow: visible !important; clip-path: none !important; mask-image: none !important }';
+article.append(stack);
+for (const formula of article.querySelectorAll('div.math')) stack.append(formula.cloneNode(true));
+document.head.append(hide);
+for (const copy of [...stack.children]) if (copy.matches('.gdm-wide')) copy.remove();
+const r = stack.getBoundingClientRect();
+return stack.children.length ? {x: r.x + scrollX, y: r.y + scrollY, width: r.width,
+                                height: r.height} : null;
+"""
+OPEN = "document.getElementById('stack').classList.toggle('open', arguments[0])"
+UNSTACK = "for (const id of ['stack', 'stack-hides']) document.getElementById(id).remove()"
+WHICH = """
+const [y] = arguments;
+const copies = [...document.getElementById('stack').children];
+const hit = copies.find(c => c.getBoundingClientRect().bottom + scrollY > y) || copies[0];
+return hit.querySelector('mjx-assistive-mml, mjx-container').textContent.slice(0, 40);
+"""
+
+
+def clipped_formulas(browser: Any) -> list[str]:
+    """Return a displayed formula of which something is cut off, found by its pixels."""
+    place = browser.execute_script(STACK)
+    try:
+        for _ in range(2):  # fonts may have come between the two pictures
+            if not place:
+                return []
+            browser.execute_script(OPEN, False)
+            shut = picture(browser, place)
+            browser.execute_script(OPEN, True)
+            difference = ImageChops.difference(shut, picture(browser, place)).getbbox()
+            if difference is None:
+                return []
+        which = browser.execute_script(WHICH, place["y"] + difference[1])
+        return [f"cut off, {difference[1]} pixels down the stack: {which}"]
+    finally:
+        browser.execute_script(UNSTACK)
+
+
+def fit_problems(browser: Any) -> dict[str, list[str]]:
+    """Look at the open page on three screens and on paper."""
+    problems = {}
+    for size in (WIDE, MIDDLE, NARROW):
+        resize(browser, size)
+        problems[f"wide, {size[0]}"] = look(browser, NO_HINT)
+        problems[f"clipped, {size[0]}"] = clipped_formulas(browser)
+    resize(browser, PAPER, "print")
+    problems["paper"] = look(browser, CUT)
+    resize(browser, WIDE)
+    return problems
