@@ -57,9 +57,6 @@ const behind = e => { for (e = e.parentElement; e; e = e.parentElement) {
   const c = numbers(getComputedStyle(e).backgroundColor);
   if (c.length >= 3 && (c.length < 4 || c[3] > 0.5)) return c.slice(0, 3); }
   return [255, 255, 255]; };
-const still = document.createElement('style');
-still.textContent = '* { transition: none !important }';
-document.head.append(still);
 const top = [scrollX, scrollY];
 for (const e of document.querySelectorAll('"""
     + STOPS
@@ -77,7 +74,6 @@ for (const e of document.querySelectorAll('"""
 }
 document.activeElement.blur();
 scrollTo(...top);
-still.remove();
 return [...new Set(problems)].slice(0, 8);
 """
 )

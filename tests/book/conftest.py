@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -49,10 +50,37 @@ def build_book(source: Path, output: Path) -> Build:
     return Build(output / "_build" / "html", done.stdout + done.stderr, done.returncode)
 
 
+def build_small_book(folder: Path, pages: dict[str, str], address: str = "") -> Build:
+    """Build a book of a few pages with the settings and the extension of this one.
+
+    Args:
+        folder: Where source and output go.
+        pages: The text of each page, by its path without the folder; the first is the root.
+        address: Of the repository, if it is to be another.
+    """
+    source = folder / "source"
+    for name in ("_ext", "_static", "_templates"):
+        shutil.copytree(ROOT / "book" / name, source / "book" / name)
+    shutil.copy(ROOT / "book" / "references.bib", source / "book")
+    config = (ROOT / "_config.yml").read_text(encoding="utf-8")
+    if address:
+        config = re.sub(r"(?m)^  url: .*$", f"  url: {address}", config)
+    (source / "_config.yml").write_text(config, encoding="utf-8")
+    root, *others = (str(Path(name).with_suffix("")) for name in pages)
+    toc = f"format: jb-book\nroot: {root}\n"
+    if others:
+        toc += "chapters:\n" + "".join(f"  - file: {name}\n" for name in others)
+    (source / "_toc.yml").write_text(toc, encoding="utf-8")
+    for name, text in pages.items():
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text(text, encoding="utf-8")
+    return build_book(source, folder / "output")
+
+
 @pytest.fixture(scope="session")
-def builder():
-    """Return the function that builds a book."""
-    return build_book
+def small_book():
+    """Return the function that builds a book of a few pages."""
+    return build_small_book
 
 
 @pytest.fixture(scope="session")

@@ -62,6 +62,7 @@ return [...new Set(problems)].slice(0, 8);
 
 STACK = """
 const article = document.querySelector('article');
+if (!article) return null;
 const stack = document.createElement('div');
 stack.id = 'stack';
 stack.className = article.className;
@@ -78,8 +79,8 @@ const r = stack.getBoundingClientRect();
 return stack.children.length ? {x: r.x + scrollX, y: r.y + scrollY, width: r.width,
                                 height: r.height} : null;
 """
-OPEN = "document.getElementById('stack').classList.toggle('open', arguments[0])"
-UNSTACK = "for (const id of ['stack', 'stack-hides']) document.getElementById(id).remove()"
+OPEN = "document.getElementById('stack').classList.add('open')"
+UNSTACK = "for (const id of ['stack', 'stack-hides']) document.getElementById(id)?.remove()"
 WHICH = """
 const [y] = arguments;
 const copies = [...document.getElementById('stack').children];
@@ -92,15 +93,13 @@ def clipped_formulas(browser: Any) -> list[str]:
     """Return a displayed formula of which something is cut off, found by its pixels."""
     place = browser.execute_script(STACK)
     try:
-        for _ in range(2):  # fonts may have come between the two pictures
-            if not place:
-                return []
-            browser.execute_script(OPEN, False)
-            shut = picture(browser, place)
-            browser.execute_script(OPEN, True)
-            difference = ImageChops.difference(shut, picture(browser, place)).getbbox()
-            if difference is None:
-                return []
+        if not place:
+            return []
+        shut = picture(browser, place)
+        browser.execute_script(OPEN)
+        difference = ImageChops.difference(shut, picture(browser, place)).getbbox()
+        if difference is None:
+            return []
         which = browser.execute_script(WHICH, place["y"] + difference[1])
         return [f"cut off, {difference[1]} pixels down the stack: {which}"]
     finally:

@@ -23,6 +23,14 @@ const frames = () => requestAnimationFrame(() => requestAnimationFrame(done));
 """
 
 
+# The side bar slides and colours fade: a page is looked at when it has arrived.
+NO_TRANSITIONS = """
+const style = document.createElement('style');
+style.textContent = '* { transition: none !important }';
+document.head.append(style);
+"""
+
+
 def resize(browser: Any, size: tuple[int, int], media: str = "") -> None:
     """Give the page the size of a screen, or of a sheet of paper (`media` "print")."""
     width, height = size
@@ -39,6 +47,7 @@ def open_page(browser: Any, address: str) -> None:
     for kind in ("browser", "performance"):
         browser.get_log(kind)
     browser.get(address)
+    browser.execute_script(NO_TRANSITIONS)
     browser.execute_async_script(SETTLED)
 
 

@@ -14,13 +14,6 @@ def test_every_page_is_in_order(browser, site: str, html: Path):
     assert not problems, problems
 
 
-def test_formulas_are_on_the_pages(browser, site: str, html: Path):
-    for lesson in sorted((html / "notebooks").glob("*.html")):
-        open_page(browser, f"{site}/notebooks/{lesson.name}")
-        count = "return document.querySelectorAll('mjx-container').length"
-        assert browser.execute_script(count) > 5, lesson.name
-
-
 def test_index_opens_the_course(browser, site: str):
     open_page(browser, f"{site}/index.html")
     wait_for(browser, "return location.pathname === '/book/index.html'")
@@ -38,21 +31,20 @@ def test_the_book_opens_as_a_file(browser, html: Path):
 
 def test_solutions_open_on_a_click(browser, site: str, html: Path):
     resize(browser, WIDE)
-    for lesson in sorted((html / "notebooks").glob("*.html")):
-        open_page(browser, f"{site}/notebooks/{lesson.name}")
-        folds = browser.find_elements("css selector", ".exercise-solution > details")
-        assert folds, lesson.name
-        for fold in folds:
-            code = fold.find_element("css selector", ".cell_input")
-            summary = fold.find_element("css selector", "summary")
-            wait_for(browser, "return !arguments[0].checkVisibility()", code)
-            browser.execute_script(
-                "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", summary
-            )
-            summary.click()
-            wait_for(browser, "return arguments[0].checkVisibility()", code)
-            summary.click()
-            wait_for(browser, "return !arguments[0].checkVisibility()", code)
+    lesson = min((html / "notebooks").glob("*.html"))
+    open_page(browser, f"{site}/notebooks/{lesson.name}")
+    folds = browser.find_elements("css selector", ".exercise-solution > details")
+    assert folds
+    for fold in folds:
+        code = fold.find_element("css selector", ".cell_input")
+        summary = fold.find_element("css selector", "summary")
+        wait_for(browser, "return !arguments[0].checkVisibility()", code)
+        centre = "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})"
+        browser.execute_script(centre, summary)
+        summary.click()
+        wait_for(browser, "return arguments[0].checkVisibility()", code)
+        summary.click()
+        wait_for(browser, "return !arguments[0].checkVisibility()", code)
 
 
 def test_the_menu_opens_on_a_narrow_screen(browser, site: str):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import yaml
@@ -51,14 +50,7 @@ def test_mathjax_is_small_and_complete(html: Path):
     assert sum(path.stat().st_size for path in files) < 2_500_000
 
 
-def test_a_fault_stops_the_build(root: Path, tmp_path: Path, builder):
-    source = tmp_path / "source"
-    shutil.copytree(root / "book" / "_ext", source / "book" / "_ext")
-    shutil.copytree(root / "book" / "_static", source / "book" / "_static")
-    shutil.copy(root / "_config.yml", source)
-    shutil.copy(root / "book" / "references.bib", source / "book")
-    (source / "_toc.yml").write_text("format: jb-book\nroot: book/index\n", encoding="utf-8")
-    (source / "book" / "index.md").write_text(PAGE, encoding="utf-8")
-    bad = builder(source, tmp_path / "output")
+def test_a_fault_stops_the_build(tmp_path: Path, small_book):
+    bad = small_book(tmp_path, {"book/index.md": PAGE})
     assert bad.returncode != 0
     assert "unknown document" in bad.log

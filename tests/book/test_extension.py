@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from coursebook import cells, docstrings, equations, links, mathjax, tables
+from bs4 import BeautifulSoup
+from coursebook import address, cells, docstrings, equations, links, mathjax, names, tables
 from docutils.core import publish_doctree
 
 ALIGNED = r"""\begin{aligned}
@@ -59,6 +60,15 @@ def test_tags_are_read():
     assert equations.tags(ALIGNED + r" \tag*{(A)}") == ["2.1", "(A)"]
 
 
+@pytest.mark.parametrize(
+    ("after", "kept"),
+    [(", so", ","), (". So", "."), (").", ")."), (" and", None), (".5", None), (", $b$", ",")],
+)
+def test_which_punctuation_stays_with_a_formula(after: str, kept: str | None):
+    found = equations.PUNCTUATION.match(after)
+    assert (found[0] if found else None) == kept
+
+
 # --- links
 
 
@@ -105,6 +115,45 @@ def test_repository_addresses():
     assert links.repository_url(url, "main", "LICENSE") == f"{url}/blob/main/LICENSE"
     assert links.repository_url(url, "main", "results/") == f"{url}/tree/main/results"
     assert links.repository_url(url, "main", "") == url
+
+
+def test_the_plan_leads_to_lessons_that_exist_and_marks_the_others():
+    html = '<a href="../book/lessons.html#lesson-04" aria-label="Lesson 4: NADE">NADE</a>'
+    assert links.follow_plan(html, {"04": "04_fvsbn.html"}) == (
+        '<a href="04_fvsbn.html" aria-label="Lesson 4: NADE">NADE</a>'
+    )
+    planned = links.follow_plan(html, {"05": "05_mcgsm.html"})
+    assert planned.startswith('<a class="gdm-planned" href="../book/lessons.html#lesson-04" ')
+    assert 'aria-label="Lesson 4: NADE, planned"' in planned
+    assert planned.endswith(links.PLANNED)
+    assert (
+        links.follow_plan("<a href='lessons.html'>all</a>", {}) == "<a href='lessons.html'>all</a>"
+    )
+
+
+# --- names
+
+
+def test_arrows_of_the_side_bar_are_named():
+    bar = "<ul><li><a>The library</a><details><summary><i></i></summary></details></li></ul>"
+    soup = names.name_arrows(BeautifulSoup(bar, "html.parser"))
+    assert soup.summary["aria-label"] == "Pages below The library"
+    named = "<li><a>A</a><details><summary>More</summary></details></li>"
+    assert "aria-label" not in names.name_arrows(BeautifulSoup(named, "html.parser")).summary.attrs
+
+
+def test_signatures_are_no_lists_of_definitions():
+    assert names.without_terms("<dl><dd>x</dd></dl>") == (
+        '<div class="gdm-parameters"><div>x</div></div>'
+    )
+
+
+# --- address
+
+
+def test_only_the_placeholder_leads_nowhere():
+    assert address.is_placeholder("https://mybinder.org/v2/gh/OWNER/course/main")
+    assert not address.is_placeholder("https://github.com/HOMEOWNER/course")
 
 
 # --- docstrings
@@ -178,15 +227,24 @@ def test_no_lesson_is_said_so():
 
 def test_results_show_what_is_missing_and_its_note():
     row = Row("A fit", "wine", "missing", "-13.18 nats", "", "A paper", "Not yet run.")
-    lines = tables.results_markdown([row]).splitlines()
-    assert lines[2] == "| A fit | wine | **missing** | -13.18 nats | – | – | A paper |"
-    assert lines[-1] == "- **A fit** (wine). Not yet run."
-    shared = tables.results_markdown(
-        [row, row._replace(data="beer", ours="1 ± 2 nats (3 folds)", run="CPU", better="lower")]
-    ).splitlines()
-    assert "| **1 ± 2 nats** (3 folds), lower is better | -13.18 nats | – | CPU |" in shared[3]
-    assert shared[-1] == "- **A fit** (wine; beer). Not yet run."
+    lines = tables.results_markdown([row]).replace(tables.GAP, " ").splitlines()
+    assert (
+        lines[2] == "| A fit [^results-1] | wine | **missing** | -13.18 nats [^results-2] | – | – |"
+    )
+    assert lines[4::2] == ["[^results-1]: Not yet run.", "[^results-2]: A paper"]
+    beer = row._replace(data="beer", ours="1 ± 2 nats (3 folds)", run="CPU", better="lower")
+    shared = tables.results_markdown([row, beer]).replace(tables.GAP, " ").splitlines()
+    assert "| **1 ± 2 nats** (3 folds), lower is better | -13.18 nats [^results-2] |" in shared[3]
+    assert shared[3].startswith("| A fit [^results-1] |")
+    assert len(shared) == len(lines) + 1
     assert "No experiment" in tables.results_markdown([])
+
+
+def test_a_text_has_one_footnote():
+    notes = tables.Footnotes()
+    assert [notes.mark(text)[-3:-1] for text in ("a", "b", "a")] == ["-1", "-2", "-1"]
+    assert notes.mark("") == ""
+    assert notes.markdown().splitlines()[::2] == ["[^results-1]: a", "[^results-2]: b"]
 
 
 def test_results_table_of_the_library_fits(tmp_path: Path):

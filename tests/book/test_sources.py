@@ -128,6 +128,17 @@ def test_ready_lessons_are_those_that_exist(root: Path):
     assert ready == {path.name[:2] for path in (root / "notebooks").glob("[0-9][0-9]_*.ipynb")}
 
 
+def test_the_map_of_the_landing_page_says_what_is_planned(root: Path):
+    page = (root / "book" / "index.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\|.*\| (\d\d)–(\d\d) \|.*`(ready|planned)`", page, re.MULTILINE)
+    there = {path.name[:2] for path in (root / "notebooks").glob("[0-9][0-9]_*.ipynb")}
+    assert len(rows) == 5
+    for first, last, state in rows:
+        numbers = {f"{n:02d}" for n in range(int(first), int(last) + 1)}
+        assert state == ("ready" if numbers <= there else "planned"), (first, last)
+    assert "[Start with lesson 01](../notebooks/01_what_is_a_generative_model.ipynb)" in page
+
+
 def test_the_glossary_is_sorted_and_rich(root: Path):
     page = (root / "book" / "glossary.md").read_text(encoding="utf-8")
     body = page.split(":::{glossary}")[1].rsplit(":::", 1)[0]

@@ -158,16 +158,6 @@ def test_a_failure_is_shown_with_its_reason_in_the_place_of_the_ratio(record: di
     assert "failed" not in speed.speed_markdown(record)
 
 
-def test_goals_that_were_missed_are_named(record: dict[str, Any]):
-    changed = copy.deepcopy(record)
-    goals = [row for row in changed["speed"] if row["goal"]]
-    for row in goals:
-        row["ratio"] = row["goal"] + 1
-    assert speed.goals_markdown(changed) == f"All {len(goals)} goals are reached."
-    goals[0]["ratio"] = goals[0]["goal"] - 1
-    assert speed.goals_markdown(changed).endswith(f"missed: {speed.SHORT[goals[0]['case']]}.")
-
-
 def test_slopes_of_power_laws_are_found():
     points = [
         {"pixels": n, "ours": {"seconds": 1e-6 * n**2}, "theirs": None} for n in (196, 784, 3136)

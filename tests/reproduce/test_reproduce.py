@@ -320,6 +320,14 @@ def test_a_record_from_before_there_were_others_is_read(root, tmp_path):
 # --- the table ------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.018, "less than 1 s"), (42.4, "42 s"), (647.9, "11 min"), (4340.7, "1.2 h")],
+)
+def test_times_have_a_unit(seconds: float, text: str):
+    assert table._time(seconds) == text
+
+
 def test_the_table_has_a_row_an_experiment_in_their_order(tmp_path, toy_experiment):
     run("toy", tmp_path, device="cpu")
     wine, *_, toy = results_table(tmp_path)

@@ -18,7 +18,7 @@ from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 _TAG = re.compile(r"\\tag\*?\s*\{([^}]*)\}")
-_PUNCTUATION = re.compile(r"[.,;:!?)\]’”–-]+(?=\s|$)")
+PUNCTUATION = re.compile(r"[.,;:!?)\]’”–-]+(?=\s|$)")
 _NUMBERED = re.compile(r"\\begin\{(equation|align|gather|multline|alignat|flalign)\*?\}")
 
 
@@ -63,7 +63,7 @@ class KeepPunctuation(SphinxPostTransform):
         """Put both into a part of the line that does not break."""
         for formula in list(self.document.findall(nodes.math)):
             after = formula.next_node(descend=False, siblings=True)
-            mark = _PUNCTUATION.match(after) if isinstance(after, nodes.Text) else None
+            mark = PUNCTUATION.match(after) if isinstance(after, nodes.Text) else None
             if mark is None:
                 continue
             kept = nodes.inline(classes=["gdm-kept"])
