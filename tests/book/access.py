@@ -32,7 +32,8 @@ const back = found => { aside.forEach(([mark, e]) => mark.replaceWith(e)); done(
 axe.run(document, options).then(found => back(found.violations
   .filter(v => v.impact === 'serious' || v.impact === 'critical')
   .map(v => v.id + ' (' + v.impact + ', ' + v.nodes.length + '): ' +
-            v.nodes[0].target.join(' ') + ' ' + v.nodes[0].html.slice(0, 120))),
+            v.nodes[0].target.join(' ') + ' ' + v.nodes[0].html.slice(0, 120) + ' ' +
+            (v.nodes[0].any[0] || {message: ''}).message.slice(0, 200))),
   error => back(['axe failed: ' + error]));
 """
 

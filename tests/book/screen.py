@@ -23,10 +23,10 @@ const frames = () => requestAnimationFrame(() => requestAnimationFrame(done));
 """
 
 
-# The side bar slides and colours fade: a page is looked at when it has arrived.
-NO_TRANSITIONS = """
+# The side bar slides, folds and colours fade: a page is looked at when all has arrived.
+ARRIVED = """
 const style = document.createElement('style');
-style.textContent = '* { transition: none !important }';
+style.textContent = '* { animation: none !important; transition: none !important }';
 document.head.append(style);
 """
 
@@ -47,7 +47,7 @@ def open_page(browser: Any, address: str) -> None:
     for kind in ("browser", "performance"):
         browser.get_log(kind)
     browser.get(address)
-    browser.execute_script(NO_TRANSITIONS)
+    browser.execute_script(ARRIVED)
     browser.execute_async_script(SETTLED)
 
 
