@@ -79,7 +79,7 @@ const r = stack.getBoundingClientRect();
 return stack.children.length ? {x: r.x + scrollX, y: r.y + scrollY, width: r.width,
                                 height: r.height} : null;
 """
-OPEN = "document.getElementById('stack').classList.add('open')"
+OPEN = "document.getElementById('stack').classList.toggle('open', arguments[0])"
 UNSTACK = "for (const id of ['stack', 'stack-hides']) document.getElementById(id)?.remove()"
 WHICH = """
 const [y] = arguments;
@@ -93,17 +93,23 @@ def clipped_formulas(browser: Any) -> list[str]:
     """Return a displayed formula of which something is cut off, found by its pixels."""
     place = browser.execute_script(STACK)
     try:
-        if not place:
+        # A picture may come before the last stroke is painted: look again for what is missing.
+        found = place and _missing(browser, place) and _missing(browser, place)
+        if not found:
             return []
-        shut = picture(browser, place)
-        browser.execute_script(OPEN)
-        difference = ImageChops.difference(shut, picture(browser, place)).getbbox()
-        if difference is None:
-            return []
-        which = browser.execute_script(WHICH, place["y"] + difference[1])
-        return [f"cut off, {difference[1]} pixels down the stack: {which}"]
+        which = browser.execute_script(WHICH, place["y"] + found[1])
+        return [f"cut off, {found[1]} pixels down the stack: {which}"]
     finally:
         browser.execute_script(UNSTACK)
+
+
+def _missing(browser: Any, place: dict[str, float]) -> tuple[int, int, int, int] | None:
+    """Return where more is seen with open boxes than with the boxes as they are."""
+    pictures = []
+    for is_open in (False, True):
+        browser.execute_script(OPEN, is_open)
+        pictures.append(picture(browser, place))
+    return ImageChops.difference(*pictures).getbbox()
 
 
 def fit_problems(browser: Any) -> dict[str, list[str]]:
