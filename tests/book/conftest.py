@@ -50,6 +50,12 @@ def build_book(source: Path, output: Path) -> Build:
     return Build(output / "_build" / "html", done.stdout + done.stderr, done.returncode)
 
 
+@pytest.fixture(scope="session")
+def builder():
+    """Return the function that builds a book."""
+    return build_book
+
+
 def build_small_book(folder: Path, pages: dict[str, str], address: str = "") -> Build:
     """Build a book of a few pages with the settings and the extension of this one.
 

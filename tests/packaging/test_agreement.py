@@ -75,7 +75,7 @@ def required_pythons(pinned: dict[str, str]) -> dict[str, str | None]:
         except PackageNotFoundError:  # wanted on another system, or by another Python
             continue
         if Version(installed["Version"]).public == Version(version).public:
-            found[name] = installed["Requires-Python"]
+            found[name] = installed.get("Requires-Python")
     return found
 
 
