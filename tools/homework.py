@@ -235,10 +235,13 @@ def main(arguments: list[str] | None = None) -> int:
     except (HomeworkError, OSError) as error:
         print(f"make homework: {_line(error)}", file=sys.stderr)
         return 1
-    for exercise in exercises:
-        print(f"{exercise.lesson:<36} {exercise.points:>4g}  {exercise.title}")
-    total = sum(exercise.points for exercise in exercises)
-    print(f"{len(exercises)} exercises, {total:g} points; course folder: {course}")
+    points: dict[tuple[str, str], float] = {}
+    for cell in exercises:  # an exercise with several test cells has a row for each
+        exercise = cell.lesson, cell.title
+        points[exercise] = points.get(exercise, 0) + cell.points
+    for (lesson, title), worth in points.items():
+        print(f"{lesson:<36} {worth:>4g}  {title}")
+    print(f"{len(points)} exercises, {sum(points.values()):g} points; course folder: {course}")
     return 0
 
 
