@@ -39,9 +39,30 @@ def to_svg(figure: Figure) -> str | None:
         return None
     with rc_context({"svg.hashsalt": "gdmlib"}):
         svg = _printed(figure, "svg", metadata={"Date": None, "Creator": None}).decode()
-    # Comments, line breaks and six decimals of a point are half of the file.
-    svg = re.sub(r">\s+<", "><", re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL))
-    return re.sub(r'(?<= d=")[^"]+', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg)
+    return _smaller(svg)
+
+
+def _smaller(svg: str) -> str:
+    """Leave out what a picture does not need, half of the file.
+
+    That is comments, metadata, the labels of groups, line breaks, and more digits than a tenth of
+    a point in paths and five elsewhere. Shorter names of parts would save more, and be wrong: a
+    notebook puts all its drawings on one page, where a name must mean the same part in each.
+    """
+    unneeded = (
+        r"<!--.*?-->|<metadata>.*?</metadata>|<!DOCTYPE.*?>|<\?xml.*?\?>|(?<=<g) id=\"[^\"]*\""
+    )
+    svg = re.sub(unneeded, "", svg, flags=re.DOTALL)
+    svg = re.sub(r"\s+", " ", re.sub(r">\s+<", "><", svg)).strip()
+    svg = re.sub(r'(?<= d=")[^"]+', lambda path: _rounded(path[0], ".1f"), svg)
+    svg = re.sub(r'(?<= (?:x|y)=")[^"]+', lambda place: _rounded(place[0], ".5g"), svg)
+    return re.sub(r'(?<= transform=")[^"]+', lambda place: _rounded(place[0], ".5g"), svg)
+
+
+def _rounded(numbers: str, form: str) -> str:
+    """Round the numbers with a decimal point in a text; commands of a path need no spaces."""
+    short = re.sub(r"\d+\.\d+", lambda number: f"{float(number[0]):{form}}", numbers)
+    return re.sub(r" ?([A-Za-z]) ", r"\1", re.sub(r"\.0\b", "", short)).strip()
 
 
 def to_png(figure: Figure) -> tuple[bytes, dict[str, int]] | None:

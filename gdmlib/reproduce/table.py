@@ -67,7 +67,7 @@ def results_text(folder: str | Path, *patterns: str) -> str:
             lines.append(line + f"   {row.better} is better" * each)
     if others:
         lines.append(
-            "* other settings than registered, as a smaller budget: see the page of results"
+            "* not the settings of the full run (a smaller budget, say): see the page of results"
         )
     return "\n".join(lines)
 
@@ -87,7 +87,7 @@ def _rows(name: str, record: Record | None) -> list[Row]:
         return [Row(experiment.title, experiment.dataset, "missing", note=note, **goal)]
     if experiment is None:
         title, data, digits, published = record.title, record.data.name, 2, record.published
-        note = f"No longer registered. {record.protocol}"
+        note = f"No longer an experiment of the course. {record.protocol}"
     else:
         title, data, digits = experiment.title, experiment.dataset, experiment.digits
         published = experiment.published  # what is known of the paper may have grown since the run
@@ -128,7 +128,7 @@ def _changes(experiment: Experiment, record: Record) -> list[str]:
         for key in sorted(full.keys() | used.keys())
         if full.get(key) != used.get(key)
     ]
-    return [f"Other settings than registered: {', '.join(changed)}."] if changed else []
+    return [f"Not the settings of the full run: {', '.join(changed)}."] if changed else []
 
 
 def _gap(metric: Metric, published: Published, digits: int) -> str:

@@ -58,7 +58,7 @@ def test_ctrl_c_says_in_a_line_how_to_go_on(capsys, interrupted, tmp_path):
 def test_ctrl_c_in_a_terminal(tmp_path):
     pytest.importorskip("lightning_fabric")
     work = tmp_path / "work"
-    long = ["--work", work, "--set", "epochs=100000"]
+    long = ["--work", work, "--set", "epochs=100000", "--set", "patience=100000"]
     child = subprocess.Popen(
         [sys.executable, "-m", "gdmlib.reproduce", *TRIAL, *long],
         stdout=subprocess.PIPE,

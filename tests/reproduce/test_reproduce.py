@@ -361,7 +361,7 @@ def test_a_difference_says_what_it_means(published, better, gap):
 def test_a_smaller_budget_is_told(tmp_path, toy_experiment):
     run("toy", tmp_path, changes={"size": 2, "seeds": [1]})
     note = results_table(tmp_path)[-1].note
-    assert note.endswith("Other settings than registered: seeds [1] instead of [1, 2], size 2 "
+    assert note.endswith("Not the settings of the full run: seeds [1] instead of [1, 2], size 2 "
                          "instead of 3.")  # fmt: skip
 
 
@@ -375,7 +375,7 @@ def test_the_table_shows_a_record_that_is_no_longer_registered(tmp_path, monkeyp
     row = next(row for row in results_table(tmp_path) if row.data == "stand-in")
     assert row.ours == "-3.97 ± 0.18 nats (3 folds)"
     assert row.published == row.gap == row.source == ""
-    assert row.note.startswith("No longer registered. ")
+    assert row.note.startswith("No longer an experiment of the course. ")
 
 
 # --- the command line -----------------------------------------------------------------------------
@@ -397,7 +397,7 @@ def test_a_text_shows_the_records_that_are_there(tmp_path, toy_experiment):
     run("toy", tmp_path, changes={"size": 2})
     lines = results_text(tmp_path, "toy", "nade_*").splitlines()
     assert lines[0] == "higher is better"
-    assert lines[1].startswith("toy * ") and lines[2].startswith("* other settings")
+    assert lines[1].startswith("toy * ") and lines[2].startswith("* not the settings")
 
 
 def test_run_writes_to_results_by_default(tmp_path, monkeypatch, capsys, toy_experiment):
