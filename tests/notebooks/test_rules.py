@@ -353,6 +353,8 @@ add_all(
     ("x has d components", text(r"With $\prod_{i=1}^n p(x_i)$.")),
     ("x has d components", text(r"With $x\in\mathbb{R}^D$.")),
     ("hidden units", text(r"With $\sum_{k=1}^H h_k$.")),
+    ("an expectation is", text(r"With $\mathrm{E}[x]$.")),
+    ("an entropy is", text(r"With $\mathrm{H}(p)$.")),
     ("write height, width", source("body-a", "extra = 0", "H, W = 4, 5")),
     ("write height, width", source("body-a", "extra = 0", "size, D = 4, 5")),
 )

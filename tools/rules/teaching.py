@@ -22,6 +22,10 @@ FORMULAS = (
     (r"\\(sum|prod)(\\limits)?_\{?[ij]\s*=\s*1\}?\^\{?[nD](?![a-z])", _SIZE),
     (r"\\mathbb\{?\s?R\}?\^\{?[nD](?![a-z])", _SIZE),
     (r"\\(sum|prod)(\\limits)?_\{?\w\s*=\s*1\}?\^\{?[HW](?![a-z])", _HIDDEN),
+    (
+        r"\\(mathrm|operatorname)\{[EH]\}|\\mathbb\{?\s?H\}?",
+        r"an expectation is \mathbb{E}, an entropy is H(p)",
+    ),
 )
 CODE = (
     (r"^(\w+, )*(H, W|H|D)\b(, \w+)* = ", "write height, width, d; H is an entropy, W a matrix"),
