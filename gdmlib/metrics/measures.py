@@ -1,4 +1,4 @@
-"""Numbers that say how good a model is."""
+"""Numbers for one model: likelihood, pictures in pairs, modes of a toy, calibration."""
 
 from __future__ import annotations
 

@@ -1,0 +1,50 @@
+"""Numbers that say how good a model is.
+
+Of a likelihood: `nats`, `bits_per_dim`; of pairs of pictures: `psnr`, `ssim`; of a classifier:
+`reliability_curve`, `expected_calibration_error`; of samples on a toy: `mode_coverage`.
+
+Samples of pictures are compared with real ones in the features of a `Judge`, a small classifier
+that comes with its weights: `frechet_distance` and `kernel_distance`, always beside the value that
+two sets of real pictures would get (`with_floor`); `coverage` says apart what is good and what is
+missing; `memorisation` says whether the training set was copied.
+"""
+
+from gdmlib.metrics.distances import Floored, frechet_distance, kernel_distance, with_floor
+from gdmlib.metrics.judge import Judge
+from gdmlib.metrics.measures import (
+    MeanStderr,
+    ModeCoverage,
+    Reliability,
+    bits_per_dim,
+    expected_calibration_error,
+    mean_and_stderr,
+    mode_coverage,
+    nats,
+    psnr,
+    reliability_curve,
+    ssim,
+)
+from gdmlib.metrics.neighbours import Coverage, Memorisation, coverage, memorisation
+
+__all__ = [
+    "Coverage",
+    "Floored",
+    "Judge",
+    "MeanStderr",
+    "Memorisation",
+    "ModeCoverage",
+    "Reliability",
+    "bits_per_dim",
+    "coverage",
+    "expected_calibration_error",
+    "frechet_distance",
+    "kernel_distance",
+    "mean_and_stderr",
+    "memorisation",
+    "mode_coverage",
+    "nats",
+    "psnr",
+    "reliability_curve",
+    "ssim",
+    "with_floor",
+]
