@@ -39,8 +39,7 @@ class Floored(NamedTuple):
 
 def check_pair(a: Tensor, b: Tensor, names: tuple[str, str] = ("a", "b")) -> tuple[Tensor, Tensor]:
     """Return two sets of events as rows of float64, (N, d) and (M, d)."""
-    check_tensor(a, names[0], floating=True)
-    check_tensor(b, names[1], floating=True)
+    a, b = (check_tensor(x, n, floating=True) for x, n in zip((a, b), names, strict=True))
     for x, name in ((a, names[0]), (b, names[1])):
         if x.ndim < 2:
             raise ValueError(

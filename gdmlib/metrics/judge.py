@@ -17,7 +17,6 @@ from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_count, check_event_shape, check_events, check_labels, check_values
 from gdmlib._random import between
-from gdmlib.training.files import load_weights
 
 SIZES: dict[str, tuple[tuple[int, int, int], int]] = {
     "glyphs": ((1, 16, 16), 64),
@@ -96,6 +95,8 @@ class Judge(nn.Module):
     @classmethod
     def load(cls, name: str) -> Judge:
         """Return the trained judge of ``"glyphs"`` or of ``"digits"``, in evaluation mode."""
+        from gdmlib.training import load_weights
+
         if name not in SIZES:
             raise ValueError(f"name: expected one of {', '.join(SIZES)}, got {name!r}")
         event_shape, features = SIZES[name]
@@ -106,7 +107,7 @@ class Judge(nn.Module):
 
     def features(self, x: Tensor) -> Tensor:
         """Return the features of pictures in [0, 1], shape (B, features)."""
-        check_events(x, "x", self.event_shape, like=next(self.parameters()))
+        x = check_events(x, "x", self.event_shape, like=next(self.parameters()))
         check_values(
             x,
             "x",

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 import gdmlib
 from gdmlib import data
+from gdmlib._checks import check_count, check_labels, check_tensor
 from gdmlib._random import draw, permutation
 from gdmlib.data.fonts import FONTS
 from gdmlib.metrics.judge import SIZES, Judge, weights_of
@@ -34,6 +35,7 @@ def disturb(x: Tensor, generator: Generator | None = None) -> Tensor:
     Each picture has its own amounts: up to all of a 3 × 3 binomial blur, noise of standard
     deviation up to 0.15, a threshold between 0.25 and 0.6.
     """
+    x = check_tensor(x, "x", ndim=4, floating=True)
     amounts = draw(torch.rand, 4, len(x), 1, 1, 1, generator=generator).to(x)
     line = x.new_tensor([0.25, 0.5, 0.25])
     weights = torch.outer(line, line).expand(x.shape[1], 1, 3, 3)
@@ -51,9 +53,12 @@ def mix(x: Tensor, y: Tensor, classes: int, generator: Generator | None = None) 
     The judge so learns to be unsure of what lies between two classes, where bad samples are; Zhang,
     Cisse, Dauphin and Lopez-Paz (2018), arXiv:1710.09412.
     """
-    other = permutation(len(x), generator)
+    x = check_tensor(x, "x", ndim=4, floating=True)
+    classes = check_count(classes, "classes")
+    y = check_labels(y, "y", num_classes=classes, length=len(x))
+    other = permutation(len(x), generator).to(x.device)
     share = 1 - 0.5 * draw(torch.rand, len(x), generator=generator).to(x)
-    share = torch.where(torch.arange(len(x)) % 4 > 0, 1.0, share)
+    share = torch.where(torch.arange(len(x), device=x.device) % 4 > 0, 1.0, share)
     truth = functional.one_hot(y, classes).to(x)
     blend = share[:, None, None, None]
     return (

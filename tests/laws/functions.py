@@ -24,6 +24,8 @@ from gdmlib.nn.whitening import Whitening
 
 from .builders import randomise, seeded, tensor
 from .calls import Call
+from .functions_metrics import COUNTS as OF_METRICS
+from .functions_metrics import FUNCTIONS as WITH_METRICS
 from .registry import BY_NAME
 from .registry_autoregressive import made
 from .registry_images import CORNER, conditional, mcgsm_image, multiscale, ride
@@ -140,6 +142,7 @@ FUNCTIONS = [
     call("GatedPixelCNN of classes.sample", lambda labels: of_classes.sample(
         len(labels), seeded(), labels), CHOICE, model=of_classes),
     whole("Dataset.take", lambda index: table.take(index).x, torch.tensor([3, 0, 7])),
+    *WITH_METRICS,
 ]  # fmt: skip
 
 CONSTRUCTORS = [
@@ -301,4 +304,5 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "MultiscaleMCGSM, radius": (lambda radius: grid(ar.MultiscaleMCGSM, levels=1, radius=radius,
         neighbourhood=CORNER, components=2, scales=2), 1),
     "SpatialLSTM": (lambda units: SpatialLSTM(2, units, generator=seeded()), 3),
+    **OF_METRICS,
 }  # fmt: skip

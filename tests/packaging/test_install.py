@@ -71,12 +71,13 @@ def test_install_changes_neither_torch_nor_numpy(python: Path, source: Path, num
         "import gdmlib, torch; from gdmlib.densities import Normal; "
         "n = Normal.fit(torch.arange(9.0)); print(bool(abs(n.mean - 4) < 1e-6), gdmlib.__version__)"
         "; from gdmlib import lesson; print(lesson.records('gaussian_*').split()[-1])"
+        "; from gdmlib.metrics import Judge; print(Judge.load('digits').accuracy > 0.9)"
     )
     # From elsewhere than the repository, so that the installed package is the one that is imported.
     done = subprocess.run(
         [str(python), "-c", check], capture_output=True, text=True, cwd=python.parent
     )
-    assert done.stdout.split() == ["True", gdmlib.__version__, "quoted"], done.stderr
+    assert done.stdout.split() == ["True", gdmlib.__version__, "quoted", "True"], done.stderr
     pip(python, "uninstall", "--quiet", "--yes", "gdmlib")
 
 

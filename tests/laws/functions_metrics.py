@@ -1,0 +1,76 @@
+"""Comparisons of two sets of samples, and the judge of pictures: their lines of `functions.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gdmlib import metrics
+from gdmlib.metrics.judge_training import disturb, mix
+
+from .builders import seeded
+from .calls import Call
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=seeded(seed)).double()
+
+
+def judge(**sizes: Any) -> metrics.Judge:
+    options = {"event_shape": (1, 4, 4), "features": 3, "classes": 3, "channels": (2, 2)} | sizes
+    return metrics.Judge(**options, generator=seeded()).double().eval()
+
+
+A, B, C = normal(30, 3), normal(20, 3, seed=1), normal(25, 3, seed=2)
+PICTURES, CLASSES = normal(4, 1, 4, 4).sigmoid(), torch.tensor([0, 1, 1, 0])
+trained = judge()
+trained.accuracy = 0.5  # NaN is not even equal to itself
+
+
+def call(name: str, function: Callable[..., Any], *arguments: Tensor, **options: Any) -> Call:
+    return Call(name, function, arguments, **options)
+
+
+def compared(fake: Tensor, real: Tensor, repeats: int = 2) -> metrics.Floored:
+    return metrics.with_floor(
+        metrics.frechet_distance, fake, real, repeats=repeats, generator=seeded()
+    )
+
+
+def remembered(
+    samples: Tensor, train: Tensor, heldout: Tensor, permutations: int = 20
+) -> metrics.Memorisation:
+    return metrics.memorisation(
+        samples, train, heldout, permutations=permutations, generator=seeded()
+    )
+
+
+FUNCTIONS = [
+    call("frechet_distance", metrics.frechet_distance, A, B, single=False),
+    call("kernel_distance", metrics.kernel_distance, A, B, single=False),
+    call("with_floor", compared, B, A, single=False),
+    call("coverage", lambda real, fake: metrics.coverage(real=real, fake=fake), A, B, single=False),
+    call("memorisation", remembered, C, A, B, single=False),
+    call("Judge.features", trained.features, PICTURES, model=trained, smooth=True),
+    call("Judge.logits", trained.logits, PICTURES, model=trained, smooth=True),
+    call("Judge.probs", trained.probs, PICTURES, model=trained, smooth=True),
+    call("Judge.predict", trained.predict, PICTURES, model=trained),
+    call("Judge.score", trained.score, PICTURES, CLASSES, model=trained),
+    call("disturb", lambda x: disturb(x, seeded()), PICTURES),
+    call("mix", lambda x, y: mix(x, y, 3, seeded()), PICTURES, CLASSES, single=False),
+]
+
+COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
+    "kernel_distance": (lambda degree: metrics.kernel_distance(A, B, degree), 2),
+    "with_floor": (lambda repeats: compared(B, A, repeats), 3),
+    "coverage": (lambda k: metrics.coverage(real=A, fake=B, k=k), 3),
+    "memorisation": (lambda permutations: remembered(C, A, B, permutations), 9),
+    "Judge": (lambda event_shape: judge(event_shape=event_shape), (1, 8, 4)),
+    "Judge, classes": (lambda classes: judge(classes=classes), 2),
+    "Judge, features": (lambda features: judge(features=features), 2),
+    "Judge, channels": (lambda channels: judge(channels=channels), (2, 3)),
+    "mix": (lambda classes: mix(PICTURES, CLASSES, classes, seeded()), 4),
+}
