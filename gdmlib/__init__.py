@@ -14,6 +14,7 @@ _PARTS = (
     "autoregressive",
     "data",
     "densities",
+    "latent",
     "lesson",
     "metrics",
     "plotting",

@@ -33,3 +33,18 @@ def randomise(model: nn.Module, seed: int, size: float = 0.4) -> nn.Module:
             elif name.endswith("output_std"):
                 value.abs_().clamp_(0.7, 1.2)
     return model
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    """Draw standard normal numbers, always the same."""
+    return torch.randn(*shape, generator=seeded(seed)).double()
+
+
+def uniform(*shape: int, seed: int = 0) -> Tensor:
+    """Draw numbers from [0, 1), always the same."""
+    return torch.rand(*shape, generator=seeded(seed)).double()
+
+
+def softmax(*shape: int) -> Tensor:
+    """Draw probabilities, always the same."""
+    return normal(*shape).softmax(dim=-1)

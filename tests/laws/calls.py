@@ -68,6 +68,16 @@ class Call:
         return list(inspect.signature(self.function).parameters)[i]
 
 
+def call(name: str, function: Callable[..., Any], *arguments: Tensor, **options: Any) -> Call:
+    """Return a call of a function."""
+    return Call(name, function, arguments, **options)
+
+
+def whole(name: str, function: Callable[..., Any], *arguments: Tensor, **options: Any) -> Call:
+    """Return a call whose arguments have no batch, or need all of it."""
+    return Call(name, function, arguments, single=False, **options)
+
+
 def calls(case: Case, model: nn.Module | None = None) -> list[Call]:
     """Return the methods that the case's model has, with arguments; ``model`` may be a cast one."""
     model = case.model if model is None else model
@@ -85,7 +95,7 @@ def calls(case: Case, model: nn.Module | None = None) -> list[Call]:
         known = torch.arange(arguments[0][0].numel()).reshape(case.domain.points.shape[1:]) % 2 == 0
         complete = lambda x, known: model.complete(x, known, seeded())  # noqa: E731
         found += [("complete", complete, (*arguments, known.expand(arguments[0].shape).clone()))]
-    return [Call(f"{case}.{name}", call, args, model) for name, call, args in found]
+    return [Call(f"{case}.{name}", function, args, model) for name, function, args in found]
 
 
 def like(model: nn.Module, arguments: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

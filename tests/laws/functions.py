@@ -1,7 +1,8 @@
 """Public functions that take tensors and are no method of a case: one line each.
 
 ``FUNCTIONS`` return numbers, ``CONSTRUCTORS`` models or containers, and ``FITS`` fitted models.
-``COUNTS`` take a number of something, or a shape.
+``COUNTS`` take a number of something, or a shape. Those of the latent models are in files of their
+own, joined at the end.
 """
 
 from __future__ import annotations
@@ -22,27 +23,13 @@ from gdmlib.densities.discretised_logistic import logistic_bin_log_prob
 from gdmlib.nn.spatial_lstm import SpatialLSTM, lstm_step, spatial_lstm_step
 from gdmlib.nn.whitening import Whitening
 
-from .builders import randomise, seeded, tensor
-from .calls import Call
-from .functions_metrics import COUNTS as OF_METRICS
-from .functions_metrics import FUNCTIONS as WITH_METRICS
+from . import functions_autoencoder, functions_metrics
+from .builders import normal, randomise, seeded, softmax, tensor, uniform
+from .calls import call, whole
 from .registry import BY_NAME
 from .registry_autoregressive import made
 from .registry_images import CORNER, conditional, mcgsm_image, multiscale, ride
 from .registry_pixelcnn import network
-
-
-def normal(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=seeded(seed)).double()
-
-
-def uniform(*shape: int, seed: int = 0) -> Tensor:
-    return torch.rand(*shape, generator=seeded(seed)).double()
-
-
-def softmax(*shape: int) -> Tensor:
-    return normal(*shape).softmax(dim=-1)
-
 
 X, Y = uniform(3, 1, 8, 8), uniform(3, 1, 8, 8, seed=1)
 SCENES = uniform(2, 1, 12, 12)
@@ -59,15 +46,6 @@ image, recurrent, pyramid = mcgsm_image((1, 8, 8)), ride((1, 8, 8)), multiscale(
 of_pixel, die, bell = (BY_NAME[name].model for name in ("MCGSM", "Categorical", "Normal"))
 space = BY_NAME["MultivariateNormal 3-D"].model
 table = data.Dataset("table", POINTS, LABELS, attributes={"row": torch.arange(60)})
-
-
-def call(name: str, function: Callable[..., Any], *arguments: Tensor, **options: Any) -> Call:
-    return Call(name, function, arguments, **options)
-
-
-def whole(name: str, function: Callable[..., Any], *arguments: Tensor, **options: Any) -> Call:
-    """Return a call whose arguments have no batch, or need all of it."""
-    return Call(name, function, arguments, single=False, **options)
 
 
 def both(parts: tuple[Tensor, ...]) -> Tensor:
@@ -142,7 +120,6 @@ FUNCTIONS = [
     call("GatedPixelCNN of classes.sample", lambda labels: of_classes.sample(
         len(labels), seeded(), labels), CHOICE, model=of_classes),
     whole("Dataset.take", lambda index: table.take(index).x, torch.tensor([3, 0, 7])),
-    *WITH_METRICS,
 ]  # fmt: skip
 
 CONSTRUCTORS = [
@@ -304,5 +281,9 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "MultiscaleMCGSM, radius": (lambda radius: grid(ar.MultiscaleMCGSM, levels=1, radius=radius,
         neighbourhood=CORNER, components=2, scales=2), 1),
     "SpatialLSTM": (lambda units: SpatialLSTM(2, units, generator=seeded()), 3),
-    **OF_METRICS,
 }  # fmt: skip
+
+for family in (functions_autoencoder, functions_metrics):
+    FUNCTIONS += family.FUNCTIONS
+    FITS += family.FITS
+    COUNTS |= family.COUNTS

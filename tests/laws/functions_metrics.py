@@ -11,12 +11,8 @@ from torch import Tensor
 from gdmlib import metrics
 from gdmlib.metrics.judge_training import disturb, mix
 
-from .builders import seeded
-from .calls import Call
-
-
-def normal(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=seeded(seed)).double()
+from .builders import normal, seeded
+from .calls import Call, call
 
 
 def judge(**sizes: Any) -> metrics.Judge:
@@ -28,10 +24,6 @@ A, B, C = normal(30, 3), normal(20, 3, seed=1), normal(25, 3, seed=2)
 PICTURES, CLASSES = normal(4, 1, 4, 4).sigmoid(), torch.tensor([0, 1, 1, 0])
 trained = judge()
 trained.accuracy = 0.5  # NaN is not even equal to itself
-
-
-def call(name: str, function: Callable[..., Any], *arguments: Tensor, **options: Any) -> Call:
-    return Call(name, function, arguments, **options)
 
 
 def compared(fake: Tensor, real: Tensor, repeats: int = 2) -> metrics.Floored:
@@ -62,6 +54,8 @@ FUNCTIONS = [
     call("disturb", lambda x: disturb(x, seeded()), PICTURES),
     call("mix", lambda x, y: mix(x, y, 3, seeded()), PICTURES, CLASSES, single=False),
 ]
+
+FITS: list[Call] = []
 
 COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "kernel_distance": (lambda degree: metrics.kernel_distance(A, B, degree), 2),

@@ -187,6 +187,25 @@ def check_gaussian_maximum(model: nn.Module, x: Tensor, tolerance: float = 1e-10
     )
 
 
+def check_principal_subspace(model: nn.Module, x: Tensor, tolerance: float = 1e-8) -> None:
+    """The best linear autoencoder spans the first principal components, and leaves the others.
+
+    ``model`` has ``latent``, ``basis()``, (d, latent), ``encode`` and ``score(x)``, squared errors.
+    """
+    columns, law = x.reshape(len(x), -1).numpy(), "9, closed forms"
+    eigenvalues, vectors = np.linalg.eigh(np.cov(columns.T, bias=True))
+    k, name = model.latent, type(model).__name__
+    cosines = np.linalg.svd(vectors[:, -k:].T @ model.basis().detach().numpy(), compute_uv=False)
+    # 1 - cos² keeps the digits of a small angle.
+    angle = math.sqrt(max(0.0, 1 - float(cosines.min()) ** 2))
+    says = f"the sine of the largest principal angle is {angle:.3g}"
+    fail_unless(angle <= math.sqrt(tolerance), law, name, says)
+    expected = float(eigenvalues[:-k].sum())
+    found = float(model.score(x).detach().mean())
+    says = f"the mean squared error {found:.9f}, the other eigenvalues sum to {expected:.9f}"
+    fail_unless(abs(found - expected) <= tolerance * (1 + expected), law, name, says)
+
+
 def check_stationary(model: nn.Module, x: Tensor, y: Tensor, l2: float = 0.0) -> None:
     """At the optimum of a logistic regression Xᵀ(y - p) = λ w, and Σ (y - p) = 0.
 

@@ -20,9 +20,10 @@ from gdmlib.densities import (
     Normal,
     multinomial_log_prob,
 )
+from gdmlib.latent import LinearAutoencoder
 
 from . import laws
-from .builders import tensor
+from .builders import seeded, tensor
 from .registry import BY_NAME, having
 from .registry_densities import mixture
 
@@ -99,6 +100,45 @@ def test_an_optimum_of_another_penalty_is_rejected(iris):
         model.bias += 1e-6
     with pytest.raises(AssertionError, match=REJECTED):
         laws.check_stationary(model, x, y, 0.3)
+
+
+# --- Principal components
+
+
+def test_linear_autoencoder_is_pca(iris):
+    for latent in (1, 2, 3):
+        laws.check_principal_subspace(LinearAutoencoder.fit(iris[0], latent=latent), iris[0])
+
+
+def test_a_trained_linear_autoencoder_comes_to_pca(iris):
+    model = LinearAutoencoder(4, latent=2, generator=seeded()).double()
+    optimizer = torch.optim.LBFGS(
+        model.parameters(), max_iter=500, tolerance_grad=1e-9, tolerance_change=0,
+        line_search_fn="strong_wolfe",
+    )  # fmt: skip
+
+    def closure():
+        optimizer.zero_grad()
+        loss = model.loss(iris[0])
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    laws.check_principal_subspace(model, iris[0])
+
+
+def test_components_about_zero_are_rejected(iris):
+    model = LinearAutoencoder.fit(torch.cat([iris[0], -iris[0]]), latent=2)  # their mean is 0
+    with pytest.raises(AssertionError, match=f"{REJECTED}.*principal angle"):
+        laws.check_principal_subspace(model, iris[0])
+
+
+def test_codes_that_are_too_small_are_rejected(iris):
+    model = LinearAutoencoder.fit(iris[0], latent=2)
+    with torch.no_grad():  # the right span, and codes that are too small
+        model.encoder[1].weight.mul_(0.99)
+    with pytest.raises(AssertionError, match=f"{REJECTED}.*squared error"):
+        laws.check_principal_subspace(model, iris[0])
 
 
 # --- EM

@@ -28,7 +28,9 @@ def test_parts_arrive_when_used() -> None:
     assert set(gdmlib._PARTS) <= set(dir(gdmlib))
 
 
-@pytest.mark.parametrize("part", ["autoregressive", "data", "densities", "metrics", "training"])
+@pytest.mark.parametrize(
+    "part", ["autoregressive", "data", "densities", "latent", "metrics", "training"]
+)
 def test_a_part_does_not_load_what_only_others_need(part: str) -> None:
     others = {"data", "plotting", "training"} - {part}
     loaded = run(
