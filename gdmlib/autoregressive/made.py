@@ -27,7 +27,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import dropout, linear, relu
 
 from gdmlib._checks import check_event_shape, check_share
-from gdmlib._random import between, permutation, pick, uniform
+from gdmlib._random import between, pick, uniform
 from gdmlib.autoregressive._binary import (
     Orderings,
     bernoulli_log_prob,
@@ -38,6 +38,7 @@ from gdmlib.autoregressive._binary import (
 )
 from gdmlib.autoregressive.chain_rule import WholePass
 from gdmlib.densities.density import Binary
+from gdmlib.nn.masked_dense import degrees, masks
 
 Noise = tuple[list[Tensor], Tensor]
 
@@ -98,8 +99,8 @@ class MADE(WholePass):
         self.register_buffer("orderings", check_orderings(orderings, d, generator))
         self.num_masks = len(self.orderings)
         for i, h in enumerate(sizes):
-            degrees = [_degrees(h, d, generator) for _ in range(self.num_masks)]
-            self.register_buffer(f"degrees_{i}", torch.stack(degrees))
+            each = [degrees(h, d, generator) for _ in range(self.num_masks)]
+            self.register_buffer(f"degrees_{i}", torch.stack(each))
         self.register_buffer("turn", torch.tensor(0))
         widths = [d, *sizes, d] if sizes else [d]
         weights = [_uniform(out, inputs, generator) for inputs, out in pairwise(widths)]
@@ -205,13 +206,8 @@ class MADE(WholePass):
 
     def _kept(self, mask: int, dtype: torch.dtype) -> list[Tensor]:
         """Return the masks of each layer in this dtype."""
-        # Small whole numbers are exact in float32, and faster to compare.
-        place = self.orderings[mask].argsort().float()
-        known = [place + 1, *[degrees[mask].float() for degrees in self.degrees]]
-        pairs = [*pairwise([*known, place])] if self.biases else []
-        pairs.append((known[0], place))
-        blanks = [torch.empty(len(b), len(a), dtype=dtype, device=a.device) for a, b in pairs]
-        return [torch.ge(b[:, None], a, out=o) for (a, b), o in zip(pairs, blanks, strict=True)]
+        units = [each[mask] for each in self.degrees]
+        return masks(self.orderings[mask].argsort(), units, dtype)
 
     def _masked(self, z: Tensor, mask: int) -> Tensor:
         """Return the logits under one mask, both (B, d) in the order of the image."""
@@ -264,11 +260,6 @@ class MADE(WholePass):
                 logit = logit + z[:, :k] @ direct[k, :k]
             z[:, k] = logit > t[:, k]
         return z[:, place]
-
-
-def _degrees(h: int, d: int, generator: Generator | None) -> Tensor:
-    """Return the degrees of h units, 1 to d - 1 spread evenly, in random order."""
-    return (1 + torch.arange(h) * max(d - 1, 1) // h)[permutation(h, generator)]
 
 
 def _uniform(out: int, inputs: int, generator: Generator | None) -> nn.Parameter:

@@ -1,0 +1,61 @@
+"""Networks of dense layers, or of convolutions, that start from a generator's numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import pairwise
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.utils import skip_init
+
+from gdmlib._checks import check_count
+from gdmlib._random import between
+
+
+def check_sizes(sizes: int | Iterable[int], name: str) -> list[int]:
+    """Return the sizes of the inner layers; a number is that of the only one."""
+    return [check_count(n, name) for n in (sizes if isinstance(sizes, Iterable) else (sizes,))]
+
+
+def dense(
+    inputs: int, hidden: Iterable[int], outputs: int, generator: Generator | None
+) -> nn.Sequential:
+    """Return dense layers with smooth gates between them; the last one starts at 0."""
+    widths = [inputs, *hidden, outputs]
+    return _stack([skip_init(nn.Linear, a, b) for a, b in pairwise(widths)], generator)
+
+
+def convolutions(
+    inputs: int, channels: Iterable[int], outputs: int, generator: Generator | None
+) -> nn.Sequential:
+    """Return convolutions of 3 × 3, of 1 × 1 in the middle; the last one starts at 0."""
+    widths = [*pairwise([inputs, *channels, outputs])]
+    sizes = [3 if i in (0, len(widths) - 1) else 1 for i in range(len(widths))]
+    layers = [
+        skip_init(nn.Conv2d, a, b, size, padding=size // 2)
+        for (a, b), size in zip(widths, sizes, strict=True)
+    ]
+    return _stack(layers, generator)
+
+
+@torch.no_grad()
+def _stack(layers: list[nn.Module], generator: Generator | None) -> nn.Sequential:
+    """Fill weights uniform in ±1/√inputs, biases and the last layer with 0, and put gates between.
+
+    A network that starts at 0 makes the map it steers start as the identity.
+    """
+    for layer in layers:
+        weight, bias = layer.weight, layer.bias
+        assert isinstance(weight, Tensor)
+        assert isinstance(bias, Tensor)
+        size = weight[0].numel() ** -0.5
+        weight.copy_(between(-size, size, *weight.shape, generator=generator))
+        bias.zero_()
+    last = layers[-1].weight
+    assert isinstance(last, Tensor)
+    last.zero_()
+    parts: list[nn.Module] = [layers[0]]
+    for layer in layers[1:]:
+        parts += [nn.SiLU(), layer]
+    return nn.Sequential(*parts)
