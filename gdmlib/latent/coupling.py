@@ -68,7 +68,7 @@ class Coupling(Transform):
         flat = torch.arange(len(kept))
         self.register_buffer("kept", flat[kept != flip], persistent=False)
         self.register_buffer("moved", flat[kept == flip], persistent=False)
-        order = torch.cat([self.kept, self.moved])
+        order = torch.cat([self.moved, self.kept] if flip else [self.kept, self.moved])
         self.register_buffer("places", order.argsort(), persistent=False)
         half = len(kept) // 2
         self.convolves = channels is not None
@@ -83,62 +83,63 @@ class Coupling(Transform):
     def _forward(self, x: Tensor) -> Mapped:
         kept, moved = self._split(x)
         moved, log_det = self._move(moved, self._steer(kept))
-        return self._merge(kept, moved).reshape(x.shape), log_det.sum(dim=1)
+        return self._merge(kept, moved), log_det.sum(dim=1)
 
     def _inverse(self, y: Tensor) -> Mapped:
         kept, moved = self._split(y)
         moved, log_det = self._move_back(moved, self._steer(kept))
-        return self._merge(kept, moved).reshape(y.shape), log_det.sum(dim=1)
+        return self._merge(kept, moved), log_det.sum(dim=1)
 
     def _split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         flat = x.flatten(1)
         if self.mask != "halves":
             return flat[:, self.kept], flat[:, self.moved]
-        first, second = flat.tensor_split(2, dim=1)  # views, which cost nothing
+        first, second = flat.chunk(2, dim=1)  # views, which cost nothing
         return (second, first) if self.flip else (first, second)
 
     def _merge(self, kept: Tensor, moved: Tensor) -> Tensor:
+        flat = torch.cat([moved, kept] if self.flip else [kept, moved], dim=1)
         if self.mask != "halves":
-            return torch.cat([kept, moved], dim=1)[:, self.places]
-        return torch.cat([moved, kept] if self.flip else [kept, moved], dim=1)
+            flat = flat[:, self.places]
+        return flat if len(self.event_shape) == 1 else flat.unflatten(1, self.event_shape)
 
-    def _steer(self, kept: Tensor) -> Tensor:
-        """Return what the network says for each number that moves, (B, steps, d/2)."""
+    def _steer(self, kept: Tensor) -> tuple[Tensor, ...]:
+        """Return ``steps`` numbers from the network for each number that moves, (B, d/2) each."""
         if not self.convolves:
-            return self.network(kept).unflatten(1, (self.steps, -1))
-        colours, height, width = self.event_shape
+            return self.network(kept).chunk(self.steps, dim=1)
         if self.mask == "halves":
-            found = self.network(kept.unflatten(1, (colours // 2, height, width)))
-            return found.flatten(1).unflatten(1, (self.steps, -1))
-        board = self._merge(kept, torch.zeros_like(kept)).unflatten(1, (colours, height, width))
-        return self.network(board).flatten(1).unflatten(1, (self.steps, -1))[:, :, self.moved]
+            colours, height, width = self.event_shape
+            kept = kept.unflatten(1, (colours // 2, height, width))
+            return self.network(kept).flatten(1).chunk(self.steps, dim=1)
+        board = self.network(self._merge(kept, torch.zeros_like(kept))).flatten(1)
+        return tuple(part[:, self.moved] for part in board.chunk(self.steps, dim=1))
 
     @abstractmethod
-    def _move(self, x: Tensor, steer: Tensor) -> Mapped:
+    def _move(self, x: Tensor, steer: tuple[Tensor, ...]) -> Mapped:
         """Return the moved half, (B, d/2), and the logarithm of each derivative."""
 
     @abstractmethod
-    def _move_back(self, y: Tensor, steer: Tensor) -> Mapped:
+    def _move_back(self, y: Tensor, steer: tuple[Tensor, ...]) -> Mapped:
         """Return the half before it was moved, and the logarithm of each derivative of this way."""
 
 
 class AffineCoupling(Coupling):
     """Scale and shift one half as the other half says.
 
-    The logarithm of the scale is kept within ±``limit`` by a tanh: a scale without bound can
-    overflow far from the data. Arguments are those of `Coupling`.
+    The logarithm of the scale is kept within ±``limit`` by a tanh, for far from the data a scale
+    without bound can overflow. Arguments are those of `Coupling`.
     """
 
     steps = 2
-    limit = 3.0
+    limit = 2.0
 
-    def _move(self, x: Tensor, steer: Tensor) -> Mapped:
-        raw, shift = steer.unbind(1)
+    def _move(self, x: Tensor, steer: tuple[Tensor, ...]) -> Mapped:
+        raw, shift = steer
         log_scale = bounded(raw, self.limit)
         return torch.addcmul(shift, x, log_scale.exp()), log_scale
 
-    def _move_back(self, y: Tensor, steer: Tensor) -> Mapped:
-        raw, shift = steer.unbind(1)
+    def _move_back(self, y: Tensor, steer: tuple[Tensor, ...]) -> Mapped:
+        raw, shift = steer
         log_scale = -bounded(raw, self.limit)
         return (y - shift) * log_scale.exp(), log_scale
 

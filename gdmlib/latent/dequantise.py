@@ -50,8 +50,8 @@ class Between(Support):
 class Logit(Transform):
     r"""Numbers between 0 and 1 to all numbers, :math:`y = \log\frac{s}{1 - s}`.
 
-    Here :math:`s = \lambda + (1 - 2\lambda) x`, where a margin :math:`\lambda` keeps black and white
-    pixels from infinity (Papamakarios, Pavlakou and Murray 2017, https://arxiv.org/abs/1705.07057,
+    Here :math:`s = \lambda + (1 - 2\lambda) x`, where a margin :math:`\lambda` keeps black and
+    white pixels from infinity (Papamakarios, Pavlakou and Murray 2017, https://arxiv.org/abs/1705.07057,
     section 4.3): x may then be any number for which s is between 0 and 1, 0 and 1 among them.
 
     Args:
@@ -104,7 +104,7 @@ class Dequantiser(Model):
 
     @full_precision
     def forward(self, x: Tensor, generator: Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Draw y in (0, 1) for levels x, both (B, *event_shape); return it and log q(y | x), (B,)."""
+        """Draw y in (0, 1) for levels x, (B, *event_shape); return it and log q(y | x), (B,)."""
         x = self.check(x)
         u, log_q = self._noise(x, generator)
         tiny = torch.finfo(x.dtype).eps  # rounding must not make a 0 or a 1
@@ -184,7 +184,7 @@ class Dequantised(nn.Module):
         self.event_shape = density.event_shape
 
     def bound(self, x: Tensor, samples: int = 1, generator: Generator | None = None) -> Tensor:
-        """Return a lower bound of log P(x), (B,), in nats: the mean over some draws of the noise."""
+        """Return a lower bound of log P(x), (B,), in nats: the mean over draws of the noise."""
         return self._weights(x, check_count(samples, "samples"), generator).mean(dim=0)
 
     def importance_bound(self, x: Tensor, k: int, generator: Generator | None = None) -> Tensor:

@@ -4,8 +4,9 @@ Let :math:`f` map data to noise, one to one, and let :math:`p_Z` be the density 
 
 .. math:: \log p(x) = \log p_Z(f(x)) + \log \left| \det \frac{\partial f}{\partial x} \right|
 
-(change of variables; Rezende and Mohamed 2015, https://arxiv.org/abs/1505.05770). The log-determinants
-of composed maps add up, so a flow is a list of simple maps, each of which knows its own.
+(change of variables; Rezende and Mohamed 2015, https://arxiv.org/abs/1505.05770). The
+log-determinants of composed maps add up, so a flow is a list of simple maps, each of which knows
+its own.
 
 *Forward* is always from data to noise, as `log_prob` needs it; *inverse* is from noise to data, as
 `sample` needs it. Libraries differ in this: what one calls forward another calls inverse.
@@ -39,6 +40,7 @@ class Transform(Model, ABC):
     """
 
     output_shape: torch.Size
+    origin: Tensor
 
     def __init__(
         self,
@@ -55,15 +57,17 @@ class Transform(Model, ABC):
 
     def forward(self, x: Tensor) -> Mapped:
         """Map data to noise: return f(x), (B, *output_shape), and log|det df/dx|, (B,)."""
-        return self._forward(self.check(x))
+        y, log_det = self._forward(self.check(x))
+        return y, log_det.expand(len(x)).clone()
 
     def inverse(self, y: Tensor) -> Mapped:
         """Map noise to data: return x with f(x) = y, and log|det dx/dy|, (B,)."""
-        return self._inverse(check_events(y, "y", self.output_shape, self._like()))
+        x, log_det = self._inverse(check_events(y, "y", self.output_shape, self._like()))
+        return x, log_det.expand(len(y)).clone()
 
     @abstractmethod
     def _forward(self, x: Tensor) -> Mapped:
-        """Return f(x) and its log-determinant, for valid events."""
+        """Return f(x) and its log-determinant, (B,) or one for all, for valid events."""
 
     @abstractmethod
     def _inverse(self, y: Tensor) -> Mapped:

@@ -15,8 +15,8 @@ from gdmlib.latent.flow import Mapped, Transform
 
 
 def bounded(raw: Tensor, limit: float) -> Tensor:
-    """Return a number within ±limit, nearly the raw one where that is small."""
-    return limit * torch.tanh(raw / limit)
+    """Return the logarithm of a scale, within ±limit: one without bound can overflow."""
+    return limit * torch.tanh(raw)
 
 
 class ActNorm(Transform):
@@ -30,7 +30,7 @@ class ActNorm(Transform):
         event_shape: The shape of an event.
 
     Attributes:
-        shift, log_scale: Parameters, y = exp(log_scale) · (x + shift).
+        shift, log_scale: Parameters, y = exp(log_scale) · x + shift.
         ready: Whether it has seen data.
     """
 
@@ -45,10 +45,10 @@ class ActNorm(Transform):
         self.register_buffer("ready", torch.tensor(False))
 
     def _forward(self, x: Tensor) -> Mapped:
-        return (x + self.shift) * self.log_scale.exp(), self._log_det().expand(len(x))
+        return torch.addcmul(self.shift, x, self.log_scale.exp()), self._log_det()
 
     def _inverse(self, y: Tensor) -> Mapped:
-        return y * (-self.log_scale).exp() - self.shift, -self._log_det().expand(len(y))
+        return (y - self.shift) * (-self.log_scale).exp(), -self._log_det()
 
     def _log_det(self) -> Tensor:
         return self.repeats * self.log_scale.sum()
@@ -63,13 +63,13 @@ class ActNorm(Transform):
         mean = x.mean(dim=over, keepdim=True)[0]
         std = (x - mean).square().mean(dim=over, keepdim=True)[0].sqrt()
         constant = std <= 1e-6 * (1 + mean.abs())  # such a number is left as it is
-        self.shift.copy_(-mean)
         self.log_scale.copy_(torch.where(constant, torch.zeros_like(std), -std.log()))
+        self.shift.copy_(-mean * self.log_scale.exp())
         self.ready.fill_(True)
 
 
 class InvertibleLinear(Transform):
-    r"""A matrix that mixes the channels of an image, a 1 × 1 convolution, or the numbers of a vector.
+    r"""A matrix that mixes the channels of an image, a 1 × 1 convolution, or a vector's numbers.
 
     Kingma and Dhariwal (2018), section 3.2: the matrix is kept as :math:`W = P L (U + D)` with a
     fixed permutation P, L lower triangular with ones on its diagonal, U upper triangular, and D
@@ -133,14 +133,14 @@ class InvertibleLinear(Transform):
 
     def _forward(self, x: Tensor) -> Mapped:
         y = self.weight() @ x.reshape(len(x), self.event_shape[0], -1)
-        return y.reshape(x.shape), self._log_det().expand(len(x))
+        return y.reshape(x.shape), self._log_det()
 
     def _inverse(self, y: Tensor) -> Mapped:
         lower, upper = self._factors()
         rows = y.reshape(len(y), self.event_shape[0], -1)[:, self.order.argsort()]
         rows = torch.linalg.solve_triangular(lower, rows, upper=False, unitriangular=True)
         x = torch.linalg.solve_triangular(upper, rows, upper=True)
-        return x.reshape(y.shape), -self._log_det().expand(len(y))
+        return x.reshape(y.shape), -self._log_det()
 
     def _log_det(self) -> Tensor:
         return self.repeats * self.log_diagonal.sum()
@@ -193,9 +193,10 @@ class Planar(Transform):
                 below = middle + product * torch.tanh(middle + self.b) < target
                 low, high = torch.where(below, middle, low), torch.where(below, high, middle)
             a = (low + high) / 2
-        # One step of Newton's, which gives the derivatives that the bisection has not.
-        bend = torch.tanh(a + self.b)
-        a = a - (a + product * bend - target) / (1 + product * (1 - bend.square()))
+        # Two steps of Newton's give the first and second derivatives, which the bisection has not.
+        for _ in range(2):
+            bend = torch.tanh(a + self.b)
+            a = a - (a + product * bend - target) / (1 + product * (1 - bend.square()))
         bend = torch.tanh(a + self.b)
         x = z - bend[:, None] * u
         return x.reshape(y.shape), -torch.log1p(product * (1 - bend.square()))
@@ -226,7 +227,7 @@ class Squeeze(Transform):
         return shape
 
     def _forward(self, x: Tensor) -> Mapped:
-        return pixel_unshuffle(x, 2), x.new_zeros(len(x))
+        return pixel_unshuffle(x, 2), self.origin
 
     def _inverse(self, y: Tensor) -> Mapped:
-        return pixel_shuffle(y, 2), y.new_zeros(len(y))
+        return pixel_shuffle(y, 2), self.origin

@@ -4,9 +4,9 @@ Papamakarios, Pavlakou and Murray (2017, https://arxiv.org/abs/1705.07057), equa
 
 .. math:: z_i = \left( x_i - \mu_i(x_{<i}) \right) e^{-\alpha_i(x_{<i})} ,
 
-with all :math:`\mu_i` and :math:`\alpha_i` from one pass through a MADE. The Jacobian is triangular.
-From x to z, for a density, is one pass; from z to x, for a sample, the numbers come one by one. The
-inverse autoregressive flow is the same map the other way round (Kingma et al. 2016,
+with all :math:`\mu_i` and :math:`\alpha_i` from one pass through a MADE. The Jacobian is
+triangular. From x to z, for a density, is one pass; from z to x, for a sample, the numbers come one
+by one. The inverse autoregressive flow is the same map the other way round (Kingma et al. 2016,
 https://arxiv.org/abs/1606.04934): samples are one pass, and the density of given data is slow.
 """
 
@@ -38,7 +38,7 @@ class MaskedAutoregressive(Transform):
         generator: Draws degrees and weights to start from, at which the map is the identity.
     """
 
-    limit = 3.0
+    limit = 2.0
 
     def __init__(
         self,

@@ -1,9 +1,9 @@
 r"""Spline couplings: a monotone curve for each number, whose knots the other half chooses.
 
 Durkan, Bekasov, Murray and Papamakarios (2019, https://arxiv.org/abs/1906.04032). Between two knots
-:math:`(x_k, y_k)` and :math:`(x_{k+1}, y_{k+1})` with slopes :math:`\delta_k, \delta_{k+1}` the curve
-is the quotient of two parabolas: with :math:`\xi = (x - x_k) / (x_{k+1} - x_k)` and the slope s of
-the chord,
+:math:`(x_k, y_k)` and :math:`(x_{k+1}, y_{k+1})` with slopes :math:`\delta_k, \delta_{k+1}` the
+curve is the quotient of two parabolas: with :math:`\xi = (x - x_k) / (x_{k+1} - x_k)` and the
+slope s of the chord,
 
 .. math::
 
@@ -55,6 +55,8 @@ class SplineCoupling(Coupling):
         generator: Generator | None = None,
     ) -> None:
         self.bins = check_count(bins, "bins", least=2)
+        if self.bins * MIN_SIZE > 0.5:
+            raise ValueError(f"bins: expected at most {0.5 / MIN_SIZE:.0f}, got {self.bins}")
         if not 0 < bound < math.inf:
             raise ValueError(f"bound: expected a positive number, got {bound}")
         self.bound = float(bound)
@@ -68,11 +70,15 @@ class SplineCoupling(Coupling):
             generator=generator,
         )
 
-    def _move(self, x: Tensor, steer: Tensor) -> Mapped:
-        return _spline(x, *knots(steer, self.bins, self.bound), self.bound, inverse=False)
+    def _move(self, x: Tensor, steer: tuple[Tensor, ...]) -> Mapped:
+        return self._curve(x, steer, inverse=False)
 
-    def _move_back(self, y: Tensor, steer: Tensor) -> Mapped:
-        return _spline(y, *knots(steer, self.bins, self.bound), self.bound, inverse=True)
+    def _move_back(self, y: Tensor, steer: tuple[Tensor, ...]) -> Mapped:
+        return self._curve(y, steer, inverse=True)
+
+    def _curve(self, x: Tensor, steer: tuple[Tensor, ...], inverse: bool) -> Mapped:
+        table = knots(torch.stack(steer, dim=1), self.bins, self.bound)
+        return _spline(x, *table, self.bound, inverse)
 
 
 class SplineFlow(Flow):
@@ -123,7 +129,7 @@ def rational_quadratic(
     check_tensor(steer, "steer", shape=(len(x), "3 · bins - 1", x.shape[1]), like=x)
     if steer.shape[1] < 5 or steer.shape[1] % 3 != 2:
         raise ValueError(
-            f"steer: expected 3 · bins - 1 numbers for each x, 5 or 8 or 11 ..., got {steer.shape[1]}"
+            f"steer: expected 3 · bins - 1 numbers for each x, 5, 8, 11 ..., got {steer.shape[1]}"
         )
     bins = (steer.shape[1] + 1) // 3
     return _spline(x, *knots(steer, bins, bound), bound, inverse)

@@ -57,5 +57,5 @@ def _stack(layers: list[nn.Module], generator: Generator | None) -> nn.Sequentia
     last.zero_()
     parts: list[nn.Module] = [layers[0]]
     for layer in layers[1:]:
-        parts += [nn.SiLU(), layer]
+        parts += [nn.Tanh(), layer]
     return nn.Sequential(*parts)

@@ -45,6 +45,9 @@ class Case:
         other: Makes another model of the same class and sizes, with other numbers.
         domain: The events x of p(x), or the events y of p(y | x).
         inputs: The x of p(y | x), shape (J, ...): the laws hold for each. None for a p(x).
+        tolerance: How far the total of the probability may be from 1: more where the density is not
+            smooth, so that a quadrature rule is less exact.
+        bounded: Whether events live in a bounded region, so that none lies far out.
     """
 
     name: str
@@ -52,6 +55,8 @@ class Case:
     other: Callable[[], Any]
     domain: Domain
     inputs: Tensor | None = None
+    tolerance: float = 1e-7
+    bounded: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -111,12 +116,12 @@ def fail_unless(condition: object, law: str, case: object, what: str) -> None:
 # --- Law 1 ---------------------------------------------------------------------------------------
 
 
-def check_normalised(case: Case, tolerance: float = 1e-7) -> None:
+def check_normalised(case: Case) -> None:
     """Probabilities sum to 1 over a finite set; densities integrate to 1 over space."""
     for log_prob in case.expected:
         total = float(case.domain.cell_probabilities(log_prob).sum())
         fail_unless(
-            abs(total - 1) <= tolerance, "1, normalisation", case, f"the total is {total:.9f}"
+            abs(total - 1) <= case.tolerance, "1, normalisation", case, f"the total is {total:.9f}"
         )
 
 
@@ -386,7 +391,7 @@ def check_float32(case: Case) -> None:
     The far arguments, where there are any, reach densities around exp(-10^7).
     """
     wide, narrow = case.build(), case.build().float()
-    for far in (1.0, 1e3):
+    for far in (1.0,) if case.bounded else (1.0, 1e3):
         arguments = list(case.arguments(25))
         for i in _continuous(case, case.arguments(25)):
             arguments[i] = arguments[i] * far

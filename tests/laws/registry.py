@@ -15,10 +15,22 @@ lists, for law 3, the models that obey the chain rule.
 
 from __future__ import annotations
 
-from . import registry_autoregressive, registry_densities, registry_images, registry_pixelcnn
+from . import (
+    registry_autoregressive,
+    registry_densities,
+    registry_images,
+    registry_latent_flows,
+    registry_pixelcnn,
+)
 from .laws import Case, has
 
-FAMILIES = [registry_densities, registry_autoregressive, registry_images, registry_pixelcnn]
+FAMILIES = [
+    registry_densities,
+    registry_autoregressive,
+    registry_images,
+    registry_pixelcnn,
+    registry_latent_flows,
+]
 CASES: list[Case] = [case for family in FAMILIES for case in family.CASES]
 BY_NAME = {case.name: case for case in CASES}
 CAUSAL = [case for family in FAMILIES[1:] for case in family.CAUSAL]
