@@ -3,7 +3,7 @@
 - autoencoders say their input again through a code: `LinearAutoencoder`, `DeepAutoencoder`,
   `ConvAutoencoder`; they are no densities, and are trained by their squared error;
 - flows map data to noise one to one, and are exact densities: `RealNVP`, `SplineFlow`, `MAF` and
-  `IAF`, or a `Flow` of maps of your choice; `Dequantised` makes one a probability of levels.
+  `IAF`, or a `Flow` of maps of your choice; `Dequantised` makes one a probability of levels;
 - variational autoencoders have a density that is an integral over codes, and bounds of it: `VAE`;
   `LinearVAE` is probabilistic PCA, whose density is exact; `grid_log_prob` and
   `annealed_importance` say how far a bound is from the truth.

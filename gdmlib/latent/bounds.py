@@ -1,4 +1,4 @@
-r"""How far a bound is from the truth, and why: log p(x) of models with a code, as exactly as wanted.
+r"""How far a bound is from the truth, and why: log p(x) of models with a code.
 
 `grid_log_prob` sums over all codes of one or two numbers; `annealed_importance` estimates the same
 for any size (Neal, 2001, doi:10.1023/A:1008923215028; for decoders Wu et al., 2017,
@@ -25,7 +25,7 @@ from gdmlib.latent.vae import LOG_TAU, LatentModel, normal_log_prob
 
 
 class Gradients(NamedTuple):
-    """Single-sample estimates of one gradient, each (n, B, 2 * latent): by means, then log-variances."""
+    """Single-sample estimates of a gradient, (n, B, 2 * latent): means, then log-variances."""
 
     reparametrised: Tensor
     score_function: Tensor

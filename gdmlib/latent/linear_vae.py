@@ -77,9 +77,7 @@ class LinearVAE(LatentModel):
         rows = x.flatten(1).to(widest(x.device))
         d = rows.shape[1]
         if model.latent >= d:
-            raise ValueError(
-                f"latent: expected less than {d}, the numbers of an event, got {latent}"
-            )
+            raise ValueError(f"latent: expected less than {d}, the size of an event, got {latent}")
         mean = rows.mean(dim=0)
         values, vectors = torch.linalg.eigh((rows - mean).T @ (rows - mean) / len(rows))
         values, vectors = values.flip(0).clamp(min=0), vectors.flip(1)

@@ -21,9 +21,15 @@ from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn import functional as F
+from torch.nn.functional import softplus
 
-from gdmlib._checks import check_count, check_event_shape, check_not_negative, check_tensor
+from gdmlib._checks import (
+    check_count,
+    check_event_shape,
+    check_not_negative,
+    check_tensor,
+    ordinary,
+)
 from gdmlib._random import standard_normal, uniform
 from gdmlib.densities.density import Binary, Model, Support
 from gdmlib.nn.dense import check_sizes, dense
@@ -70,8 +76,9 @@ class LatentModel(Model):
         Codes of shape (k, B, latent) give (k, B): the same events with k codes each.
         """
         x = self.check(x)
-        check_tensor(z, "z", shape=(*z.shape[:-2], len(x), self.latent), like=self._like())
-        return self._log_likelihood(x, z)
+        leading = tuple(z.shape[:-2])
+        check_tensor(z, "z", shape=(*leading, len(x), self.latent), like=self._like())
+        return self._log_likelihood(x, ordinary(z))
 
     def elbo(
         self,
@@ -230,7 +237,7 @@ class VAE(LatentModel):
         if self.likelihood == "gaussian":
             return normal_log_prob(x, y, self.log_variance)
         # log p = x y - log(1 + exp(y)), for zeros and ones x and logits y.
-        return torch.einsum("...bd,bd->...b", y, x) - F.softplus(y).sum(dim=-1)
+        return torch.einsum("...bd,bd->...b", y, x) - softplus(y).sum(dim=-1)
 
     def _draw(self, z: Tensor, generator: Generator | None) -> Tensor:
         y = self.decode_logits(z)
