@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 
 from gdmlib._checks import check_count, check_tensor
 from gdmlib._random import permutation
+from gdmlib.metrics.measures import MeanStderr
 
 
 class Floored(NamedTuple):
@@ -33,8 +34,10 @@ class Floored(NamedTuple):
     size: int
 
     def __str__(self) -> str:
-        """Value and floor with the same number of decimals."""
-        return f"{self.value:.4g} (floor {self.floor:.2g} ± {self.spread:.1g}, n = {self.size})"
+        """All with the decimals that the spread's two leading digits need."""
+        floor = str(MeanStderr(self.floor, self.spread))
+        decimals = len(floor.split()[0].partition(".")[2])
+        return f"{self.value:.{decimals}f} (floor {floor}, n = {self.size})"
 
 
 def check_pair(a: Tensor, b: Tensor, names: tuple[str, str] = ("a", "b")) -> tuple[Tensor, Tensor]:
@@ -46,7 +49,7 @@ def check_pair(a: Tensor, b: Tensor, names: tuple[str, str] = ("a", "b")) -> tup
                 f"{name}: expected a set of examples, shape (N, d), got {tuple(x.shape)}"
             )
     check_tensor(b, names[1], shape=("M", *a.shape[1:]))
-    return a.flatten(1).cpu().double(), b.flatten(1).cpu().double()
+    return a.detach().flatten(1).cpu().double(), b.detach().flatten(1).cpu().double()
 
 
 def _check_at_least(x: Tensor, name: str, least: int, why: str) -> None:
@@ -62,7 +65,7 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
 
     It is zero for two sets that agree in means and covariances, whatever else differs, and biased
     upwards by a term in 1/N: compare sets of one size only, and see `with_floor`. On the features
-    of an Inception network it is called FID; Heusel et al. (2017), arXiv:1706.08500, equation 6.
+    of an Inception network it is called FID; Heusel et al. (2017), arXiv:1706.08500.
 
     Args:
         a, b: Features, or anything with as many dimensions: shapes (N, ...) and (M, ...).

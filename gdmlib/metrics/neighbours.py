@@ -19,7 +19,11 @@ _ROWS = 500  # of a matrix of distances that are held at one time
 
 
 class Coverage(NamedTuple):
-    """Four shares; a perfect sampler has about 1 in the first three and nearly 1 in the last.
+    """Precision, recall, density and coverage of samples.
+
+    A perfect sampler has a density of about 1 and a coverage of about 1 - 2^-k. Its precision and
+    recall are those of one real set in another, which in many dimensions may be far below 1: look
+    at them beside the samples'.
 
     Attributes:
         precision: Samples that lie within the real set, 0 to 1.
@@ -73,8 +77,8 @@ def coverage(*, real: Tensor, fake: Tensor, k: int = 5) -> Coverage:
     places without a sign of it. A generator of half the true spread shows why there are four:
     its precision, density and coverage are perfect or more; only its recall tells.
 
-    Kynkäänniemi et al. (2019), arXiv:1904.06991, equation 2, for precision and recall; Naeem, Oh,
-    Uh, Choi and Yoo (2020), arXiv:2002.09797, equations 3 and 4, for density and coverage.
+    Kynkäänniemi et al. (2019), arXiv:1904.06991, for precision and recall; Naeem, Oh, Uh, Choi and
+    Yoo (2020), arXiv:2002.09797, for density and coverage.
 
     Args:
         real: Real examples, or their features, shape (N, ...).

@@ -91,7 +91,7 @@ def check_chance_of_coverage(coverage: Callable[..., Any]) -> None:
     """For two sets of n of one distribution, coverage is 1 - Π (n - i)/(2n - 1 - i) over k factors.
 
     All neighbours of a real example are equally likely real or fake, whatever the distribution;
-    Naeem et al. (2020), equation 7; density is 1.
+    Naeem et al. (2020), arXiv:2002.09797; density is 1.
     """
     n, k, found = 300, 5, []
     for seed in range(20):

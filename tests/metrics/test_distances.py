@@ -90,7 +90,8 @@ def test_value_and_floor_have_sets_of_the_same_sizes(generator):
     seen.clear()
     assert metrics.with_floor(distance, normal(100, 2), normal(51, 2)).size == 25
     assert set(seen) == {(25, 26)}
-    assert str(metrics.Floored(4.2231, 4.41, 0.12, 500)) == "4.223 (floor 4.4 ± 0.1, n = 500)"
+    assert str(metrics.Floored(4.2231, 4.41, 0.123, 500)) == "4.22 (floor 4.41 ± 0.12, n = 500)"
+    assert str(metrics.Floored(134.26, 14.1, 12.3, 50)) == "134 (floor 14 ± 12, n = 50)"
 
 
 def test_the_real_examples_are_divided():
@@ -228,6 +229,15 @@ A, B = normal(20, 3), normal(20, 3, seed=1)
 def test_bad_input(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_samples_that_carry_a_graph_are_taken(generator):
+    a, b = A.clone().requires_grad_() * 1, B.clone().requires_grad_() * 1
+    assert metrics.frechet_distance(a, b) == metrics.frechet_distance(A, B)
+    assert metrics.kernel_distance(a, b) == metrics.kernel_distance(A, B)
+    assert metrics.coverage(real=a, fake=b) == metrics.coverage(real=A, fake=B)
+    assert metrics.memorisation(a, b, a + 1, permutations=9, generator=generator).expected == 0.5
+    metrics.with_floor(metrics.frechet_distance, a, b, generator=generator)
 
 
 def test_real_and_fake_have_to_be_named():
