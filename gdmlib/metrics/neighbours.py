@@ -135,8 +135,8 @@ def memorisation(
         generator: Draws them.
     """
     permutations = check_count(permutations, "permutations")
+    _, heldout = check_pair(samples, heldout, ("samples", "heldout"))
     samples, train = check_pair(samples, train, ("samples", "train"))
-    train, heldout = check_pair(train, heldout, ("train", "heldout"))
     if len(heldout) < 2:
         raise ValueError(f"heldout: expected at least 2 examples, got {len(heldout)}")
     pool, near_train = torch.cat([train, heldout]), []
@@ -146,15 +146,14 @@ def memorisation(
         near_train.append(distance[:, : len(train)].amin(1))
         nearest = (distance == distance.amin(1, keepdim=True)).double()
         weight += (nearest / nearest.sum(1, keepdim=True)).sum(0)
-    weight = weight / len(samples)
-    share = float(weight[: len(train)].sum())
+    count = float(weight[: len(train)].sum())
     by_lot = torch.stack(
         [weight[permutation(len(pool), generator)[: len(train)]].sum() for _ in range(permutations)]
     )
-    as_large = int((by_lot >= share - 1e-12).sum())
+    as_large = int((by_lot >= count - 1e-9).sum())  # sums of thirds are rounded
     between = [_distances(rows, train).amin(1) for rows in heldout.split(_ROWS)]
     return Memorisation(
-        share=share,
+        share=count / len(samples),
         expected=len(train) / len(pool),
         p_value=(1 + as_large) / (1 + permutations),
         distance=float(torch.cat(near_train).median()),

@@ -197,6 +197,19 @@ def test_neighbours_at_one_distance_share_the_sample(generator):
     assert found.share == 0.5 and found.p_value > 0.5
 
 
+def test_pictures_are_compared_pixel_by_pixel():
+    samples, train, heldout = normal(9, 12), normal(9, 12, seed=1), normal(7, 12, seed=2)
+    pictures = [x.unflatten(1, (1, 3, 4)) for x in (samples, train, heldout)]
+    options = {"permutations": 9, "generator": torch.Generator().manual_seed(0)}
+    expected = metrics.memorisation(samples, train, heldout, **options)
+    options["generator"].manual_seed(0)
+    assert metrics.memorisation(*pictures, **options) == expected
+    expected = metrics.coverage(real=train, fake=samples)
+    assert metrics.coverage(real=pictures[1], fake=pictures[0]) == expected
+    halves = metrics.with_floor(metrics.frechet_distance, pictures[0], pictures[1])
+    assert halves.size == 4
+
+
 def test_half_of_the_samples_copied_is_enough(generator):
     train, heldout = normal(500, 16), normal(500, 16, seed=1)
     honest, copies = normal(300, 16, seed=2), train[:300] + 0.1 * normal(300, 16, seed=3)

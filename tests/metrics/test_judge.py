@@ -84,6 +84,22 @@ def test_distances_of_real_sets_are_at_the_floor_and_spoilt_ones_are_not(judge, 
     assert part.precision > 0.9 and part.recall < 0.75
 
 
+def test_the_training_set_itself_is_at_the_floor_and_only_the_test_of_memorisation_tells(generator):
+    judge, n = Judge.load("glyphs"), 600
+    train, heldout, other = (
+        judge.features(data.glyphs(2 * n, size=16, split=split).x)
+        for split in ("train", "valid", "test")
+    )
+    copies = torch.cat([train[: n // 2], other[: n // 2]])
+    found = metrics.with_floor(metrics.frechet_distance, copies, heldout, generator=generator)
+    assert found.value < found.floor + 3 * found.spread
+    assert metrics.coverage(real=heldout, fake=copies).precision > 0.9
+    told = metrics.memorisation(copies, train, heldout, generator=generator)
+    assert told.share == pytest.approx(0.75, abs=0.05) and told.p_value == 1 / 2000
+    honest = metrics.memorisation(other, train, heldout, generator=generator)
+    assert honest.share == pytest.approx(0.5, abs=0.05) and honest.p_value > 0.05
+
+
 def test_training_again_is_the_same_and_better_than_chance(tmp_path):
     first, second = (judge_training.train_judge("digits", epochs=8, progress=False) for _ in "ab")
     assert all(
