@@ -39,6 +39,8 @@ class Coupling(Transform):
         flip: Whether the other half is kept.
         hidden: The sizes of the hidden layers of the network, dense ones.
         channels: For images: the channels inside a network of convolutions instead.
+        gate: What stands between its layers: ``"tanh"``, smooth, or ``"relu"``, which is better at
+            sharp edges.
         generator: Draws the weights to start from, at which the map is the identity.
 
     Attributes:
@@ -58,6 +60,7 @@ class Coupling(Transform):
         flip: bool = False,
         hidden: int | Iterable[int] = (64, 64),
         channels: int | Iterable[int] | None = None,
+        gate: str = "tanh",
         generator: Generator | None = None,
     ) -> None:
         if mask not in MASKS:
@@ -74,11 +77,11 @@ class Coupling(Transform):
         self.convolves = channels is not None
         if channels is None:
             sizes = check_sizes(hidden, "hidden")
-            self.network = dense(half, sizes, half * self.steps, generator)
+            self.network = dense(half, sizes, half * self.steps, generator, gate)
         else:
             colours = self.event_shape[0] if mask == "checkerboard" else self.event_shape[0] // 2
             sizes = check_sizes(channels, "channels")
-            self.network = convolutions(colours, sizes, colours * self.steps, generator)
+            self.network = convolutions(colours, sizes, colours * self.steps, generator, gate)
 
     def _forward(self, x: Tensor) -> Mapped:
         kept, moved = self._split(x)
@@ -154,7 +157,7 @@ class RealNVP(Flow):
     Args:
         event_shape: The shape of an event, with an even number of numbers.
         layers: The number of couplings.
-        hidden, channels: See `Coupling`; ``channels`` makes the networks convolutions.
+        hidden, channels, gate: See `Coupling`; ``channels`` makes the networks convolutions.
         levels: For images: at how many sizes the couplings work, each half as high and as wide as
             the one before.
         normalise: Whether an `ActNorm` stands before each coupling.
@@ -168,11 +171,12 @@ class RealNVP(Flow):
         layers: int = 8,
         hidden: int | Iterable[int] = (64, 64),
         channels: int | Iterable[int] | None = None,
+        gate: str = "tanh",
         levels: int = 1,
         normalise: bool = True,
         generator: Generator | None = None,
     ) -> None:
-        options = {"hidden": hidden, "channels": channels, "generator": generator}
+        options = {"hidden": hidden, "channels": channels, "gate": gate, "generator": generator}
         super().__init__(
             event_shape, stack(AffineCoupling, event_shape, layers, levels, normalise, options)
         )

@@ -37,7 +37,7 @@ class SplineCoupling(Coupling):
     The curves are the identity outside of ±``bound``, so data should be standardised.
 
     Args:
-        event_shape, mask, flip, hidden, channels, generator: See `Coupling`.
+        event_shape, mask, flip, hidden, channels, gate, generator: See `Coupling`.
         bins: The number of bins between the knots.
         bound: Where the curves begin and end.
     """
@@ -52,6 +52,7 @@ class SplineCoupling(Coupling):
         flip: bool = False,
         hidden: int | Iterable[int] = (64, 64),
         channels: int | Iterable[int] | None = None,
+        gate: str = "tanh",
         generator: Generator | None = None,
     ) -> None:
         self.bins = check_count(bins, "bins", least=2)
@@ -67,6 +68,7 @@ class SplineCoupling(Coupling):
             flip=flip,
             hidden=hidden,
             channels=channels,
+            gate=gate,
             generator=generator,
         )
 
@@ -85,7 +87,7 @@ class SplineFlow(Flow):
     """Spline couplings that keep the one and the other half in turn, data standardised first.
 
     Args:
-        event_shape, layers, hidden, channels, levels, generator: See `RealNVP`.
+        event_shape, layers, hidden, channels, gate, levels, generator: See `RealNVP`.
         bins, bound: See `SplineCoupling`.
     """
 
@@ -98,6 +100,7 @@ class SplineFlow(Flow):
         bound: float = 4.0,
         hidden: int | Iterable[int] = (64, 64),
         channels: int | Iterable[int] | None = None,
+        gate: str = "tanh",
         levels: int = 1,
         generator: Generator | None = None,
     ) -> None:
@@ -106,6 +109,7 @@ class SplineFlow(Flow):
             "bound": bound,
             "hidden": hidden,
             "channels": channels,
+            "gate": gate,
             "generator": generator,
         }
         super().__init__(

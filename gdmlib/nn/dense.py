@@ -18,16 +18,28 @@ def check_sizes(sizes: int | Iterable[int], name: str) -> list[int]:
     return [check_count(n, name) for n in (sizes if isinstance(sizes, Iterable) else (sizes,))]
 
 
+GATES: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU}
+"""What stands between two layers: a tanh is smooth, and a rectifier follows sharp edges sooner."""
+
+
 def dense(
-    inputs: int, hidden: Iterable[int], outputs: int, generator: Generator | None
+    inputs: int,
+    hidden: Iterable[int],
+    outputs: int,
+    generator: Generator | None,
+    gate: str = "tanh",
 ) -> nn.Sequential:
-    """Return dense layers with smooth gates between them; the last one starts at 0."""
+    """Return dense layers with gates between them; the last one starts at 0."""
     widths = [inputs, *hidden, outputs]
-    return _stack([skip_init(nn.Linear, a, b) for a, b in pairwise(widths)], generator)
+    return _stack([skip_init(nn.Linear, a, b) for a, b in pairwise(widths)], generator, gate)
 
 
 def convolutions(
-    inputs: int, channels: Iterable[int], outputs: int, generator: Generator | None
+    inputs: int,
+    channels: Iterable[int],
+    outputs: int,
+    generator: Generator | None,
+    gate: str = "tanh",
 ) -> nn.Sequential:
     """Return convolutions of 3 × 3, of 1 × 1 in the middle; the last one starts at 0."""
     widths = [*pairwise([inputs, *channels, outputs])]
@@ -36,15 +48,17 @@ def convolutions(
         skip_init(nn.Conv2d, a, b, size, padding=size // 2)
         for (a, b), size in zip(widths, sizes, strict=True)
     ]
-    return _stack(layers, generator)
+    return _stack(layers, generator, gate)
 
 
 @torch.no_grad()
-def _stack(layers: list[nn.Module], generator: Generator | None) -> nn.Sequential:
+def _stack(layers: list[nn.Module], generator: Generator | None, gate: str) -> nn.Sequential:
     """Fill weights uniform in ±1/√inputs, biases and the last layer with 0, and put gates between.
 
     A network that starts at 0 makes the map it steers start as the identity.
     """
+    if gate not in GATES:
+        raise ValueError(f"gate: expected one of {', '.join(GATES)}, got {gate!r}")
     for layer in layers:
         weight, bias = layer.weight, layer.bias
         assert isinstance(weight, Tensor)
@@ -57,5 +71,5 @@ def _stack(layers: list[nn.Module], generator: Generator | None) -> nn.Sequentia
     last.zero_()
     parts: list[nn.Module] = [layers[0]]
     for layer in layers[1:]:
-        parts += [nn.Tanh(), layer]
+        parts += [GATES[gate](), layer]
     return nn.Sequential(*parts)

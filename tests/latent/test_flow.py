@@ -197,6 +197,14 @@ def test_odd_sizes_have_no_halves(kind):
         kind((1, 3, 5), generator=seeded(), **mask)
 
 
+def test_gates_have_names():
+    relu = RealNVP(2, layers=1, gate="relu", generator=seeded())
+    assert isinstance(relu.transforms[1].network[1], nn.ReLU)
+    assert isinstance(SplineFlow((1, 2, 2), channels=3).transforms[1].network[1], nn.Tanh)
+    with pytest.raises(ValueError, match="gate: expected one of tanh, relu, got 'sine'"):
+        AffineCoupling(2, gate="sine", generator=seeded())
+
+
 def test_channels_must_be_even():
     with pytest.raises(ValueError, match=r"even number of channels.* got 3; Squeeze it first, or"):
         AffineCoupling((3, 4, 4), generator=seeded())
