@@ -7,5 +7,6 @@
 ``properties``  what is not speed: pixels that a network cannot see, the scale of activations.
 ``record``      runs all of it and writes ``results.json``.
 ``figure``      draws the growth of the costs from ``results.json``.
+``flows``       another comparison: normalising flows beside normflows, into ``flows.json``.
 ``builds``      another comparison: the library with an earlier build of itself.
 """

@@ -1,0 +1,192 @@
+"""Flows beside a peer of their own: ``python -m benchmarks.flows`` writes ``flows.json``.
+
+The peer, normflows (https://github.com/VincentStimper/normflows), is imported from wherever Python
+finds it; none of it is kept here. It builds a RealNVP in two ways, and each is timed:
+
+- from ``MaskedAffineFlow``, its layer for RealNVP, which has one network for the scale and one for
+  the shift, both as wide as the event;
+- from ``AffineCouplingBlock``, which has one network on half of the event, as ours has: there both
+  sides have the same number of parameters.
+
+All have the same numbers of couplings, of hidden layers and of units, an actnorm a coupling, and
+the same optimiser with the same settings. Events are vectors of size² numbers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks import record, timing
+from benchmarks.cases import check_finite, num_parameters
+from benchmarks.timing import Case, Work
+from gdmlib.latent import RealNVP
+
+NAME = "normflows"
+RESULTS = record.FOLDER / "flows.json"
+GROWTH = (4, 8, 14, 28)
+BATCH, SAMPLES = 128, 128
+LAYERS, HIDDEN = 8, (256, 256)
+Build = Callable[[int], Any]
+
+
+def our_flow(size: int) -> RealNVP:
+    """Return the library's RealNVP, its actnorms initialised."""
+    model = RealNVP(size**2, layers=LAYERS, hidden=HIDDEN)
+    model.initialise(events(size))
+    return model
+
+
+def their_masked_flow(size: int) -> Any:
+    """Return the peer's RealNVP of masked layers."""
+    nf, d = import_module(NAME), size**2
+    mask = (torch.arange(d) < d // 2).float()
+
+    def layer(i: int) -> Any:
+        scale, shift = (nf.nets.MLP([d, *HIDDEN, d], init_zeros=True) for _ in range(2))
+        return nf.flows.MaskedAffineFlow(mask if i % 2 == 0 else 1 - mask, shift, scale)
+
+    return _their_flow(nf, d, [[layer(i), nf.flows.ActNorm(d)] for i in range(LAYERS)])
+
+
+def their_block_flow(size: int) -> Any:
+    """Return the peer's RealNVP of coupling blocks."""
+    nf, d = import_module(NAME), size**2
+
+    def layer() -> list[Any]:
+        network = nf.nets.MLP([d // 2, *HIDDEN, d], init_zeros=True)
+        block = nf.flows.AffineCouplingBlock(network)
+        return [block, nf.flows.Permute(d, mode="swap"), nf.flows.ActNorm(d)]
+
+    return _their_flow(nf, d, [layer() for _ in range(LAYERS)])
+
+
+def _their_flow(nf: Any, d: int, layers: list[list[Any]]) -> Any:
+    base = nf.distributions.DiagGaussian(d, trainable=False)
+    model = nf.NormalizingFlow(base, [part for layer in layers for part in layer])
+    model.forward_kld(events(int(d**0.5)))  # initialises its actnorms
+    return model
+
+
+def events(size: int) -> Tensor:
+    """Return a batch of random vectors of size² numbers."""
+    return torch.randn(BATCH, size**2, generator=torch.Generator().manual_seed(0))
+
+
+def step(model: Any, loss: Callable[[Tensor], Tensor], size: int) -> Work:
+    """Return one step of Adam on a batch: loss, gradient, update."""
+    optimiser = torch.optim.Adam(model.parameters())
+    x = events(size)
+
+    def run() -> Tensor:
+        optimiser.zero_grad()
+        value = loss(x)
+        value.backward()
+        optimiser.step()
+        return value
+
+    return Work(run, num_parameters(model), check=check_finite)
+
+
+def step_case(name: str, title: str, theirs: Build, goal: float | None = None) -> Case:
+    """Declare a training step."""
+
+    def ours(size: int) -> Work:
+        model = our_flow(size)
+        return step(model, lambda x: -model.log_prob(x).mean(), size)
+
+    def other(size: int) -> Work:
+        model = theirs(size)
+        return step(model, model.forward_kld, size)
+
+    title = f"{title}, training step, batch of {BATCH}"
+    return Case(name, title, ours, other, other=NAME, goal=goal, growth=GROWTH, panel="step")
+
+
+def sample_case(name: str, title: str, theirs: Build, goal: float | None = None) -> Case:
+    """Declare the drawing of samples."""
+
+    def ours(size: int) -> Work:
+        model = our_flow(size)
+        return Work(lambda: model.sample(SAMPLES), num_parameters(model), check_finite)
+
+    def other(size: int) -> Work:
+        model = theirs(size)
+
+        @torch.no_grad()
+        def run() -> Tensor:
+            return model.sample(SAMPLES)[0]
+
+        return Work(run, num_parameters(model), check_finite)
+
+    title = f"{title}, {SAMPLES} samples"
+    return Case(name, title, ours, other, other=NAME, goal=goal, growth=GROWTH, panel="sample")
+
+
+_OURS = f"RealNVP, {LAYERS} couplings of {len(HIDDEN)} layers with {HIDDEN[0]} units"
+_MASKED = f"{_OURS}, theirs of masked layers"
+_BLOCK = f"{_OURS}, theirs of coupling blocks"
+
+CASES = (
+    step_case("realnvp_step", _MASKED, their_masked_flow, goal=2),
+    sample_case("realnvp_sample", _MASKED, their_masked_flow, goal=2),
+    step_case("realnvp_block_step", _BLOCK, their_block_flow),
+    sample_case("realnvp_block_sample", _BLOCK, their_block_flow),
+)
+
+
+def measure(turns: int, limit: float = 600.0) -> dict[str, Any]:
+    """Time all cases at all sizes; what fails leaves a gap, and its reason among the failures."""
+    before = record.load()
+    found, failed = timing.measure(CASES, turns, limit)
+    versions = record.versions() | {NAME: "a copy of the repository"}
+    with suppress(PackageNotFoundError):
+        versions[NAME] = version(NAME)
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "machine": {
+            **record.machine(),
+            "clock": "processor time",
+            "load": [before, record.load()],
+        },
+        "versions": {name: versions[name] for name in ("python", "torch", "gdmlib", NAME)},
+        "turns": turns,
+        "speed": [record.speed_row(case, found) for case in CASES],
+        "growth": [record.growth_curve(case, found) for case in CASES],
+        "failures": [
+            {"case": name, "side": side, "size": size, "reason": reason}
+            for (name, side, size), reason in failed.items()
+        ],
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Time and write; return 1 if anything failed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--turns", type=int, default=3, help="how often the two sides take turns")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    if find_spec(NAME) is None:
+        parser.error(f"{NAME} was not found: put a folder that has it on PYTHONPATH")
+    made = measure(options.turns)
+    options.output.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
+    for row in made["failures"]:
+        print("failed: {case}, {size}, {side}: {reason}".format(**row), file=sys.stderr)
+    return 1 if made["failures"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
