@@ -1,6 +1,6 @@
 """All experiments, in the order of the table."""
 
-from gdmlib.reproduce import binary, densities, patches, photographs, pixels
+from gdmlib.reproduce import binary, densities, flows, patches, photographs, pixels
 from gdmlib.reproduce.experiment import Experiment
 
 _ALL: tuple[Experiment, ...] = (
@@ -15,6 +15,7 @@ _ALL: tuple[Experiment, ...] = (
     photographs.MCGSM_IMAGES,
     photographs.RIDE_IMAGES,
     photographs.RIDE_STABLE,
+    flows.MAF_MNIST,
 )
 
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}
