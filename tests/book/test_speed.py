@@ -178,6 +178,20 @@ def test_the_page_uses_every_table_and_types_no_measurement(root: Path):
     assert not re.search(r"\d\s*(?:(?:ms|µs|s)\b|×(?!\s*\d))|\d+\.\d", page)
 
 
+def test_flows_are_shown_at_every_size(root: Path):
+    record = speed.read_record(root, speed.FLOWS)
+    lines = speed.flows_markdown(record).replace(speed.GAP, " ").splitlines()
+    points = [point for curve in record["growth"] for point in curve["points"]]
+    assert len(lines) == 2 + len(points) + 2
+    ratio = points[0]["theirs"]["seconds"] / points[0]["ours"]["seconds"]
+    assert f"**{ratio:.1f} ×**" in lines[2]
+    assert lines[-1].endswith(f"normflows {record['versions']['normflows']}.")
+    points[0]["theirs"] = None
+    assert "**–**" in speed.flows_markdown(record).splitlines()[2]
+    page = (root / "book" / "speed.md").read_text(encoding="utf-8")
+    assert page.count("```{speed-flows}\n```") == 1
+
+
 def test_the_figure_is_drawn_from_the_record(root: Path, record: dict[str, Any]):
     with Image.open(root / "book" / speed.FIGURE) as picture:
         assert picture.info["Data"] == figure.digest(record["growth"])  # else: make bench

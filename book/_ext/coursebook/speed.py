@@ -1,4 +1,4 @@
-"""The page on speed, made from ``benchmarks/results.json``: no number of it is typed by hand.
+"""The page on speed, made from records in ``benchmarks``: no number of it is typed by hand.
 
 ``{speed-setup}``   machine, versions, date: in one paragraph.
 ``{speed-table}``   every piece of work: our time, the other's, how many times as fast.
@@ -6,6 +6,7 @@
 ``{speed-memory}``  time and memory of the gradient of a whole image.
 ``{speed-sight}``   which pixels of the past an image network cannot see.
 ``{speed-scale}``   the scale of activations, block after block.
+``{speed-flows}``   flows beside normflows, at several sizes; from ``flows.json``.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sphinx.application import Sphinx
 from .tables import GAP, MISSING, _MarkdownDirective, markdown_table
 
 RESULTS = Path("benchmarks") / "results.json"
+FLOWS = Path("benchmarks") / "flows.json"
 PEER = "pytorch-generative"
 FIGURE = "_static/speed_growth.png"
 WHO = {"ours": "gdmlib", "theirs": "other"}
@@ -39,9 +41,9 @@ SHORT = {
 }
 
 
-def read_record(root: Path) -> dict[str, Any]:
-    """Read the record that `make bench` wrote."""
-    record: dict[str, Any] = json.loads((root / RESULTS).read_text(encoding="utf-8"))
+def read_record(root: Path, path: Path = RESULTS) -> dict[str, Any]:
+    """Read the record that `make bench` wrote, or another one."""
+    record: dict[str, Any] = json.loads((root / path).read_text(encoding="utf-8"))
     return record
 
 
@@ -69,6 +71,10 @@ def factor(value: float | None) -> str:
 
 def setup_markdown(record: Mapping[str, Any]) -> str:
     """Return what was measured on what, as a paragraph."""
+    return f"{_measured(record)}; {PEER}: {peer_markdown(record)}."
+
+
+def _measured(record: Mapping[str, Any]) -> str:
     machine, versions = record["machine"], record["versions"]
     loads = [load for load in machine["load"] if load is not None]
     busy = ""
@@ -83,7 +89,7 @@ def setup_markdown(record: Mapping[str, Any]) -> str:
         f"Measured on {record['date']} on {machine['cores']} cores of a processor that calls "
         f"itself “{machine['processor']}” ({machine['architecture']}, {machine['vector']}), no "
         f"GPU, with {machine['threads']} thread.{busy} Python {versions['python']}, PyTorch "
-        f"{versions['torch']}, gdmlib {versions['gdmlib']}; {PEER}: {peer_markdown(record)}."
+        f"{versions['torch']}, gdmlib {versions['gdmlib']}"
     )
 
 
@@ -273,11 +279,36 @@ def scale_markdown(record: Mapping[str, Any]) -> str:
     )
 
 
-def _directive(write: Callable[[Mapping[str, Any]], str]) -> type[_MarkdownDirective]:
+def flows_markdown(record: Mapping[str, Any]) -> str:
+    """Return the table of flows at all sizes, and on what it was measured."""
+    header = ("Work", "Numbers", "gdmlib", "Other", "Faster", "Parameters")
+    rows = []
+    for curve in record["growth"]:
+        for i, point in enumerate(curve["points"]):
+            ours, theirs = point["ours"], point["theirs"]
+            ratio = theirs["seconds"] / ours["seconds"] if ours and theirs else None
+            rows.append(
+                (
+                    "" if i else curve["title"],
+                    str(point["pixels"]),
+                    _time(ours),
+                    _time(theirs),
+                    f"**{factor(ratio)}**",
+                    " / ".join(_parameters(side) for side in (ours, theirs)),
+                )
+            )
+    peer = record["growth"][0]["other"]
+    text = f"{_measured(record)}; {peer} {record['versions'][peer]}."
+    return f"{markdown_table(header, rows, 'lrrrrr')}\n\n{text}"
+
+
+def _directive(
+    write: Callable[[Mapping[str, Any]], str], path: Path = RESULTS
+) -> type[_MarkdownDirective]:
     class Made(_MarkdownDirective):
         def markdown(self) -> str:
-            self.env.note_dependency(str(RESULTS))
-            return write(read_record(self.root()))
+            self.env.note_dependency(str(path))
+            return write(read_record(self.root(), path))
 
     return Made
 
@@ -296,3 +327,4 @@ def setup(app: Sphinx) -> None:
     """Register the directives."""
     for name, write in DIRECTIVES:
         app.add_directive(name, _directive(write))
+    app.add_directive("speed-flows", _directive(flows_markdown, FLOWS))
