@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Generator, nn
 
-from gdmlib import training
+from gdmlib import data, training
 from gdmlib.densities import MultivariateNormal
 from gdmlib.latent.coupling import AffineCoupling, RealNVP, first_half
 from gdmlib.latent.flow import Flow, Inverted, StandardNormal
@@ -372,3 +372,17 @@ def test_training_finds_a_bent_density(kind):
     y[:, 1] = 0.3 * y[:, 1] + y[:, 0].square()
     gap = float((true - flow.log_prob(y)).mean())
     assert -0.02 < gap < 0.25
+
+
+def test_splines_come_close_to_the_entropy_of_a_mixture():
+    drawn = data.toy("blobs", 6000, seeded())
+    modes, std = drawn.attributes["modes"], drawn.attributes["std"]
+    flow = SplineFlow(2, layers=3, bins=8, bound=3.0, hidden=32, gate="relu", generator=seeded())
+    training.train(
+        flow, drawn.x, epochs=12, batch_size=200, lr=1e-2, generator=seeded(), progress=False
+    )
+    x = data.toy("blobs", 20_000, seeded(9)).x
+    each = -((x[:, None] - modes) / std).square().sum(2) / 2
+    true = each.logsumexp(1) - math.log(len(modes) * 2 * math.pi) - 2 * std.log()
+    gap = (true - flow.log_prob(x).detach()).mean().item()  # the Kullback-Leibler divergence
+    assert -0.005 < gap < 0.05

@@ -74,6 +74,7 @@ def make_toy(root: Path, folder: Path) -> Path:
         "constraints.txt": "torch==2.13.0\n",
         "gdmlib/__init__.py": "",
         "benchmarks/results.json": "{}",
+        "benchmarks/flows.json": "{}",
         "book/index.md": "# Book\n",
         "notebooks/01.md": "# One\n",
         "results/one.json": "{}",
