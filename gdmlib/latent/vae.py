@@ -21,7 +21,7 @@ from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
 from gdmlib._checks import (
     check_count,
@@ -212,6 +212,10 @@ class VAE(LatentModel):
         z = check_tensor(z, "z", shape=("B", self.latent), floating=True, like=self._like())
         return self.decoder(z).unflatten(1, tuple(self.event_shape))
 
+    def score(self, x: Tensor) -> Tensor:
+        """Return what each event costs, (B, *event_shape) -> (B,): minus the bound of k codes."""
+        return super().score(x) if self.k == 1 else -self.importance_bound(x, self.k)
+
     def loss(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         """Return what a step descends on, (): minus the bound, with ``beta`` and ``free_bits``.
 
@@ -236,8 +240,11 @@ class VAE(LatentModel):
         y, x = self.decoder(z), x.flatten(1)
         if self.likelihood == "gaussian":
             return normal_log_prob(x, y, self.log_variance)
-        # log p = x y - log(1 + exp(y)), for zeros and ones x and logits y.
-        return torch.einsum("...bd,bd->...b", y, x) - softplus(y).sum(dim=-1)
+        if y.shape[-2] == len(x):
+            nats = binary_cross_entropy_with_logits(y, x.expand_as(y), reduction="none")
+            return -nats.sum(dim=-1)
+        # Codes that all events share: log p = x y - log(1 + exp(y)), in one product.
+        return (y @ x.T).squeeze(-2) - softplus(y).sum(dim=-1)
 
     def _draw(self, z: Tensor, generator: Generator | None) -> Tensor:
         y = self.decode_logits(z)

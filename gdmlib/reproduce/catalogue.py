@@ -1,6 +1,6 @@
 """All experiments, in the order of the table."""
 
-from gdmlib.reproduce import binary, densities, flows, patches, photographs, pixels
+from gdmlib.reproduce import binary, densities, flows, latent, patches, photographs, pixels
 from gdmlib.reproduce.experiment import Experiment
 
 _ALL: tuple[Experiment, ...] = (
@@ -10,6 +10,8 @@ _ALL: tuple[Experiment, ...] = (
     *binary.MNIST,
     pixels.PIXELCNN,
     pixels.PIXELCNNPP,
+    *latent.DIGITS,
+    latent.FACES,
     patches.MCGSM_PATCHES,
     patches.RIDE_PATCHES,
     photographs.MCGSM_IMAGES,

@@ -92,7 +92,7 @@ class Task:
         nats: How many nats are one unit.
         per_dim: Whether the nats of an example are divided by its dimensions.
         score: ``score(model, *batch)``: nats a test example, lower is better; the model's own
-            unless given.
+            unless given. Settings reach its further arguments.
     """
 
     dataset: str
@@ -113,10 +113,13 @@ class Task:
             return self.stand_in(**config.of(self.stand_in))
         return self.load(**given)
 
-    def values(self, model: nn.Module, x: Any) -> Tensor:
+    def values(self, model: nn.Module, x: Any, config: Settings | None = None) -> Tensor:
         """Return what each example counts, (N,), in the task's unit and direction."""
         unit = self.nats * (x[0].numel() if self.per_dim else 1)
-        found = scores(model, x, score=self.score) / unit
+        score = self.score
+        if score is not None and config is not None:
+            score = partial(score, **config.of(score))
+        found = scores(model, x, score=score) / unit
         return -found if self.better == "higher" else found
 
 
@@ -247,7 +250,8 @@ def _run(task: Task, fit: Fit, job: Job) -> Outcome:
         fitting = Fitting(job, name, number, len(seeds), generator)
         model, details = fit(fitting, parts.train, parts.valid)
         job.keep(name, model)
-        return {"values": task.values(model, fitting.place(parts.test)), "details": details}
+        values = task.values(model, fitting.place(parts.test), job.config)
+        return {"values": values, "details": details}
 
     found = []
     for number, seed in enumerate(seeds):
