@@ -42,6 +42,11 @@ WANTED = {
     "PixelCNN": "07",
     "receptive field": "07",
     "logistic mixture": "07",
+    "autoencoder": "08",
+    "bottleneck": "08",
+    "denoising": "08",
+    "Tweedie": "08",
+    "sparse code": "08",
 }
 
 FIND = """
