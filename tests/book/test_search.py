@@ -47,6 +47,11 @@ WANTED = {
     "denoising": "08",
     "Tweedie": "08",
     "sparse code": "08",
+    "evidence lower bound": "09",
+    "variational autoencoder": "09",
+    "reparametrisation": "09",
+    "posterior collapse": "09",
+    "amortised inference": "09",
 }
 
 FIND = """
