@@ -52,6 +52,13 @@ WANTED = {
     "reparametrisation": "09",
     "posterior collapse": "09",
     "amortised inference": "09",
+    "normalising flow": "10",
+    "change of variables": "10",
+    "coupling layer": "10",
+    "log-determinant": "10",
+    "dequantisation": "10",
+    "bits per dimension": "10",
+    "MAF": "10",
 }
 
 FIND = """
