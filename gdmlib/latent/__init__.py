@@ -2,6 +2,9 @@
 
 - autoencoders say their input again through a code: `LinearAutoencoder`, `DeepAutoencoder`,
   `ConvAutoencoder`; they are no densities, and are trained by their squared error;
+- diffusions and flow matching walk from noise to data in small steps: `Diffusion` along a
+  `Schedule` by `ddpm` or `ddim`, with a variational bound, and `FlowMatching`, an exact density;
+  `NoisedMixture` is a world in which all that they learn is known;
 - flows map data to noise one to one, and are exact densities: `RealNVP`, `SplineFlow`, `MAF` and
   `IAF`, or a `Flow` of maps of your choice; `Dequantised` makes one a probability of levels;
 - variational autoencoders have a density that is an integral over codes, and bounds of it: `VAE`;
@@ -23,6 +26,7 @@ from gdmlib.latent.bounds import (
     grid_log_prob,
 )
 from gdmlib.latent.coupling import AffineCoupling, Coupling, RealNVP
+from gdmlib.latent.denoiser import Denoiser
 from gdmlib.latent.dequantise import (
     Dequantised,
     Dequantiser,
@@ -30,10 +34,15 @@ from gdmlib.latent.dequantise import (
     UniformDequantiser,
     VariationalDequantiser,
 )
+from gdmlib.latent.diffusion import Diffusion
 from gdmlib.latent.flow import Flow, Inverted, StandardNormal, Transform
 from gdmlib.latent.flow_layers import ActNorm, InvertibleLinear, Planar, Squeeze
+from gdmlib.latent.flow_matching import FlowMatching, couple
 from gdmlib.latent.linear_vae import LinearVAE
 from gdmlib.latent.masked_flow import IAF, MAF, MaskedAutoregressive
+from gdmlib.latent.noised_mixture import NoisedMixture
+from gdmlib.latent.samplers import ddim, ddpm
+from gdmlib.latent.schedule import Schedule, cosine_schedule, linear_schedule
 from gdmlib.latent.spline import SplineCoupling, SplineFlow, rational_quadratic
 from gdmlib.latent.vae import VAE, LatentModel, kl_to_standard
 
@@ -47,9 +56,12 @@ __all__ = [
     "ConvAutoencoder",
     "Coupling",
     "DeepAutoencoder",
+    "Denoiser",
     "Dequantised",
     "Dequantiser",
+    "Diffusion",
     "Flow",
+    "FlowMatching",
     "Gradients",
     "Inverted",
     "InvertibleLinear",
@@ -58,8 +70,10 @@ __all__ = [
     "LinearVAE",
     "Logit",
     "MaskedAutoregressive",
+    "NoisedMixture",
     "Planar",
     "RealNVP",
+    "Schedule",
     "SplineCoupling",
     "SplineFlow",
     "Squeeze",
@@ -69,8 +83,13 @@ __all__ = [
     "VariationalDequantiser",
     "annealed_importance",
     "best_gaussian",
+    "cosine_schedule",
+    "couple",
+    "ddim",
+    "ddpm",
     "gradient_estimates",
     "grid_log_prob",
     "kl_to_standard",
+    "linear_schedule",
     "rational_quadratic",
 ]

@@ -1,0 +1,138 @@
+"""What networks that are told a time, and perhaps a class, have in common; the one for vectors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.utils import skip_init
+
+from gdmlib._checks import check_count, check_event_shape, check_events, check_labels, check_tensor
+from gdmlib._random import between, standard_normal
+from gdmlib.nn.dense import check_sizes, dense
+
+FREQUENCIES = 8
+"""How many waves a time is written in: from a quarter of a period to 32 of them."""
+
+
+class Timed(Protocol):
+    """A network of (x, time, labels): ``labels`` may be left out, and without classes must."""
+
+    def __call__(self, x: Tensor, time: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return something in the shape of the events x, (B, *event_shape)."""
+
+
+def time_features(time: Tensor) -> Tensor:
+    """Return sines and cosines of times from 0 to 1, shape (B,) -> (B, 2 * FREQUENCIES)."""
+    k = torch.arange(FREQUENCIES, dtype=time.dtype, device=time.device)
+    angle = (math.pi / 2) * time[:, None] * 2**k
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
+class Embedding(nn.Module):
+    """Time and class as one vector.
+
+    Args:
+        width: Its size.
+        classes: How many classes there are; the label ``classes`` stands for none of them.
+        generator: Draws the weights.
+    """
+
+    def __init__(self, width: int, classes: int | None, generator: Generator | None) -> None:
+        super().__init__()
+        self.classes = None if classes is None else check_count(classes, "classes")
+        self.of_time = nn.Sequential(
+            fresh(skip_init(nn.Linear, 2 * FREQUENCIES, width), generator),
+            nn.SiLU(),
+            fresh(skip_init(nn.Linear, width, width), generator),
+        )
+        self.of_class: nn.Parameter | None = None
+        if self.classes is not None:
+            start = standard_normal((self.classes + 1, width), torch.empty(0), generator)
+            self.of_class = nn.Parameter(0.5 * start)
+
+    def forward(self, time: Tensor, labels: Tensor | None, like: Tensor) -> Tensor:
+        """Return vectors, (B, width); no labels mean no class for all."""
+        found = self.of_time(time_features(check_time(time, like)))
+        labels = self.check(labels, len(like))
+        if labels is not None and self.of_class is not None:
+            found = found + self.of_class[labels]
+        return found
+
+    def check(self, labels: Tensor | None, length: int) -> Tensor | None:
+        """Return labels, (B,), ``classes`` for none; None where there are no classes."""
+        if self.of_class is None:
+            if labels is not None:
+                raise ValueError("labels: this network was built without classes; leave them out")
+            return None
+        none = len(self.of_class) - 1
+        if labels is None:
+            return torch.full((length,), none, device=self.of_class.device)
+        return check_labels(labels, "labels", num_classes=none + 1, length=length)
+
+
+def check_time(time: Tensor, like: Tensor) -> Tensor:
+    """Return times from 0 to 1, one an event of ``like``, in its dtype."""
+    time = check_tensor(time, "time", shape=(len(like),), floating=True, like=like)
+    if not time.is_meta and not bool(((time >= 0) & (time <= 1)).all()):
+        low, high = (float(v) for v in time.detach().aminmax())
+        raise ValueError(f"time: expected times from 0 to 1, got {low:.6g} to {high:.6g}")
+    return time
+
+
+@torch.no_grad()
+def fresh(layer: nn.Module, generator: Generator | None, *, zero: bool = False) -> nn.Module:
+    """Return a layer with weights uniform in ±1/√inputs, or 0, and biases of 0."""
+    weight, bias = layer.weight, layer.bias
+    assert isinstance(weight, Tensor)
+    assert isinstance(bias, Tensor)
+    size = weight[0].numel() ** -0.5
+    if zero:
+        weight.zero_()
+    else:
+        weight.copy_(between(-size, size, *weight.shape, generator=generator))
+    bias.zero_()
+    return layer
+
+
+class TimedMLP(nn.Module):
+    """Dense layers for vectors or small events, told the time, and the class if there are any.
+
+    Args:
+        event_shape: The shape of an event; a number d stands for (d,).
+        hidden: Sizes of the inner layers.
+        classes: How many classes there are; None for a network that knows of none.
+        generator: Draws the weights; the last layer starts at 0.
+    """
+
+    def __init__(
+        self,
+        event_shape: int | Sequence[int],
+        *,
+        hidden: int | Iterable[int] = (128, 128, 128),
+        classes: int | None = None,
+        generator: Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.event_shape = check_event_shape(event_shape)
+        sizes, d = check_sizes(hidden, "hidden"), math.prod(self.event_shape)
+        if not sizes:
+            raise ValueError("hidden: expected at least one size, got none")
+        self.embedding = Embedding(sizes[0], classes, generator)
+        self.classes = self.embedding.classes
+        self.body = dense(d + sizes[0], sizes, d, generator)
+
+    def forward(self, x: Tensor, time: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return something in the shape of x.
+
+        Args:
+            x: Events, shape (B, *event_shape).
+            time: From 0 to 1, shape (B,).
+            labels: Classes, ``classes`` for none, shape (B,); None for none at all.
+        """
+        x = check_events(x, "x", self.event_shape, like=next(self.parameters()))
+        told = self.embedding(time, labels, x)
+        return self.body(torch.cat([x.flatten(1), told], dim=1)).reshape(x.shape)
