@@ -17,11 +17,13 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_count, check_events, check_labels, check_positive
+from gdmlib._checks import check_count, check_events, check_positive, check_tensor
 from gdmlib._random import standard_normal
 from gdmlib.latent.denoiser import Ask, Denoiser
 from gdmlib.latent.schedule import Schedule
 from gdmlib.nn.precision import full_precision
+
+_FEW = 50  # steps of `ddim` where nobody says how many
 
 
 def ddpm(
@@ -49,17 +51,16 @@ def ddpm(
         noise: What to start from, shape (n, *event_shape); None draws it.
         generator: Draws the noise, at the start and in every step.
     """
+    n, ask = check_count(n), _ask(n, labels, guidance)
     chain = _chain(model, steps, schedule)
-    return _walk(
-        model, n, chain, 1.0, model.variance, Ask(labels, guidance), clip, noise, generator
-    )
+    return _walk(model, n, chain, 1.0, model.variance, ask, clip, noise, generator)
 
 
 def ddim(
     model: Denoiser,
     n: int,
     *,
-    steps: int | None = 50,
+    steps: int | None = None,
     schedule: Schedule | None = None,
     eta: float = 0.0,
     labels: Tensor | None = None,
@@ -72,15 +73,24 @@ def ddim(
 
     Args:
         model, n, schedule, labels, guidance, clip, noise: As for `ddpm`.
-        steps: As for `Schedule.respaced`; None for all steps.
+        steps: As for `Schedule.respaced`; None for 50, or all where there are fewer.
         eta: The share of the posterior's standard deviation that each step adds, 0 to 1; 1 is
             `ddpm` with the small variance.
         generator: Draws the noise to start from and, unless ``eta`` is 0, in every step.
     """
     if not 0 <= eta <= 1:
         raise ValueError(f"eta: expected a number from 0 to 1, got {eta}")
+    n, ask = check_count(n), _ask(n, labels, guidance)
     chain = _chain(model, steps, schedule)
-    return _walk(model, n, chain, eta, "small", Ask(labels, guidance), clip, noise, generator)
+    if steps is None and chain.steps > _FEW:
+        chain = chain.respaced(_FEW)
+    return _walk(model, n, chain, eta, "small", ask, clip, noise, generator)
+
+
+def _ask(n: int, labels: Tensor | None, guidance: float) -> Ask:
+    if labels is not None:
+        check_tensor(labels, "labels", shape=(n,), integer=True)
+    return Ask(labels, guidance)
 
 
 def _chain(model: Denoiser, steps: int | None, schedule: Schedule | None) -> Schedule:
@@ -104,10 +114,7 @@ def _walk(
     noise: Tensor | None,
     generator: Generator | None,
 ) -> Tensor:
-    n = check_count(n)
     like = model._like()
-    if ask.labels is not None:
-        check_labels(ask.labels, "labels", num_classes=2**31, length=n)
     if clip is not None:
         check_positive(torch.tensor(float(clip)), "clip")
     if noise is None:

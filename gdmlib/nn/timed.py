@@ -10,7 +10,14 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils import skip_init
 
-from gdmlib._checks import check_count, check_event_shape, check_events, check_labels, check_tensor
+from gdmlib._checks import (
+    check_count,
+    check_event_shape,
+    check_events,
+    check_labels,
+    check_tensor,
+    check_values,
+)
 from gdmlib._random import between, standard_normal
 from gdmlib.nn.dense import check_sizes, dense
 
@@ -77,10 +84,7 @@ class Embedding(nn.Module):
 def check_time(time: Tensor, like: Tensor) -> Tensor:
     """Return times from 0 to 1, one an event of ``like``, in its dtype."""
     time = check_tensor(time, "time", shape=(len(like),), floating=True, like=like)
-    if not time.is_meta and not bool(((time >= 0) & (time <= 1)).all()):
-        low, high = (float(v) for v in time.detach().aminmax())
-        raise ValueError(f"time: expected times from 0 to 1, got {low:.6g} to {high:.6g}")
-    return time
+    return check_values(time, "time", (time >= 0) & (time <= 1), "times from 0 to 1")
 
 
 @torch.no_grad()

@@ -23,7 +23,13 @@ from gdmlib.densities.discretised_logistic import logistic_bin_log_prob
 from gdmlib.nn.spatial_lstm import SpatialLSTM, lstm_step, spatial_lstm_step
 from gdmlib.nn.whitening import Whitening
 
-from . import functions_autoencoder, functions_latent_flows, functions_metrics, functions_vae
+from . import (
+    functions_autoencoder,
+    functions_diffusion,
+    functions_latent_flows,
+    functions_metrics,
+    functions_vae,
+)
 from .builders import normal, randomise, seeded, softmax, tensor, uniform
 from .calls import call, whole
 from .registry import BY_NAME
@@ -283,7 +289,13 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "SpatialLSTM": (lambda units: SpatialLSTM(2, units, generator=seeded()), 3),
 }  # fmt: skip
 
-for family in (functions_autoencoder, functions_latent_flows, functions_metrics, functions_vae):
+for family in (
+    functions_autoencoder,
+    functions_diffusion,
+    functions_latent_flows,
+    functions_metrics,
+    functions_vae,
+):
     FUNCTIONS += family.FUNCTIONS
     FITS += family.FITS
     COUNTS |= family.COUNTS

@@ -19,6 +19,7 @@ from . import (
     registry_autoregressive,
     registry_densities,
     registry_images,
+    registry_latent_diffusion,
     registry_latent_flows,
     registry_pixelcnn,
 )
@@ -30,6 +31,7 @@ FAMILIES = [
     registry_images,
     registry_pixelcnn,
     registry_latent_flows,
+    registry_latent_diffusion,
 ]
 CASES: list[Case] = [case for family in FAMILIES for case in family.CASES]
 BY_NAME = {case.name: case for case in CASES}

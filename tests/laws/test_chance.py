@@ -29,7 +29,7 @@ from gdmlib.densities import GaussianMixture
 from gdmlib.nn.masked_conv import MaskedConv2d, RowsAbove
 from gdmlib.nn.spatial_lstm import SpatialLSTM
 
-from .functions_latent_flows import CHANCE
+from . import functions_diffusion, functions_latent_flows
 from .registry import CASES
 
 X = torch.randn(60, 3, generator=torch.Generator().manual_seed(5))
@@ -73,7 +73,8 @@ CALLS = {
     "dependence_map": partial(
         dependence_map, PixelCNN((1, 3, 3), features=4, layers=1, kernel_size=3), (1, 1)
     ),
-    **CHANCE,
+    **functions_latent_flows.CHANCE,
+    **functions_diffusion.CHANCE,
 }
 for case in CASES:
     if hasattr(case.model, "sample"):
