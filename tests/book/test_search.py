@@ -59,6 +59,11 @@ WANTED = {
     "dequantisation": "10",
     "bits per dimension": "10",
     "MAF": "10",
+    "diffusion": "11",
+    "Tweedie": "11",
+    "flow matching": "11",
+    "guidance": "11",
+    "DDIM": "11",
 }
 
 FIND = """
