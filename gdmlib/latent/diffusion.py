@@ -36,7 +36,7 @@ class Diffusion(Denoiser):
             noise.
         event_shape: The shape of an event; a number d stands for (d,).
         schedule: The noise, from the data at t = 0 to T.
-        parameterisation: What the network says: "epsilon", "x0" or "v". The guess of x0 by "epsilon"
+        parameterisation: What the network says: "epsilon", "x0" or "v". A guess of x0 by "epsilon"
             is divided by what is left of the data: where that is nearly nothing, as at the end of a
             cosine schedule, clip the guesses, or take "v".
         drop: Share of the labels that `loss` leaves out, so that one network learns both the

@@ -45,7 +45,6 @@ WANTED = {
     "autoencoder": "08",
     "bottleneck": "08",
     "denoising": "08",
-    "Tweedie": "08",
     "sparse code": "08",
     "evidence lower bound": "09",
     "variational autoencoder": "09",
