@@ -76,15 +76,15 @@ def _fit(fitting: Fitting, train: Tensor, valid: Tensor) -> Fitted:
 
 MAF_MNIST = held_out(
     "maf_mnist",
-    "Masked autoregressive flow, 5 maps",
+    "Masked autoregressive flow",
     LOGITS,
     _fit,
     Published(
         -1300.5, "nats", "Papamakarios, Pavlakou and Murray (2017), MAF (5), arXiv:1705.07057"
     ),
-    "Each map has one hidden layer of 1024 units. The paper has batch norm between the maps and "
-    "Adam with a constant rate of 1e-4; ours has actnorm, AdamW with a cosine schedule, and an "
-    "average of the weights.",
+    "Each map has one hidden layer, and the orders are reversed in turn, as in the paper. That has "
+    "batch norm between the maps and Adam with a constant rate of 1e-4; ours has one actnorm a "
+    "map, AdamW with a cosine schedule, and an average of the weights.",
     config={
         "data": "mnist", "noise_seed": 0, "layers": 5, "hidden": [1024], "epochs": 100,
         "batch_size": 100, "lr": 3e-4, "clip": 10.0, "weight_decay": 1e-6, "average": 0.999,
