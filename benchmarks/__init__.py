@@ -2,6 +2,7 @@
 
 ``cases``       what is timed: the same work, done by the library and by the peer.
 ``peer``        the peer, pytorch-generative, where it is installed.
+``plain``       a model in plain PyTorch, where the other is no package.
 ``timing``      the timing; what fails is noted with its reason.
 ``memory``      time and memory of a gradient of a whole image.
 ``properties``  what is not speed: pixels that a network cannot see, the scale of activations.

@@ -1,7 +1,8 @@
 """What is timed. Each case is one piece of work, done by the library and by another.
 
 All images are binary, and square; a size is a height. Both sides get the same images, the same
-numbers of layers and units, the same optimiser with the same settings, and one thread.
+numbers of layers and units, the same optimiser with the same settings, and one thread. A step of
+the variational autoencoder is that of `gdmlib.training.train`, whose Adam is one kernel.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits
 
 from benchmarks import peer
+from benchmarks.plain import PlainVAE
 from benchmarks.timing import TABLE, Case, Work
 from gdmlib.autoregressive import FVSBN, MADE, NADE, GatedPixelCNN, PixelCNN
+from gdmlib.latent import VAE
 from gdmlib.nn.spatial_lstm import SpatialLSTM
+from gdmlib.training import gradient_step
 
 GROWTH = (7, 14, 28, 56)
 BATCH = 128
@@ -27,6 +31,8 @@ BLOCKS, HALF = 15, 16  # residual blocks of the PixelCNN, and their features ins
 LAYERS, FEATURES = 10, 32  # of the gated PixelCNN
 IMAGES = 16  # that a PixelCNN draws, and that a spatial LSTM reads
 UNITS, INPUTS = 32, 12  # of the spatial LSTM
+UNITS_OF_VAE, LATENT = 400, 20  # of the variational autoencoder
+CODES = 50  # of its importance-weighted bound
 
 
 def images(n: int, size: int) -> Tensor:
@@ -182,6 +188,66 @@ def lstm(size: int, loop: bool) -> Work:
     return Work(run, num_parameters(layer), check=check_finite)
 
 
+# --- The variational autoencoder -----------------------------------------------------------------
+
+
+def our_vae(size: int) -> VAE:
+    """Return the library's variational autoencoder."""
+    return VAE((1, size, size), hidden=UNITS_OF_VAE, latent=LATENT)
+
+
+def plain_vae(size: int) -> PlainVAE:
+    """Return that in plain PyTorch."""
+    return PlainVAE(size**2, hidden=UNITS_OF_VAE, latent=LATENT)
+
+
+def our_vae_step(size: int) -> Work:
+    """Return one training step as the library takes it."""
+    model, x = our_vae(size), images(BATCH, size)
+    optimiser = torch.optim.AdamW(model.parameters(), weight_decay=0.0, fused=True)
+    train = gradient_step(model, optimiser, model.loss)
+    return Work(lambda: train(x)["loss"], num_parameters(model), check=check_finite)
+
+
+def plain_vae_step(size: int) -> Work:
+    """Return one training step in plain PyTorch."""
+    model = plain_vae(size)
+    return step(model, model.loss, size)
+
+
+def bound(model: nn.Module, find: Callable[[Tensor, int], Tensor], x: Tensor) -> Work:
+    """Return the importance-weighted bounds of images, and their gradient."""
+
+    def run() -> Tensor:
+        model.zero_grad()
+        value = find(x, CODES)
+        (-value.mean()).backward()
+        return value.detach()
+
+    return Work(run, num_parameters(model), check=check_finite)
+
+
+def bound_case(n: int, **more: Any) -> Case:
+    """Declare the bound of n images, and its gradient: in one pass, and by a loop."""
+
+    def ours(size: int) -> Work:
+        model = our_vae(size)
+        return bound(model, model.importance_bound, images(n, size))
+
+    def theirs(size: int) -> Work:
+        model = plain_vae(size)
+        return bound(model, model.bound, images(n, size))
+
+    return Case(
+        f"iwae_bound_{n}",
+        f"Bound of a VAE with {CODES} codes, and its gradient, {n} images",
+        ours,
+        theirs,
+        other="our loop over the codes",
+        **more,
+    )
+
+
 NADES, MADES = f"NADE, {HIDDEN} units", f"MADE, {HIDDEN} units"
 PLAIN, GATED = f"PixelCNN, {BLOCKS} blocks", f"Gated PixelCNN, {LAYERS} layers"
 WIDE = "Gated PixelCNN, ours 5 wide, which sees all of the past, theirs 3"
@@ -209,4 +275,14 @@ CASES = (
         growth=(*GROWTH, 64),
         panel="lstm",
     ),
+    Case(
+        "vae_step",
+        f"VAE, {UNITS_OF_VAE} units, {LATENT} latent numbers, training step, batch of {BATCH}",
+        our_vae_step,
+        plain_vae_step,
+        other="plain PyTorch",
+        goal=1.3,
+    ),
+    bound_case(4, goal=5),
+    bound_case(20),
 )

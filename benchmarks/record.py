@@ -3,6 +3,9 @@
 It takes some minutes, most of them the peer's. A case that fails is recorded as failed, with the
 reason, and the exit status is 1. Without the peer its columns stay empty, and the record of the
 book is not written over.
+
+``--only vae_step iwae_bound_4`` times some cases and keeps the rest of the record, if it was made
+on such a machine with the same versions.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -144,20 +147,72 @@ def measure(turns: int, limit: float) -> dict[str, Any]:
     return {**record, "failures": failures(failed)}
 
 
+def update(
+    kept: Mapping[str, Any], names: Sequence[str], turns: int, limit: float
+) -> dict[str, Any]:
+    """Time some cases anew and put them in the place of what a record says of them.
+
+    Raises:
+        ValueError: If there is no such case, or the record was made in another way.
+    """
+    cases = {case.name: case for case in CASES}
+    for name in names:
+        if name not in cases:
+            raise ValueError(f"{name}: no such case; there are {', '.join(cases)}")
+        if cases[name].same_as not in (None, *names):
+            raise ValueError(f"{name}: needs the times of {cases[name].same_as}; name it as well")
+        if cases[name].other == peer.NAME and not peer.installed():
+            raise ValueError(f"{name}: {peer.NAME} was not found, with which it is compared")
+    now = {**machine(), **versions()}
+    then = {**kept["machine"], **kept["versions"]}
+    differing = [key for key in now if key != peer.NAME and now[key] != then[key]]
+    if differing:
+        raise ValueError(
+            "the record was made with another "
+            + ", ".join(f"{key} ({then[key]}, now {now[key]})" for key in differing)
+            + "; time all cases"
+        )
+    before = load()
+    found, failed = timing.measure([cases[name] for name in names], turns, limit)
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+
+    def put(part: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        both = {row["case"]: row for row in [*kept[part], *rows]}
+        return [both[name] for name in cases if name in both]
+
+    chosen = [cases[name] for name in names]
+    record = {
+        **kept,
+        "machine": {**kept["machine"], "load": [*kept["machine"]["load"], before, load()]},
+        "speed": put("speed", [{**speed_row(case, found), "date": today} for case in chosen]),
+        "growth": put("growth", [growth_curve(case, found) for case in chosen if case.panel]),
+    }
+    others = [row for row in kept["failures"] if row["case"] not in names]
+    return {**record, "failures": [*others, *failures(failed)]}
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Time, describe, write, draw; return 1 if anything failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=3, help="how often the two sides take turns")
     parser.add_argument("--limit", type=float, default=1800, help="seconds of a turn, at most")
     parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--only", nargs="+", metavar="CASE", help="time these, keep the rest")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    if not peer.installed() and options.output == RESULTS:
+    if not (options.only or peer.installed()) and options.output == RESULTS:
         parser.error(
             f"{peer.NAME} was not found: put a copy of {peer.URL} on PYTHONPATH, or time the "
             "library alone with --output FILE"
         )
-    record = measure(options.turns, options.limit)
+    if options.only:
+        kept = json.loads(options.output.read_text(encoding="utf-8"))
+        try:
+            record = update(kept, options.only, options.turns, options.limit)
+        except ValueError as error:
+            parser.error(str(error))
+    else:
+        record = measure(options.turns, options.limit)
     options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(f"wrote {options.output.name}")
     if options.output == RESULTS:

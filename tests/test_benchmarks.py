@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -129,6 +130,83 @@ def test_without_a_peer_the_library_is_timed_alone(
     assert failed == {}
     with pytest.raises(SystemExit):
         record.main(["--turns", "1"])  # would write over the record of the book
+
+
+# --- some cases anew
+
+
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write a record of two cases."""
+    monkeypatch.setattr(record, "CASES", [replace(c, size=4, growth=(4,)) for c in CASES[-3:]])
+    monkeypatch.setattr(timing, "BUDGET", 0.0)
+    row = {"title": "kept"}
+    failed = {"size": 4, "side": "ours", "reason": "why"}
+    speed = [{"case": case.name, **row} for case in CASES[-3:-1]] + [{"case": "gone", **row}]
+    text = {
+        "date": "2000-01-01",
+        "machine": {**record.machine(), "load": [1.0, 1.0]},
+        "versions": {**record.versions(), peer.NAME: "a copy"},
+        "speed": speed,
+        "growth": [],
+        "failures": [{**failed, "case": "gone"}, {**failed, "case": "vae_step"}],
+    }
+    target = tmp_path / "record.json"
+    target.write_text(json.dumps(text))
+    return target
+
+
+def test_some_cases_are_timed_anew_and_the_rest_is_kept(kept: Path) -> None:
+    command = ["--turns", "1", "--output", str(kept), "--only", "iwae_bound_20", "vae_step"]
+    assert record.main(command) == 1  # one failed long ago
+    made = json.loads(kept.read_text())
+    assert [row["case"] for row in made["speed"]] == ["vae_step", "iwae_bound_4", "iwae_bound_20"]
+    new, old, newer = made["speed"]
+    assert new["ratio"] > 0 and newer["ratio"] > 0 and new["date"] > "2000-01-01"
+    assert old == {"case": "iwae_bound_4", "title": "kept"}
+    assert [row["case"] for row in made["failures"]] == ["gone"]
+    assert made["date"] == "2000-01-01"
+    assert len(made["machine"]["load"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("vae_stop", "no such case; there are vae_step, iwae_bound_4"),
+        ("vae_step", "another cores \\(99, now"),
+    ],
+)
+def test_what_does_not_fit_a_record_leaves_it_alone(
+    kept: Path, name: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = json.loads(kept.read_text())
+    if "another" in text:
+        before["machine"]["cores"] = 99
+    kept.write_text(json.dumps(before))
+    with pytest.raises(SystemExit):
+        record.main(["--output", str(kept), "--only", name])
+    assert re.search(text, capsys.readouterr().err)
+    assert json.loads(kept.read_text()) == before
+
+
+def test_both_autoencoders_cost_the_same_for_the_same_weights() -> None:
+    ours, theirs = cases.our_vae(4), cases.plain_vae(4)
+    x, k = cases.images(300, 4), 200
+    with torch.no_grad():
+        hidden, both = ours.encoder[0], ours.encoder[2]
+        both.weight.normal_(0, 0.02), ours.decoder[2].weight.normal_(0, 0.1)
+        for layer, weight, bias in (
+            (theirs.hidden, hidden.weight, hidden.bias),
+            (theirs.mean, both.weight[:20], both.bias[:20]),
+            (theirs.log_variance, both.weight[20:], both.bias[20:]),
+            (theirs.back, ours.decoder[0].weight, ours.decoder[0].bias),
+            (theirs.out, ours.decoder[2].weight, ours.decoder[2].bias),
+        ):
+            layer.weight.copy_(weight), layer.bias.copy_(bias)
+        assert cases.num_parameters(ours) == cases.num_parameters(theirs)
+        assert float(theirs.loss(x)) / 300 == pytest.approx(float(ours.loss(x)), rel=0.02)
+        one, other = ours.importance_bound(x, k).mean(), theirs.bound(x, k).mean()
+        assert float(other) == pytest.approx(float(one), rel=0.005)
 
 
 def test_what_takes_too_long_has_failed() -> None:

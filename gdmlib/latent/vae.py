@@ -163,6 +163,8 @@ class VAE(LatentModel):
         generator: Draws the weights to start from.
     """
 
+    log_variance: Tensor
+
     def __init__(
         self,
         event_shape: int | Sequence[int],
@@ -198,9 +200,11 @@ class VAE(LatentModel):
         sizes, d = check_sizes(hidden, "hidden"), math.prod(self.event_shape)
         self.encoder = dense(d, sizes, 2 * self.latent, generator)
         self.decoder = dense(self.latent, sizes[::-1], d, generator)
-        learned = likelihood == "gaussian" and variance is None
         log_variance = torch.tensor(0.0 if variance is None else math.log(variance))
-        self.log_variance = nn.Parameter(log_variance, requires_grad=learned)
+        if likelihood == "gaussian" and variance is None:
+            self.log_variance = nn.Parameter(log_variance)
+        else:
+            self.register_buffer("log_variance", log_variance)
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the mean of p(x | z), shape (B, latent) -> (B, *event_shape)."""

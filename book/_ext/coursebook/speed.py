@@ -133,6 +133,11 @@ def speed_markdown(record: Mapping[str, Any]) -> str:
         for row in record["speed"]
         if row["theirs"] and row["theirs"]["share"] < 1
     ]
+    notes += [
+        f"**{row['title']}.** Measured on {row['date']}."
+        for row in record["speed"]
+        if row.get("date", record["date"]) != record["date"]
+    ]
     return "\n\n".join([markdown_table(header, rows, "lrrrrr"), *notes])
 
 
