@@ -4,8 +4,8 @@ It takes some minutes, most of them the peer's. A case that fails is recorded as
 reason, and the exit status is 1. Without the peer its columns stay empty, and the record of the
 book is not written over.
 
-``--only vae_step iwae_bound_4`` times some cases and keeps the rest of the record, if it was made
-on such a machine with the same versions.
+``--only vae_step iwae_bound_4`` times some cases and keeps the rest of the record. Their lines then
+say themselves when, and on what, they were measured.
 """
 
 from __future__ import annotations
@@ -123,12 +123,17 @@ def load() -> float | None:
     return round(os.getloadavg()[1], 1) if hasattr(os, "getloadavg") else None
 
 
+def today() -> str:
+    """Return the date."""
+    return datetime.datetime.now(datetime.UTC).date().isoformat()
+
+
 def measure(turns: int, limit: float) -> dict[str, Any]:
     """Time and describe; what fails leaves a gap, and its reason among the failures."""
     before = load()
     found, failed = timing.measure(CASES, turns, limit)
     record: dict[str, Any] = {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "date": today(),
         "machine": {**machine(), "clock": "processor time", "load": [before, load()]},
         "versions": versions(),
         "peer": peer.sources(),
@@ -153,7 +158,7 @@ def update(
     """Time some cases anew and put them in the place of what a record says of them.
 
     Raises:
-        ValueError: If there is no such case, or the record was made in another way.
+        ValueError: If there is no such case, or it cannot be timed apart from others.
     """
     cases = {case.name: case for case in CASES}
     for name in names:
@@ -165,27 +170,26 @@ def update(
             raise ValueError(f"{name}: {peer.NAME} was not found, with which it is compared")
     now = {**machine(), **versions()}
     then = {**kept["machine"], **kept["versions"]}
-    differing = [key for key in now if key != peer.NAME and now[key] != then[key]]
-    if differing:
-        raise ValueError(
-            "the record was made with another "
-            + ", ".join(f"{key} ({then[key]}, now {now[key]})" for key in differing)
-            + "; time all cases"
-        )
+    other = [key for key in now if key != peer.NAME and now[key] != then[key]]
+    chosen = [cases[name] for name in names]
+    for case in chosen:
+        if case.panel and other:
+            raise ValueError(
+                f"{case.name}: its curve stands in one figure with others, and the record was made "
+                f"with another {', '.join(other)}; time all cases"
+            )
     before = load()
-    found, failed = timing.measure([cases[name] for name in names], turns, limit)
-    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    found, failed = timing.measure(chosen, turns, limit)
+    measured = {"date": today(), **{key: now[key] for key in other}, "load": [before, load()]}
 
     def put(part: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         both = {row["case"]: row for row in [*kept[part], *rows]}
         return [both[name] for name in cases if name in both]
 
-    chosen = [cases[name] for name in names]
     record = {
         **kept,
-        "machine": {**kept["machine"], "load": [*kept["machine"]["load"], before, load()]},
-        "speed": put("speed", [{**speed_row(case, found), "date": today} for case in chosen]),
-        "growth": put("growth", [growth_curve(case, found) for case in chosen if case.panel]),
+        "speed": put("speed", [{**speed_row(c, found), "measured": measured} for c in chosen]),
+        "growth": put("growth", [growth_curve(c, found) for c in chosen if c.panel]),
     }
     others = [row for row in kept["failures"] if row["case"] not in names]
     return {**record, "failures": [*others, *failures(failed)]}

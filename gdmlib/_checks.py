@@ -140,9 +140,12 @@ def check_shapes(**parameters: tuple[Tensor, str]) -> None:
         check_tensor(x, name, shape=[sizes[size] for size in names], like=first)  # d d: a square
 
 
-def check_events(x: Tensor, name: str, event_shape: Sequence[int | str], like: Tensor) -> Tensor:
+def check_events(
+    x: Tensor, name: str, event_shape: Sequence[int | str], like: Tensor, finite: bool = True
+) -> Tensor:
     """Return real-valued events of shape (B, *event_shape) if they have the dtype of ``like``."""
-    return check_tensor(x, name, shape=("B", *event_shape), floating=True, like=like)
+    shape = ("B", *event_shape)
+    return check_tensor(x, name, shape=shape, floating=True, finite=finite, like=like)
 
 
 def check_zeros_and_ones(x: Tensor, name: str) -> Tensor:

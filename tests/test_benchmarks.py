@@ -162,30 +162,40 @@ def test_some_cases_are_timed_anew_and_the_rest_is_kept(kept: Path) -> None:
     made = json.loads(kept.read_text())
     assert [row["case"] for row in made["speed"]] == ["vae_step", "iwae_bound_4", "iwae_bound_20"]
     new, old, newer = made["speed"]
-    assert new["ratio"] > 0 and newer["ratio"] > 0 and new["date"] > "2000-01-01"
+    assert new["ratio"] > 0 and newer["ratio"] > 0
+    assert new["measured"]["date"] > "2000-01-01" and "cores" not in new["measured"]
     assert old == {"case": "iwae_bound_4", "title": "kept"}
     assert [row["case"] for row in made["failures"]] == ["gone"]
-    assert made["date"] == "2000-01-01"
-    assert len(made["machine"]["load"]) == 4
+    assert made["date"] == "2000-01-01" and made["machine"]["load"] == [1.0, 1.0]
+
+
+def test_a_line_says_on_which_other_machine_it_was_measured(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "processor", lambda: "another one")
+    assert record.main(["--turns", "1", "--output", str(kept), "--only", "vae_step"]) == 1
+    line = json.loads(kept.read_text())["speed"][0]
+    assert line["measured"]["processor"] == "another one"
+    assert set(line["measured"]) == {"date", "load", "processor"}
 
 
 @pytest.mark.parametrize(
     ("name", "text"),
     [
         ("vae_stop", "no such case; there are vae_step, iwae_bound_4"),
-        ("vae_step", "another cores \\(99, now"),
+        ("vae_step", "its curve .* another processor"),
     ],
 )
 def test_what_does_not_fit_a_record_leaves_it_alone(
-    kept: Path, name: str, text: str, capsys: pytest.CaptureFixture[str]
+    kept: Path, name: str, text: str, capsys: pytest.CaptureFixture[str], monkeypatch
 ) -> None:
     before = json.loads(kept.read_text())
-    if "another" in text:
-        before["machine"]["cores"] = 99
-    kept.write_text(json.dumps(before))
+    monkeypatch.setattr(record, "processor", lambda: "another one")
+    if "curve" in text:
+        monkeypatch.setattr(record, "CASES", [replace(record.CASES[0], panel="step")])
     with pytest.raises(SystemExit):
         record.main(["--output", str(kept), "--only", name])
-    assert re.search(text, capsys.readouterr().err)
+    assert re.search(text, " ".join(capsys.readouterr().err.split()))
     assert json.loads(kept.read_text()) == before
 
 

@@ -39,7 +39,10 @@ class Binary(Support):
 
     def check(self, x: Tensor, name: str, event_shape: Sequence[int | str], like: Tensor) -> Tensor:
         """Return the events."""
-        return check_zeros_and_ones(super().check(x, name, event_shape, like), name)
+        x = check_events(x, name, event_shape, like, finite=False)
+        if not holds((x == 0) | (x == 1)):  # one pass for what is right, two to say what is wrong
+            check_zeros_and_ones(super().check(x, name, event_shape, like), name)
+        return x
 
 
 class Levels(Support):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -202,3 +203,18 @@ def test_the_figure_is_described(record: dict[str, Any]):
     assert 100 < len(alt) < 1000
     assert '"' not in alt
     assert all(speed.SHORT[curve["case"]] in alt for curve in record["growth"])
+
+
+def test_lines_that_were_measured_apart_say_on_what(record: dict[str, Any]):
+    changed = json.loads(json.dumps(record))
+    rows = changed["speed"]
+    for row in rows:
+        row.pop("measured", None)
+    assert "apart" not in speed.speed_markdown(changed)
+    about = {"date": "2030-01-02", "processor": "A", "torch": "9.9", "load": [0.4, 2.6]}
+    rows[0]["measured"] = rows[2]["measured"] = about
+    note = speed.speed_markdown(changed).splitlines()[-1]
+    assert note == (
+        f"**{rows[0]['title']}; {rows[2]['title']}:** measured apart from the others, on "
+        "2030-01-02, on “A” (torch 9.9), while up to 3 processes wanted to run."
+    )

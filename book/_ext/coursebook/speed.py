@@ -133,12 +133,29 @@ def speed_markdown(record: Mapping[str, Any]) -> str:
         for row in record["speed"]
         if row["theirs"] and row["theirs"]["share"] < 1
     ]
-    notes += [
-        f"**{row['title']}.** Measured on {row['date']}."
-        for row in record["speed"]
-        if row.get("date", record["date"]) != record["date"]
-    ]
+    notes += _apart(record)
     return "\n\n".join([markdown_table(header, rows, "lrrrrr"), *notes])
+
+
+def _apart(record: Mapping[str, Any]) -> list[str]:
+    """Return notes on the cases that were timed apart from the others, by what differed."""
+    titles: dict[str, list[str]] = {}
+    for row in record["speed"]:
+        if "measured" not in row:
+            continue
+        about = row["measured"]
+        loads = [load for load in about["load"] if load is not None]
+        busy = f", while up to {max(loads):.0f} processes wanted to run" if loads else ""
+        known = ("date", "load", "processor")
+        others = ", ".join(f"{key} {about[key]}" for key in about if key not in known)
+        text = (
+            f"measured apart from the others, on {about['date']}"
+            + (f", on “{about['processor']}”" if "processor" in about else "")
+            + (f" ({others})" if others else "")
+            + busy
+        )
+        titles.setdefault(text, []).append(row["title"])
+    return [f"**{'; '.join(rows)}:** {text}." for text, rows in titles.items()]
 
 
 def _speed_line(row: Mapping[str, Any], failure: str | None) -> tuple[str, ...]:
