@@ -36,9 +36,9 @@ class Diffusion(Denoiser):
             noise.
         event_shape: The shape of an event; a number d stands for (d,).
         schedule: The noise, from the data at t = 0 to T.
-        parameterisation: What the network says: "epsilon", "x0" or "v". A guess of x0 by "epsilon"
-            is divided by what is left of the data: where that is nearly nothing, as at the end of a
-            cosine schedule, clip the guesses, or take "v".
+        parameterisation: What the network says: "epsilon", "x0" or "v". To guess x0 from a
+            noise is to divide by what is left of the data: where that is nearly nothing, as at the
+            end of a cosine schedule, clip the guesses, or take "v".
         drop: Share of the labels that `loss` leaves out, so that one network learns both the
             classes and what they have in common.
         variance, levels: As for `Denoiser`.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -19,10 +20,7 @@ from gdmlib._checks import (
     check_values,
 )
 from gdmlib._random import between, standard_normal
-from gdmlib.nn.dense import check_sizes, dense
-
-FREQUENCIES = 8
-"""How many waves a time is written in: from a quarter of a period to 32 of them."""
+from gdmlib.nn.dense import check_sizes
 
 
 class Timed(Protocol):
@@ -32,9 +30,12 @@ class Timed(Protocol):
         """Return something in the shape of the events x, (B, *event_shape)."""
 
 
-def time_features(time: Tensor) -> Tensor:
-    """Return sines and cosines of times from 0 to 1, shape (B,) -> (B, 2 * FREQUENCIES)."""
-    k = torch.arange(FREQUENCIES, dtype=time.dtype, device=time.device)
+def time_features(time: Tensor, waves: int = 8) -> Tensor:
+    """Return sines and cosines of times from 0 to 1, shape (B,) -> (B, 2 * waves).
+
+    The first wave has a quarter of a period, and each has twice as many as the one before.
+    """
+    k = torch.arange(check_count(waves, "waves"), dtype=time.dtype, device=time.device)
     angle = (math.pi / 2) * time[:, None] * 2**k
     return torch.cat([angle.sin(), angle.cos()], dim=1)
 
@@ -46,13 +47,17 @@ class Embedding(nn.Module):
         width: Its size.
         classes: How many classes there are; the label ``classes`` stands for none of them.
         generator: Draws the weights.
+        waves: Of `time_features`.
     """
 
-    def __init__(self, width: int, classes: int | None, generator: Generator | None) -> None:
+    def __init__(
+        self, width: int, classes: int | None, generator: Generator | None, waves: int = 8
+    ) -> None:
         super().__init__()
+        self.waves = waves
         self.classes = None if classes is None else check_count(classes, "classes")
         self.of_time = nn.Sequential(
-            fresh(skip_init(nn.Linear, 2 * FREQUENCIES, width), generator),
+            fresh(skip_init(nn.Linear, 2 * waves, width), generator),
             nn.SiLU(),
             fresh(skip_init(nn.Linear, width, width), generator),
         )
@@ -63,7 +68,7 @@ class Embedding(nn.Module):
 
     def forward(self, time: Tensor, labels: Tensor | None, like: Tensor) -> Tensor:
         """Return vectors, (B, width); no labels mean no class for all."""
-        found = self.of_time(time_features(check_time(time, like)))
+        found = self.of_time(time_features(check_time(time, like), self.waves))
         labels = self.check(labels, len(like))
         if labels is not None and self.of_class is not None:
             found = found + self.of_class[labels]
@@ -88,12 +93,14 @@ def check_time(time: Tensor, like: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def fresh(layer: nn.Module, generator: Generator | None, *, zero: bool = False) -> nn.Module:
-    """Return a layer with weights uniform in ±1/√inputs, or 0, and biases of 0."""
+def fresh(
+    layer: nn.Module, generator: Generator | None, *, gain: float = 1.0, zero: bool = False
+) -> nn.Module:
+    """Return a layer with weights uniform in ±gain/√inputs, or 0, and biases of 0."""
     weight, bias = layer.weight, layer.bias
     assert isinstance(weight, Tensor)
     assert isinstance(bias, Tensor)
-    size = weight[0].numel() ** -0.5
+    size = gain * weight[0].numel() ** -0.5
     if zero:
         weight.zero_()
     else:
@@ -125,9 +132,15 @@ class TimedMLP(nn.Module):
         sizes, d = check_sizes(hidden, "hidden"), math.prod(self.event_shape)
         if not sizes:
             raise ValueError("hidden: expected at least one size, got none")
-        self.embedding = Embedding(sizes[0], classes, generator)
+        self.embedding = Embedding(sizes[0], classes, generator, waves=3)
         self.classes = self.embedding.classes
-        self.body = dense(d + sizes[0], sizes, d, generator)
+        # With this gain numbers keep their size from layer to layer.
+        layers = [
+            fresh(skip_init(nn.Linear, a, b), generator, gain=6**0.5)
+            for a, b in pairwise([d + sizes[0], *sizes])
+        ]
+        last = fresh(skip_init(nn.Linear, sizes[-1], d), generator, zero=True)
+        self.body = nn.Sequential(*[part for layer in layers for part in (layer, nn.SiLU())], last)
 
     def forward(self, x: Tensor, time: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return something in the shape of x.

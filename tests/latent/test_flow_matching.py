@@ -125,7 +125,7 @@ def test_it_learns_and_is_its_density(coupling):
     training.train(made, x, x[:300], **options, progress=False, generator=seeded())
     entropy = -float(two().log_prob(x[:500].double()).mean())
     with torch.no_grad():
-        assert entropy - 0.05 < -float(made.log_prob(x[:500]).mean()) < entropy + 0.15
+        assert entropy - 0.05 < -float(made.log_prob(x[:500]).mean()) < entropy + 0.25
     if coupling == "optimal":  # straight enough for very few steps
         drawn = made.sample(2000, seeded(), steps=2, method="euler")
         assert -float(two().log_prob(drawn.double()).mean()) < entropy + 0.5
