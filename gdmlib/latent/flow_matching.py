@@ -185,7 +185,7 @@ class FlowMatching(Density):
 
     def _field(self, ask: Ask) -> Field:
         def field(x: Tensor, u: float) -> Tensor:
-            at = torch.full((len(x),), u, dtype=torch.float64)
+            at = torch.full((len(x),), u, dtype=x.dtype, device=x.device)
             return guided(self.network, x, at, ask)
 
         return field

@@ -42,7 +42,7 @@ def check_bound(name: str, model: Denoiser, draws: int = 2500, points: int = 4) 
     """The bound of some numbers is, on average over the noise, not below the exact value."""
     log_prob = chain_log_prob(model)
     total = float(log_prob.exp().sum() * (AXIS[1] - AXIS[0]))
-    fail_unless(abs(total - 1) < 3e-4, "5, bounds", name, f"the chain integrates to {total}")
+    fail_unless(abs(total - 1) < 1e-3, "5, bounds", name, f"the chain integrates to {total}")
     z = float(norm.ppf(1 - FALSE_ALARM / points))
     for i in torch.linspace(500, 1300, points).long().tolist():
         x = AXIS[i].expand(draws, 1)

@@ -10,7 +10,7 @@ from .domains import box
 from .laws import Case
 
 
-def matching(seed: int = 0, d: int = 1, size: float = 0.3) -> FlowMatching:
+def matching(seed: int = 0, d: int = 1, size: float = 0.2) -> FlowMatching:
     network = TimedMLP(d, hidden=(4,), generator=seeded(seed))
     return randomise(FlowMatching(network, d, steps=24), seed, size).eval()
 
