@@ -94,10 +94,9 @@ def num_parameters(model: nn.Module) -> int:
 # --- Steps of training ---------------------------------------------------------------------------
 
 
-def step(model: Any, loss: Callable[[Tensor], Tensor], size: int) -> Work:
-    """Return one step of Adam on a batch: loss, gradient, update."""
+def step(model: Any, loss: Callable[[Tensor], Tensor], x: Tensor) -> Work:
+    """Return one step of Adam on a batch x: loss, gradient, update."""
     optimiser = torch.optim.Adam(model.parameters())
-    x = images(BATCH, size)
 
     def run() -> Tensor:
         optimiser.zero_grad()
@@ -123,11 +122,12 @@ def step_case(name: str, title: str, **more: Any) -> Case:
 
     def ours(size: int) -> Work:
         model = our_model(size)
-        return step(model, lambda x: -model.log_prob(x).mean(), size)
+        return step(model, lambda x: -model.log_prob(x).mean(), images(BATCH, size))
 
     def theirs(size: int) -> Work:
         model = their_model(size)
-        return step(model, lambda x: entropy(model(x), x, reduction="sum") / len(x), size)
+        loss = lambda x: entropy(model(x), x, reduction="sum") / len(x)  # noqa: E731
+        return step(model, loss, images(BATCH, size))
 
     title = f"{title}, training step, batch of {BATCH}"
     return Case(f"{name}_step", title, ours, theirs, **more)
@@ -212,7 +212,7 @@ def our_vae_step(size: int) -> Work:
 def plain_vae_step(size: int) -> Work:
     """Return one training step in plain PyTorch."""
     model = plain_vae(size)
-    return step(model, model.loss, size)
+    return step(model, model.loss, images(BATCH, size))
 
 
 def bound(model: nn.Module, find: Callable[[Tensor, int], Tensor], x: Tensor) -> Work:

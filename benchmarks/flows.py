@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from benchmarks import record, timing
-from benchmarks.cases import check_finite, num_parameters
+from benchmarks.cases import check_finite, num_parameters, step
 from benchmarks.timing import Case, Work
 from gdmlib.latent import RealNVP
 
@@ -85,31 +85,16 @@ def events(size: int) -> Tensor:
     return torch.randn(BATCH, size**2, generator=torch.Generator().manual_seed(0))
 
 
-def step(model: Any, loss: Callable[[Tensor], Tensor], size: int) -> Work:
-    """Return one step of Adam on a batch: loss, gradient, update."""
-    optimiser = torch.optim.Adam(model.parameters())
-    x = events(size)
-
-    def run() -> Tensor:
-        optimiser.zero_grad()
-        value = loss(x)
-        value.backward()
-        optimiser.step()
-        return value
-
-    return Work(run, num_parameters(model), check=check_finite)
-
-
 def step_case(name: str, title: str, theirs: Build, goal: float | None = None) -> Case:
     """Declare a training step."""
 
     def ours(size: int) -> Work:
         model = our_flow(size)
-        return step(model, lambda x: -model.log_prob(x).mean(), size)
+        return step(model, lambda x: -model.log_prob(x).mean(), events(size))
 
     def other(size: int) -> Work:
         model = theirs(size)
-        return step(model, model.forward_kld, size)
+        return step(model, model.forward_kld, events(size))
 
     title = f"{title}, training step, batch of {BATCH}"
     return Case(name, title, ours, other, other=NAME, goal=goal, growth=GROWTH, panel="step")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, SupportsIndex
 
 import torch
@@ -180,6 +180,11 @@ def check_count(n: SupportsIndex, name: str = "n", least: int = 1) -> int:
     if number < least:
         raise ValueError(f"{name}: expected at least {least}, got {number}")
     return number
+
+
+def check_sizes(sizes: int | Iterable[int], name: str) -> list[int]:
+    """Return the sizes of the hidden layers; a number is that of the only one."""
+    return [check_count(n, name) for n in (sizes if isinstance(sizes, Iterable) else (sizes,))]
 
 
 def check_not_negative(value: float, name: str) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from numbers import Integral
 
 import numpy as np
@@ -68,12 +68,6 @@ def _what_is_wrong(order: Tensor, d: int) -> str:
     if len(outside):
         return f"got {int(outside[0])}"
     return f"{int(order.bincount(minlength=d).argmax())} comes more than once"
-
-
-def check_hidden(hidden: int | Iterable[int]) -> list[int]:
-    """Return the sizes of the hidden layers; a number is that of the only one."""
-    sizes = hidden if isinstance(hidden, Iterable) else (hidden,)
-    return [check_count(h, "hidden") for h in sizes]
 
 
 def bernoulli_log_prob(logits: Tensor, x: Tensor) -> Tensor:

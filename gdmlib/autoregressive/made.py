@@ -26,12 +26,11 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import dropout, linear, relu
 
-from gdmlib._checks import check_event_shape, check_share
+from gdmlib._checks import check_event_shape, check_share, check_sizes
 from gdmlib._random import between, pick, uniform
 from gdmlib.autoregressive._binary import (
     Orderings,
     bernoulli_log_prob,
-    check_hidden,
     check_orderings,
     hold,
     thresholds,
@@ -92,7 +91,7 @@ class MADE(WholePass):
         self.event_shape = check_event_shape(event_shape)
         self.num_pixels = d = math.prod(self.event_shape)
         self.bias = nn.Parameter(torch.zeros(d))
-        sizes = check_hidden(hidden)
+        sizes = check_sizes(hidden, "hidden")
         if not sizes and not direct:
             raise ValueError("hidden: expected at least one layer, or direct=True")
         self.dropout = check_share(dropout, "dropout")

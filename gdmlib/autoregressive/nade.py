@@ -20,8 +20,9 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
+from gdmlib._checks import check_sizes
 from gdmlib._random import between
-from gdmlib.autoregressive._binary import BinaryAutoregressive, Ordering, check_hidden
+from gdmlib.autoregressive._binary import BinaryAutoregressive, Ordering
 
 Way = Callable[..., tuple[Tensor, ...]]
 
@@ -48,7 +49,7 @@ class NADE(BinaryAutoregressive):
         generator: Generator | None = None,
     ) -> None:
         super().__init__(event_shape, ordering)
-        sizes = check_hidden(hidden)
+        sizes = check_sizes(hidden, "hidden")
         if len(sizes) != 1:
             raise ValueError(f"hidden: expected one layer, got {len(sizes)}; MADE may have more")
         d, h = self.num_pixels, sizes[0]

@@ -34,6 +34,11 @@ from gdmlib.densities.density import Density
 LOG_2PI = math.log(2 * math.pi)
 
 
+def standard_log_prob(z: Tensor) -> Tensor:
+    """Return the log-density of independent standard normals, summed over the last dimension."""
+    return -0.5 * (z.square().sum(dim=-1) + z.shape[-1] * LOG_2PI)
+
+
 class MultivariateNormal(Density):
     r"""The multivariate Gaussian :math:`\mathcal{N}(\mu, \Sigma)`.
 

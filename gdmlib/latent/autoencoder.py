@@ -28,6 +28,7 @@ from gdmlib._checks import (
     check_count,
     check_event_shape,
     check_not_negative,
+    check_sizes,
     check_tensor,
 )
 from gdmlib._random import between, standard_normal, widest
@@ -199,8 +200,7 @@ class DeepAutoencoder(Autoencoder):
         generator: Generator | None = None,
     ) -> None:
         super().__init__(event_shape, latent=latent, noise=noise, sparse=sparse, l1=l1)
-        sizes = hidden if isinstance(hidden, Iterable) else (hidden,)
-        inner = [check_count(size, "hidden") for size in sizes]
+        inner = check_sizes(hidden, "hidden")
         widths = [math.prod(self.event_shape), *inner, self.latent]
         self.encoder = nn.Sequential(nn.Flatten(), *_dense(widths))
         self.decoder = nn.Sequential(
@@ -232,8 +232,7 @@ class ConvAutoencoder(Autoencoder):
     ) -> None:
         depth, height, width = shape = check_event_shape(event_shape, image=True)
         super().__init__(shape, latent=latent, noise=noise, sparse=sparse, l1=l1)
-        counts = channels if isinstance(channels, Iterable) else (channels,)
-        widths = [depth, *(check_count(count, "channels") for count in counts)]
+        widths = [depth, *check_sizes(channels, "channels")]
         factor = 2 ** (len(widths) - 1)
         if height % factor or width % factor:
             raise ValueError(

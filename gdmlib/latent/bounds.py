@@ -21,7 +21,8 @@ from torch import Generator, Tensor
 
 from gdmlib._checks import check_count
 from gdmlib._random import standard_normal, uniform
-from gdmlib.latent.vae import LOG_TAU, LatentModel, normal_log_prob
+from gdmlib.densities.gaussian import standard_log_prob
+from gdmlib.latent.vae import LatentModel, normal_log_prob
 
 
 class Gradients(NamedTuple):
@@ -55,8 +56,7 @@ def grid_log_prob(model: LatentModel, x: Tensor, points: int = 200, limit: float
     chunk = max(2**22 // x.numel(), 1)
     parts = []
     for z in codes.split(chunk):
-        prior = -0.5 * (z.square() + LOG_TAU).sum(dim=-1)
-        parts.append((model._log_likelihood(x, z) + prior).logsumexp(dim=0))
+        parts.append((model._log_likelihood(x, z) + standard_log_prob(z)).logsumexp(dim=0))
     return torch.stack(parts).logsumexp(dim=0) + model.latent * math.log(width)
 
 
@@ -90,7 +90,7 @@ def annealed_importance(
     z = model._propose(mean, log_variance, chains, generator)
 
     def terms(z: Tensor) -> tuple[Tensor, Tensor]:
-        target = model._log_likelihood(x, z) - 0.5 * (z.square() + LOG_TAU).sum(dim=-1)
+        target = model._log_likelihood(x, z) + standard_log_prob(z)
         return normal_log_prob(z, mean, log_variance), target
 
     def force(z: Tensor, share: float) -> Tensor:

@@ -18,10 +18,10 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_count
+from gdmlib._checks import check_count, check_sizes
 from gdmlib.latent.flow import Flow, Mapped, Transform
 from gdmlib.latent.flow_layers import ActNorm, InvertibleLinear, Squeeze, bounded
-from gdmlib.nn.dense import check_sizes, convolutions, dense
+from gdmlib.nn.dense import convolutions, dense
 
 MASKS = ("halves", "checkerboard")
 

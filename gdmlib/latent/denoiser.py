@@ -25,10 +25,10 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_count
+from gdmlib._checks import check_count, check_events
 from gdmlib._random import standard_normal
 from gdmlib.densities.density import Levels, Model, Support
-from gdmlib.latent.schedule import Schedule, shaped
+from gdmlib.latent.schedule import Schedule
 from gdmlib.nn.precision import full_precision
 
 VARIANCES = ("large", "small")
@@ -192,6 +192,17 @@ class Denoiser(Model, ABC):
         return 0.5 * (shift / variance + x[0].numel() * (ratio - 1 - math.log(ratio)))
 
 
+def start(model: Model, n: int, noise: Tensor | None, generator: Generator | None) -> Tensor:
+    """Return n events of noise to start from, (n, *event_shape): these, or new ones."""
+    like = model._like()
+    if noise is None:
+        return standard_normal((n, *model.event_shape), like, generator)
+    x = check_events(noise, "noise", model.event_shape, like)
+    if len(x) != n:
+        raise ValueError(f"noise: expected n = {n} events to start from, got {len(x)}")
+    return x
+
+
 def _squared(difference: Tensor) -> Tensor:
     return difference.flatten(1).square().sum(dim=1)
 
@@ -217,8 +228,3 @@ def _level_log_prob(x: Tensor, mean: Tensor, std: float, levels: int) -> Tensor:
     upper, lower = torch.special.log_ndtr(high), torch.special.log_ndtr(low)
     each = upper + torch.log1p(-(lower - upper).exp())
     return each.flatten(1).sum(dim=1)
-
-
-def broadcast(values: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the square roots of ᾱ and of 1 - ᾱ, float64 of (B,), as (B, 1, ...) like x."""
-    return shaped(values.sqrt(), x), shaped((1 - values).sqrt(), x)

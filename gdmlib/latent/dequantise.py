@@ -21,12 +21,13 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import logsigmoid
 
-from gdmlib._checks import check_count, check_event_shape, check_values
+from gdmlib._checks import check_count, check_event_shape, check_sizes, check_values
 from gdmlib._random import standard_normal, uniform
 from gdmlib.densities.density import Density, Levels, Model, Support
+from gdmlib.densities.gaussian import LOG_2PI
 from gdmlib.latent.flow import Flow, Mapped, Transform
 from gdmlib.latent.flow_layers import bounded
-from gdmlib.nn.dense import check_sizes, convolutions, dense
+from gdmlib.nn.dense import convolutions, dense
 from gdmlib.nn.precision import full_precision
 
 
@@ -160,7 +161,7 @@ class VariationalDequantiser(Dequantiser):
         log_scale = math.log(1.7) + bounded(raw, 3.0)  # 1.7: the normal that is closest to logistic
         noise = standard_normal(mean.shape, mean, generator)
         v = mean + log_scale.exp() * noise
-        log_normal = -0.5 * (noise.square() + math.log(2 * math.pi)) - log_scale
+        log_normal = -0.5 * (noise.square() + LOG_2PI) - log_scale
         log_q = (log_normal - logsigmoid(v) - logsigmoid(-v)).sum(dim=1)
         return torch.sigmoid(v).reshape(x.shape), log_q
 

@@ -19,8 +19,9 @@ from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_event_shape, check_labels, check_share
 from gdmlib._random import standard_normal, uniform
-from gdmlib.latent.denoiser import Ask, Denoiser, ShiftedLevels, broadcast
-from gdmlib.latent.schedule import Schedule
+from gdmlib.latent.denoiser import Ask, Denoiser, ShiftedLevels
+from gdmlib.latent.samplers import ddpm
+from gdmlib.latent.schedule import Schedule, broadcast
 from gdmlib.nn.precision import full_precision
 
 PARAMETERISATIONS = ("epsilon", "x0", "v")
@@ -115,8 +116,6 @@ class Diffusion(Denoiser):
     @full_precision
     def sample(self, n: int, generator: Generator | None = None) -> Tensor:
         """Draw n events, shape (n, *event_shape), by all steps of the chain: `ddpm`."""
-        from gdmlib.latent.samplers import ddpm
-
         return ddpm(self, n, generator=generator)
 
 

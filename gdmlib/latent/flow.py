@@ -14,7 +14,6 @@ its own.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import cast
@@ -25,6 +24,7 @@ from torch import Generator, Tensor, nn
 from gdmlib._checks import check_event_shape, check_events
 from gdmlib._random import standard_normal
 from gdmlib.densities.density import Density, Model
+from gdmlib.densities.gaussian import standard_log_prob
 from gdmlib.nn.precision import full_precision
 
 Mapped = tuple[Tensor, Tensor]
@@ -110,8 +110,7 @@ class StandardNormal(Density):
         self.register_buffer("origin", torch.zeros(()), persistent=False)
 
     def _log_prob(self, x: Tensor) -> Tensor:
-        z = x.flatten(1)
-        return -0.5 * (z.square().sum(dim=1) + z.shape[1] * math.log(2 * math.pi))
+        return standard_log_prob(x.flatten(1))
 
     def _sample(self, n: int, generator: Generator | None) -> Tensor:
         return standard_normal((n, *self.event_shape), self.origin, generator)

@@ -16,7 +16,6 @@ al. 2018, https://arxiv.org/abs/1806.07366, equation 8),
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, cast
@@ -25,10 +24,11 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_count, check_event_shape, check_events, check_share, check_tensor
+from gdmlib._checks import check_count, check_event_shape, check_share, check_tensor
 from gdmlib._random import draw, standard_normal
 from gdmlib.densities.density import Density
-from gdmlib.latent.denoiser import Ask
+from gdmlib.densities.gaussian import standard_log_prob
+from gdmlib.latent.denoiser import Ask, start
 from gdmlib.latent.diffusion import ask_network, dropped, guided, spread
 from gdmlib.latent.schedule import shaped
 from gdmlib.nn.precision import full_precision
@@ -164,12 +164,7 @@ class FlowMatching(Density):
         """
         n, like, ask = check_count(n), self._like(), Ask(labels, guidance)
         dropped(self.network, labels, 0.0, like.expand(n, *like.shape), None)
-        if noise is None:
-            x = standard_normal((n, *self.event_shape), like, generator)
-        else:
-            x = check_events(noise, "noise", self.event_shape, like)
-            if len(x) != n:
-                raise ValueError(f"noise: expected n = {n} events to start from, got {len(x)}")
+        x = start(self, n, noise, generator)
         steps = self.steps if steps is None else check_count(steps, "steps")
         method = self.method if method is None else check_method(method)
         return self._solve(x, steps, method, ask)
@@ -237,9 +232,7 @@ class FlowMatching(Density):
                 place, at = x - h / 2 * field(x, at), (k - 0.5) * h
             v, divergence = _divergence(partial(field, u=at), place, probes)
             x, total = x - h * v, total + h * divergence
-        z = x.flatten(1)
-        base = -0.5 * (z.square().sum(dim=1) + z.shape[1] * math.log(2 * math.pi))
-        return base - total
+        return standard_log_prob(x.flatten(1)) - total
 
 
 def check_method(method: str) -> str:

@@ -24,6 +24,7 @@ from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_count, check_event_shape, check_tensor
 from gdmlib._random import standard_normal, widest
+from gdmlib.densities.gaussian import LOG_2PI
 from gdmlib.latent.vae import LatentModel, normal_log_prob
 
 
@@ -106,7 +107,7 @@ class LinearVAE(LatentModel):
         factor = torch.linalg.cholesky(covariance)
         white = torch.linalg.solve_triangular(factor, rows.T, upper=False)
         log_det = factor.diagonal().log().sum()
-        return -0.5 * (white.square().sum(0) + len(self.mean) * math.log(2 * math.pi)) - log_det
+        return -0.5 * (white.square().sum(0) + len(self.mean) * LOG_2PI) - log_det
 
     def decode(self, z: Tensor) -> Tensor:
         """Return the mean of p(x | z), shape (B, latent) -> (B, *event_shape)."""

@@ -17,11 +17,10 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_count, check_event_shape
+from gdmlib._checks import check_count, check_event_shape, check_sizes
 from gdmlib.autoregressive._binary import Ordering, check_ordering
 from gdmlib.latent.flow import Flow, Inverted, Mapped, Transform
 from gdmlib.latent.flow_layers import ActNorm, bounded
-from gdmlib.nn.dense import check_sizes
 from gdmlib.nn.masked_dense import MaskedDense
 
 
@@ -92,7 +91,31 @@ class MaskedAutoregressive(Transform):
         return x
 
 
-class MAF(Flow):
+class _Autoregressive(Flow):
+    inverted: bool
+
+    def __init__(
+        self,
+        event_shape: int | Sequence[int],
+        *,
+        layers: int = 5,
+        hidden: int | Iterable[int] = (64, 64),
+        normalise: bool = True,
+        generator: Generator | None = None,
+    ) -> None:
+        shape = check_event_shape(event_shape)
+        sizes, order = check_sizes(hidden, "hidden"), torch.arange(shape.numel())
+        parts: list[Transform] = []
+        for i in range(check_count(layers, "layers")):
+            ordering = order.flip(0) if i % 2 else order
+            if normalise:
+                parts.append(ActNorm(shape))
+            one = MaskedAutoregressive(shape, hidden=sizes, ordering=ordering, generator=generator)
+            parts.append(Inverted(one) if self.inverted else one)
+        super().__init__(shape, parts)
+
+
+class MAF(_Autoregressive):
     """Masked autoregressive maps, each in the order that is the reverse of the one before.
 
     Args:
@@ -103,55 +126,13 @@ class MAF(Flow):
         generator: Draws degrees and weights to start from.
     """
 
-    def __init__(
-        self,
-        event_shape: int | Sequence[int],
-        *,
-        layers: int = 5,
-        hidden: int | Iterable[int] = (64, 64),
-        normalise: bool = True,
-        generator: Generator | None = None,
-    ) -> None:
-        super().__init__(
-            event_shape, _stack(event_shape, layers, hidden, normalise, False, generator)
-        )
+    inverted = False
 
 
-class IAF(Flow):
+class IAF(_Autoregressive):
     """Inverse autoregressive maps: quick to sample from, slow to say the density of data.
 
     Arguments are those of `MAF`.
     """
 
-    def __init__(
-        self,
-        event_shape: int | Sequence[int],
-        *,
-        layers: int = 5,
-        hidden: int | Iterable[int] = (64, 64),
-        normalise: bool = True,
-        generator: Generator | None = None,
-    ) -> None:
-        super().__init__(
-            event_shape, _stack(event_shape, layers, hidden, normalise, True, generator)
-        )
-
-
-def _stack(
-    event_shape: int | Sequence[int],
-    layers: int,
-    hidden: int | Iterable[int],
-    normalise: bool,
-    inverted: bool,
-    generator: Generator | None,
-) -> list[Transform]:
-    shape = check_event_shape(event_shape)
-    sizes, order = check_sizes(hidden, "hidden"), torch.arange(shape.numel())
-    parts: list[Transform] = []
-    for i in range(check_count(layers, "layers")):
-        ordering = order.flip(0) if i % 2 else order
-        if normalise:
-            parts.append(ActNorm(shape))
-        one = MaskedAutoregressive(shape, hidden=sizes, ordering=ordering, generator=generator)
-        parts.append(Inverted(one) if inverted else one)
-    return parts
+    inverted = True

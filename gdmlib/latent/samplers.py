@@ -17,9 +17,9 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_count, check_events, check_positive, check_tensor
+from gdmlib._checks import check_count, check_positive, check_tensor
 from gdmlib._random import standard_normal
-from gdmlib.latent.denoiser import Ask, Denoiser
+from gdmlib.latent.denoiser import Ask, Denoiser, start
 from gdmlib.latent.schedule import Schedule
 from gdmlib.nn.precision import full_precision
 
@@ -114,28 +114,9 @@ def _walk(
     noise: Tensor | None,
     generator: Generator | None,
 ) -> Tensor:
-    like = model._like()
     if clip is not None:
         check_positive(torch.tensor(float(clip)), "clip")
-    if noise is None:
-        x = standard_normal((n, *model.event_shape), like, generator)
-    else:
-        x = check_events(noise, "noise", model.event_shape, like)
-        if len(x) != n:
-            raise ValueError(f"noise: expected n = {n} events to start from, got {len(x)}")
-    return _steps(model, x, chain, eta, variance, ask, clip, generator)
-
-
-def _steps(
-    model: Denoiser,
-    x: Tensor,
-    chain: Schedule,
-    eta: float,
-    variance: str,
-    ask: Ask,
-    clip: float | None,
-    generator: Generator | None,
-) -> Tensor:
+    x = start(model, n, noise, generator)
     clean = full_precision(type(model)._clean)
     for t in range(chain.steps, 0, -1):
         after, before = float(chain.alpha_bar[t]), float(chain.alpha_bar[t - 1])

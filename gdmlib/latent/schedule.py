@@ -88,7 +88,7 @@ class Schedule:
     def coefficients(self, t: Tensor | int, like: Tensor, *, least: int = 1) -> tuple[Tensor, ...]:
         """Return the square roots of ᾱ_t and of 1 - ᾱ_t, (B, 1, ...), for events ``like``."""
         bar = self.alpha_bar[self.check_steps(t, len(like), least=least)]
-        return shaped(bar.sqrt(), like), shaped((1 - bar).sqrt(), like)
+        return broadcast(bar, like)
 
     def forward(self, x0: Tensor, t: Tensor | int, noise: Tensor) -> Tensor:
         """Return events after t steps, (B, ...), t = 0 to T, where this noise was drawn."""
@@ -123,6 +123,11 @@ class Schedule:
 def shaped(values: Tensor, like: Tensor) -> Tensor:
     """Return one value an event, (B,), as (B, 1, ...) in the dtype of the events ``like``."""
     return values.to(like).reshape(-1, *[1] * (like.ndim - 1))
+
+
+def broadcast(alpha_bar: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the square roots of ᾱ and of 1 - ᾱ, float64 of (B,), as (B, 1, ...) for ``like``."""
+    return shaped(alpha_bar.sqrt(), like), shaped((1 - alpha_bar).sqrt(), like)
 
 
 def linear_schedule(steps: int, *, low: float = 1e-4, high: float = 0.02) -> Schedule:

@@ -17,6 +17,7 @@ equation 8).
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 
 import torch
@@ -27,14 +28,15 @@ from gdmlib._checks import (
     check_count,
     check_event_shape,
     check_not_negative,
+    check_sizes,
     check_tensor,
     ordinary,
 )
 from gdmlib._random import standard_normal, uniform
 from gdmlib.densities.density import Binary, Model, Support
-from gdmlib.nn.dense import check_sizes, dense
+from gdmlib.densities.gaussian import LOG_2PI, standard_log_prob
+from gdmlib.nn.dense import dense
 
-LOG_TAU = math.log(2 * math.pi)
 LIKELIHOODS = ("bernoulli", "gaussian")
 
 
@@ -55,10 +57,10 @@ def _kl(mean: Tensor, log_variance: Tensor) -> Tensor:
 def normal_log_prob(x: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
     """Return the log-density of independent normals, summed over the last dimension."""
     squared = (x - mean).square() * torch.exp(-log_variance)
-    return -0.5 * (squared + log_variance + LOG_TAU).sum(dim=-1)
+    return -0.5 * (squared + log_variance + LOG_2PI).sum(dim=-1)
 
 
-class LatentModel(Model):
+class LatentModel(Model, ABC):
     """A joint density p(z) p(x | z) with a standard normal code, and a normal q(z | x).
 
     A subclass gives ``latent``, ``_encode``, ``_log_likelihood`` and ``_draw``.
@@ -132,17 +134,20 @@ class LatentModel(Model):
 
     def _log_weights(self, x: Tensor, z: Tensor, mean: Tensor, log_variance: Tensor) -> Tensor:
         """Return log p(x | z) + log p(z) - log q(z | x), (k, B)."""
-        prior = -0.5 * (z.square() + LOG_TAU).sum(dim=-1)
+        prior = standard_log_prob(z)
         return self._log_likelihood(x, z) + prior - normal_log_prob(z, mean, log_variance)
 
+    @abstractmethod
     def _encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError
+        """Return mean and log-variance of the code of valid events."""
 
+    @abstractmethod
     def _log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
-        raise NotImplementedError
+        """Return log p(x | z) of valid events, (B,), or (k, B) for k codes each."""
 
+    @abstractmethod
     def _draw(self, z: Tensor, generator: Generator | None) -> Tensor:
-        raise NotImplementedError
+        """Draw an event for each code."""
 
 
 class VAE(LatentModel):

@@ -9,14 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils import skip_init
 
-from gdmlib._checks import check_count
 from gdmlib._random import between
-
-
-def check_sizes(sizes: int | Iterable[int], name: str) -> list[int]:
-    """Return the sizes of the inner layers; a number is that of the only one."""
-    return [check_count(n, name) for n in (sizes if isinstance(sizes, Iterable) else (sizes,))]
-
 
 GATES: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "relu": nn.ReLU}
 """What stands between two layers: a tanh is smooth, and a rectifier follows sharp edges sooner."""
@@ -52,23 +45,32 @@ def convolutions(
 
 
 @torch.no_grad()
+def fresh(
+    layer: nn.Module, generator: Generator | None, *, gain: float = 1.0, zero: bool = False
+) -> nn.Module:
+    """Return a layer with weights uniform in ±gain/√inputs, or 0, and biases of 0."""
+    weight, bias = layer.weight, layer.bias
+    assert isinstance(weight, Tensor)
+    assert isinstance(bias, Tensor)
+    size = gain * weight[0].numel() ** -0.5
+    if zero:
+        weight.zero_()
+    else:
+        weight.copy_(between(-size, size, *weight.shape, generator=generator))
+    bias.zero_()
+    return layer
+
+
 def _stack(layers: list[nn.Module], generator: Generator | None, gate: str) -> nn.Sequential:
-    """Fill weights uniform in ±1/√inputs, biases and the last layer with 0, and put gates between.
+    """Start the layers, the last one at 0, and put gates between.
 
     A network that starts at 0 makes the map it steers start as the identity.
     """
     if gate not in GATES:
         raise ValueError(f"gate: expected one of {', '.join(GATES)}, got {gate!r}")
     for layer in layers:
-        weight, bias = layer.weight, layer.bias
-        assert isinstance(weight, Tensor)
-        assert isinstance(bias, Tensor)
-        size = weight[0].numel() ** -0.5
-        weight.copy_(between(-size, size, *weight.shape, generator=generator))
-        bias.zero_()
-    last = layers[-1].weight
-    assert isinstance(last, Tensor)
-    last.zero_()
+        fresh(layer, generator)
+    fresh(layers[-1], generator, zero=True)
     parts: list[nn.Module] = [layers[0]]
     for layer in layers[1:]:
         parts += [GATES[gate](), layer]

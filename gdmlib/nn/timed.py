@@ -16,11 +16,12 @@ from gdmlib._checks import (
     check_event_shape,
     check_events,
     check_labels,
+    check_sizes,
     check_tensor,
     check_values,
 )
-from gdmlib._random import between, standard_normal
-from gdmlib.nn.dense import check_sizes
+from gdmlib._random import standard_normal
+from gdmlib.nn.dense import fresh
 
 
 class Timed(Protocol):
@@ -90,23 +91,6 @@ def check_time(time: Tensor, like: Tensor) -> Tensor:
     """Return times from 0 to 1, one an event of ``like``, in its dtype."""
     time = check_tensor(time, "time", shape=(len(like),), floating=True, like=like)
     return check_values(time, "time", (time >= 0) & (time <= 1), "times from 0 to 1")
-
-
-@torch.no_grad()
-def fresh(
-    layer: nn.Module, generator: Generator | None, *, gain: float = 1.0, zero: bool = False
-) -> nn.Module:
-    """Return a layer with weights uniform in ±gain/√inputs, or 0, and biases of 0."""
-    weight, bias = layer.weight, layer.bias
-    assert isinstance(weight, Tensor)
-    assert isinstance(bias, Tensor)
-    size = gain * weight[0].numel() ** -0.5
-    if zero:
-        weight.zero_()
-    else:
-        weight.copy_(between(-size, size, *weight.shape, generator=generator))
-    bias.zero_()
-    return layer
 
 
 class TimedMLP(nn.Module):

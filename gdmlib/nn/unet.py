@@ -19,9 +19,9 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import interpolate, silu
 from torch.nn.utils import skip_init
 
-from gdmlib._checks import check_event_shape, check_events
-from gdmlib.nn.dense import check_sizes
-from gdmlib.nn.timed import Embedding, fresh
+from gdmlib._checks import check_event_shape, check_events, check_sizes
+from gdmlib.nn.dense import fresh
+from gdmlib.nn.timed import Embedding
 
 
 class UNet(nn.Module):
