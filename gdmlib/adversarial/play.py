@@ -1,0 +1,70 @@
+"""Two networks that learn against each other, as the step of `gdmlib.training.fit`.
+
+On each batch the discriminator moves first, and then, on every so many batches, the generator, each
+by Adam on its own loss (Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, algorithm 1, with
+the settings of Radford, Metz and Chintala 2016, https://arxiv.org/abs/1511.06434, section 4).
+"""
+
+from __future__ import annotations
+
+from torch import Generator, nn
+from torch.optim import Adam
+
+from gdmlib._checks import check_count, check_not_negative
+from gdmlib.training import Averaged, Turns, gradient_step
+from gdmlib.training.steps import Loss, Step
+
+
+def adversaries(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    *,
+    generator_loss: Loss,
+    discriminator_loss: Loss,
+    lr: float | tuple[float, float] = 2e-4,
+    betas: tuple[float, float] = (0.5, 0.999),
+    steps: int = 1,
+    average: float | None = None,
+    clip: float | None = None,
+    noise: Generator | None = None,
+) -> Turns:
+    """Return the step of a game between two players, ``fit(adversaries(...), x, epochs=...)``.
+
+    Args:
+        generator, discriminator: The players, two modules without a common parameter. A player of
+            several networks is an `torch.nn.ModuleList` of them.
+        generator_loss, discriminator_loss: ``loss(batch)``, what a player pays, as for
+            `gdmlib.training.gradient_step`.
+        lr: The learning rate; a pair is that of the generator and that of the discriminator.
+        betas: Of Adam; the usual 0.9 in place of 0.5 makes many games swing.
+        steps: How often the discriminator moves until the generator does.
+        average: The share of a moving average of the generator's weights that is kept at each of
+            its steps; see `averaged`.
+        clip: Largest norm of a gradient.
+        noise: What the losses draw from, to be kept with the rest of an interrupted run.
+    """
+    of_generator, of_discriminator = lr if isinstance(lr, tuple) else (lr, lr)
+    check_not_negative(of_generator, "lr")
+    check_not_negative(of_discriminator, "lr")
+    if {*map(id, generator.parameters())} & {*map(id, discriminator.parameters())}:
+        raise ValueError("discriminator: shares a parameter with the generator; give it its own")
+
+    def moves(player: nn.Module, loss: Loss, rate: float) -> Step:
+        optimizer = Adam(player.parameters(), lr=rate, betas=betas)
+        return gradient_step(player, optimizer, loss, clip=clip)
+
+    step = moves(generator, generator_loss, of_generator)
+    return Turns(
+        discriminator=moves(discriminator, discriminator_loss, of_discriminator),
+        generator=step if average is None else Averaged(step, generator, average),
+        every={"generator": check_count(steps, "steps")},
+        noise=noise,
+    )
+
+
+def averaged(turns: Turns) -> nn.Module:
+    """Return the generator with the moving average of its weights, of `adversaries`."""
+    player = turns.players["generator"]
+    if not isinstance(player, Averaged):
+        raise ValueError("turns: no average is kept; make the step with average=0.999")
+    return player.model
