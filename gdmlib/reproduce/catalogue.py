@@ -1,6 +1,15 @@
 """All experiments, in the order of the table."""
 
-from gdmlib.reproduce import binary, densities, flows, latent, patches, photographs, pixels
+from gdmlib.reproduce import (
+    binary,
+    densities,
+    flows,
+    judged,
+    latent,
+    patches,
+    photographs,
+    pixels,
+)
 from gdmlib.reproduce.experiment import Experiment
 
 _ALL: tuple[Experiment, ...] = (
@@ -18,6 +27,8 @@ _ALL: tuple[Experiment, ...] = (
     photographs.RIDE_IMAGES,
     photographs.RIDE_STABLE,
     flows.MAF_MNIST,
+    judged.DIFFUSION,
+    judged.FLOW_MATCHING,
 )
 
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}
