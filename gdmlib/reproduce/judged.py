@@ -31,6 +31,8 @@ AT_ONCE = 250  # samples that are drawn at once
 
 
 class Parts(NamedTuple):
+    """Images and labels, parted."""
+
     train: Pairs
     valid: Pairs
     test: Pairs
