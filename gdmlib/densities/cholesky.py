@@ -70,11 +70,16 @@ def check_scale_tril(factor: Tensor) -> None:
     check_values(factor.diagonal(), "scale_tril", factor.diagonal() > 0, "a positive diagonal")
 
 
-def solve_lower(factor: Tensor, b: Tensor) -> Tensor:
-    """Return the z of ``factor`` z = b, shapes (..., d, d) and (..., d, k), for a lower factor."""
-    if b.dtype in (torch.float16, torch.bfloat16):
+def check_digits(x: Tensor) -> None:
+    """Refuse dtypes in which PyTorch solves no linear equations."""
+    if x.dtype in (torch.float16, torch.bfloat16):
         raise ValueError(
-            f"x: {b.dtype} has too few digits to solve for the inverse of a covariance; use "
+            f"x: {x.dtype} has too few digits to solve for the inverse of a matrix; use "
             "model.float() and x.float()"
         )
+
+
+def solve_lower(factor: Tensor, b: Tensor) -> Tensor:
+    """Return the z of ``factor`` z = b, shapes (..., d, d) and (..., d, k), for a lower factor."""
+    check_digits(b)
     return torch.linalg.solve_triangular(factor, b, upper=False)

@@ -12,12 +12,7 @@
   `annealed_importance` say how far a bound is from the truth.
 """
 
-from gdmlib.latent.autoencoder import (
-    Autoencoder,
-    ConvAutoencoder,
-    DeepAutoencoder,
-    LinearAutoencoder,
-)
+from gdmlib.latent.autoencoder import Autoencoder, DeepAutoencoder, LinearAutoencoder
 from gdmlib.latent.bounds import (
     Gradients,
     annealed_importance,
@@ -25,6 +20,7 @@ from gdmlib.latent.bounds import (
     gradient_estimates,
     grid_log_prob,
 )
+from gdmlib.latent.conv_autoencoder import ConvAutoencoder
 from gdmlib.latent.coupling import AffineCoupling, Coupling, RealNVP
 from gdmlib.latent.denoiser import Denoiser
 from gdmlib.latent.dequantise import (
@@ -38,13 +34,14 @@ from gdmlib.latent.diffusion import Diffusion
 from gdmlib.latent.flow import Flow, Inverted, StandardNormal, Transform
 from gdmlib.latent.flow_layers import ActNorm, InvertibleLinear, Planar, Squeeze
 from gdmlib.latent.flow_matching import FlowMatching, couple
+from gdmlib.latent.latent_model import LatentModel, kl_to_standard
 from gdmlib.latent.linear_vae import LinearVAE
 from gdmlib.latent.masked_flow import IAF, MAF, MaskedAutoregressive
 from gdmlib.latent.noised_mixture import NoisedMixture
 from gdmlib.latent.samplers import ddim, ddpm
 from gdmlib.latent.schedule import Schedule, cosine_schedule, linear_schedule
 from gdmlib.latent.spline import SplineCoupling, SplineFlow, rational_quadratic
-from gdmlib.latent.vae import VAE, LatentModel, kl_to_standard
+from gdmlib.latent.vae import VAE
 
 __all__ = [
     "IAF",

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor, nn
@@ -31,8 +30,9 @@ from gdmlib._checks import (
     check_sizes,
     check_tensor,
 )
-from gdmlib._random import between, standard_normal, widest
+from gdmlib._random import standard_normal, widest
 from gdmlib.densities.density import Model
+from gdmlib.nn.dense import blank, silu_layers, start
 
 
 class Autoencoder(Model):
@@ -80,16 +80,16 @@ class Autoencoder(Model):
     def decode(self, z: Tensor) -> Tensor:
         """Return the event of each code, shape (B, latent) -> (B, *event_shape)."""
         z = check_tensor(z, "z", shape=("B", self.latent), floating=True, like=self._like())
-        return self.decoder(z)
+        return self._decode(z)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the reconstruction of each event, in the shape of x."""
-        return self.decoder(self.encode(x))
+        return self._decode(self.encode(x))
 
     def score(self, x: Tensor) -> Tensor:
         """Return the squared error of each event, summed over it, (B, *event_shape) -> (B,)."""
         x = self.check(x)
-        return _squared(self.decoder(self._encode(x)) - x)
+        return _squared(self._decode(self._encode(x)) - x)
 
     def loss(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         """Return what a step descends on, (): the mean error behind noise, and the price of codes.
@@ -101,15 +101,18 @@ class Autoencoder(Model):
         x = self.check(x)
         seen = x + self.noise * standard_normal(x.shape, x, generator) if self.noise else x
         z = self._encode(seen)
-        error = _squared(self.decoder(z) - x).mean()
+        error = _squared(self._decode(z) - x).mean()
         return error + self.l1 * z.abs().sum(dim=1).mean() if self.l1 else error
 
     def _encode(self, x: Tensor) -> Tensor:
-        z = self.encoder(x)
+        z = self.encoder(x).to(x)
         if self.sparse is None:
             return z
         kept = z.topk(self.sparse, dim=1).indices
         return z * torch.zeros_like(z).scatter(1, kept, 1.0)
+
+    def _decode(self, z: Tensor) -> Tensor:
+        return self.decoder(z).to(z)  # mixed precision, too, returns the model's dtype
 
 
 def _squared(difference: Tensor) -> Tensor:
@@ -136,11 +139,11 @@ class LinearAutoencoder(Autoencoder):
     ) -> None:
         super().__init__(event_shape, latent=latent, noise=noise, sparse=sparse, l1=l1)
         d = math.prod(self.event_shape)
-        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(d, self.latent))
+        self.encoder = nn.Sequential(nn.Flatten(), blank(nn.Linear, d, self.latent))
         self.decoder = nn.Sequential(
-            nn.Linear(self.latent, d), nn.Unflatten(1, tuple(self.event_shape))
+            blank(nn.Linear, self.latent, d), nn.Unflatten(1, tuple(self.event_shape))
         )
-        _start(self, generator)
+        start(self, generator)
 
     @classmethod
     def fit(cls, x: Tensor, *, latent: int) -> LinearAutoencoder:
@@ -155,7 +158,8 @@ class LinearAutoencoder(Autoencoder):
         x = check_tensor(x, "x", floating=True).detach()
         if x.ndim < 2:
             raise ValueError(f"x: expected events, shape (N, ...), got {tuple(x.shape)}")
-        model = cls(x.shape[1:], latent=latent).to(device=x.device, dtype=x.dtype)
+        unused = Generator()  # what it draws is replaced
+        model = cls(x.shape[1:], latent=latent, generator=unused).to(device=x.device, dtype=x.dtype)
         rows = x.flatten(1).to(widest(x.device))
         most = min(rows.shape)
         if model.latent > most:
@@ -202,74 +206,8 @@ class DeepAutoencoder(Autoencoder):
         super().__init__(event_shape, latent=latent, noise=noise, sparse=sparse, l1=l1)
         inner = check_sizes(hidden, "hidden")
         widths = [math.prod(self.event_shape), *inner, self.latent]
-        self.encoder = nn.Sequential(nn.Flatten(), *_dense(widths))
+        self.encoder = nn.Sequential(nn.Flatten(), *silu_layers(widths))
         self.decoder = nn.Sequential(
-            *_dense(widths[::-1]), nn.Unflatten(1, tuple(self.event_shape))
+            *silu_layers(widths[::-1]), nn.Unflatten(1, tuple(self.event_shape))
         )
-        _start(self, generator)
-
-
-class ConvAutoencoder(Autoencoder):
-    """Convolutions that halve the picture, a dense layer to the code, and all of it back.
-
-    Args:
-        event_shape: (channels, height, width); sides that can be halved once a layer.
-        latent, noise, sparse, l1: See `Autoencoder`.
-        channels: Channels behind each convolution of the encoder; each halves both sides.
-        generator: Draws the weights to start from.
-    """
-
-    def __init__(
-        self,
-        event_shape: Sequence[int],
-        *,
-        latent: int,
-        channels: int | Iterable[int] = (16, 32),
-        noise: float = 0.0,
-        sparse: int | None = None,
-        l1: float = 0.0,
-        generator: Generator | None = None,
-    ) -> None:
-        depth, height, width = shape = check_event_shape(event_shape, image=True)
-        super().__init__(shape, latent=latent, noise=noise, sparse=sparse, l1=l1)
-        widths = [depth, *check_sizes(channels, "channels")]
-        factor = 2 ** (len(widths) - 1)
-        if height % factor or width % factor:
-            raise ValueError(
-                f"event_shape: expected a height and a width that are multiples of {factor}, for "
-                f"{len(widths) - 1} layers halve them, got {tuple(shape)}; pad the pictures"
-            )
-        small = (widths[-1], height // factor, width // factor)
-        down: list[nn.Module] = []
-        for inputs, outputs in pairwise(widths):
-            down += [nn.Conv2d(inputs, outputs, 4, stride=2, padding=1), nn.SiLU()]
-        up: list[nn.Module] = []
-        for inputs, outputs in pairwise(widths[::-1]):
-            up += [nn.SiLU(), nn.ConvTranspose2d(inputs, outputs, 4, stride=2, padding=1)]
-        size = math.prod(small)
-        self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(size, self.latent))
-        self.decoder = nn.Sequential(nn.Linear(self.latent, size), nn.Unflatten(1, small), *up)
-        _start(self, generator)
-
-
-def _dense(widths: Sequence[int]) -> list[nn.Module]:
-    """Return dense layers with smooth gates between them."""
-    parts: list[nn.Module] = []
-    for inputs, outputs in pairwise(widths):
-        parts += [nn.Linear(inputs, outputs), nn.SiLU()]
-    return parts[:-1]
-
-
-@torch.no_grad()
-def _start(model: nn.Module, generator: Generator | None) -> None:
-    """Draw weights uniform in ±√(3 / inputs), which keeps the size of numbers; biases are 0."""
-    for layer in model.modules():
-        if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
-            weight = layer.weight
-            inputs = weight[0].numel()
-            if isinstance(layer, nn.ConvTranspose2d):  # a quarter of its kernel meets a pixel
-                inputs = weight.shape[0] * weight[0, 0].numel() // 4
-            size = math.sqrt(3 / inputs)
-            weight.copy_(between(-size, size, *weight.shape, generator=generator))
-            if layer.bias is not None:
-                layer.bias.zero_()
+        start(self, generator)

@@ -14,7 +14,9 @@ splits the gap of a bound in two (Cremer, Li and Duvenaud, 2018, arXiv:1801.0355
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -22,7 +24,23 @@ from torch import Generator, Tensor
 from gdmlib._checks import check_count
 from gdmlib._random import standard_normal, uniform
 from gdmlib.densities.gaussian import standard_log_prob
-from gdmlib.latent.vae import LatentModel, normal_log_prob
+from gdmlib.latent.latent_model import LatentModel, normal_log_prob
+from gdmlib.nn.precision import full_precision
+
+
+def _exactly(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a function of a model compute in its dtype, and with derivatives, in every mode."""
+
+    @wraps(function)
+    def checked(model: LatentModel, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(model, LatentModel):
+            raise ValueError(
+                f"model: expected a VAE or another LatentModel, got {type(model).__name__}"
+            )
+        with torch.inference_mode(False):
+            return full_precision(function)(model, *args, **kwargs)
+
+    return checked
 
 
 class Gradients(NamedTuple):
@@ -32,6 +50,7 @@ class Gradients(NamedTuple):
     score_function: Tensor
 
 
+@_exactly
 @torch.no_grad()
 def grid_log_prob(model: LatentModel, x: Tensor, points: int = 200, limit: float = 5.0) -> Tensor:
     """Return log p(x) by quadrature over all codes, (B, *event_shape) -> (B,), in nats.
@@ -60,6 +79,7 @@ def grid_log_prob(model: LatentModel, x: Tensor, points: int = 200, limit: float
     return torch.stack(parts).logsumexp(dim=0) + model.latent * math.log(width)
 
 
+@_exactly
 @torch.no_grad()
 def annealed_importance(
     model: LatentModel,
@@ -84,8 +104,8 @@ def annealed_importance(
         generator: Draws codes, momenta and decisions.
     """
     x = model.check(x)
-    for value, name in ((steps, "steps"), (chains, "chains"), (leapfrogs, "leapfrogs")):
-        check_count(value, name)
+    steps, chains = check_count(steps, "steps"), check_count(chains, "chains")
+    leapfrogs = check_count(leapfrogs, "leapfrogs")
     mean, log_variance = model._encode(x)
     z = model._propose(mean, log_variance, chains, generator)
 
@@ -120,10 +140,11 @@ def annealed_importance(
         odds = here - energy(moved, speed, share)
         taken = (uniform(odds.shape, odds, generator).log() < odds)[..., None]
         z = torch.where(taken, moved, z)
-        size = (size * torch.where(taken, 1.02, 0.93)).clamp(0.01, 1.5)
+        size = torch.where(taken, 1.02 * size, 0.93 * size).clamp(0.01, 1.5)
     return log_weight.logsumexp(dim=0) - math.log(chains)
 
 
+@_exactly
 def best_gaussian(
     model: LatentModel,
     x: Tensor,
@@ -145,6 +166,8 @@ def best_gaussian(
     """
     x, steps = model.check(x), check_count(steps, "steps")
     samples = check_count(samples, "samples")
+    if not 0 < lr < math.inf:
+        raise ValueError(f"lr: expected a positive number, got {lr}")
     with torch.no_grad():
         found = [t.clone().requires_grad_() for t in model._encode(x)]
 
@@ -164,6 +187,7 @@ def best_gaussian(
         return bound(samples)
 
 
+@_exactly
 def gradient_estimates(
     model: LatentModel, x: Tensor, n: int, generator: Generator | None = None
 ) -> Gradients:
@@ -182,7 +206,7 @@ def gradient_estimates(
     """
     x, n = model.check(x), check_count(n)
     with torch.no_grad():
-        mean, log_variance = model._encode(x)
+        mean, log_variance = (t.detach() for t in model._encode(x))
     deviation = torch.exp(0.5 * log_variance)
     noise = standard_normal((n, *mean.shape), mean, generator)
     with torch.enable_grad():

@@ -28,7 +28,7 @@ from torch import Generator, Tensor
 from gdmlib._checks import check_count, check_events
 from gdmlib._random import standard_normal
 from gdmlib.densities.density import Levels, Model, Support
-from gdmlib.latent.schedule import Schedule
+from gdmlib.latent.schedule import Schedule, check_schedule
 from gdmlib.nn.precision import full_precision
 
 VARIANCES = ("large", "small")
@@ -42,7 +42,8 @@ class Ask:
     guidance: float = 1.0
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.guidance):
+        one = not isinstance(self.guidance, Tensor) or self.guidance.ndim == 0
+        if not (one and math.isfinite(self.guidance)):
             raise ValueError(f"guidance: expected a finite number, got {self.guidance}")
         if self.labels is None and self.guidance != 1:
             raise ValueError(
@@ -86,8 +87,7 @@ class Denoiser(Model, ABC):
         self, schedule: Schedule, *, variance: str = "large", levels: int | None = None
     ) -> None:
         super().__init__()
-        if not isinstance(schedule, Schedule):
-            raise ValueError(f"schedule: expected a Schedule, got {type(schedule).__name__}")
+        check_schedule(schedule)
         if variance not in VARIANCES:
             raise ValueError(f"variance: expected one of {VARIANCES}, got {variance!r}")
         self.schedule, self.variance = schedule, variance
@@ -153,7 +153,8 @@ class Denoiser(Model, ABC):
             schedule: Of the chain; None for the model's own, or one that it makes by `respaced`.
         """
         x = self.check(x)
-        ask, chain = Ask(labels), schedule or self.schedule
+        ask = Ask(labels)
+        chain = self.schedule if schedule is None else check_schedule(schedule)
         terms = [self._step_term(x, t, chain, ask, generator) for t in range(1, chain.steps + 1)]
         terms.append(_prior_term(x, float(chain.alpha_bar[-1])))
         return torch.stack(terms, dim=1) / (x[0].numel() * math.log(2))

@@ -108,9 +108,10 @@ class Dequantiser(Model):
         """Draw y in (0, 1) for levels x, (B, *event_shape); return it and log q(y | x), (B,)."""
         x = self.check(x)
         u, log_q = self._noise(x, generator)
-        tiny = torch.finfo(x.dtype).eps  # rounding must not make a 0 or a 1
-        y = ((x * (self.levels - 1)).round() + u) / self.levels
-        return y.clamp(tiny, 1 - tiny), log_q + x[0].numel() * math.log(self.levels)
+        tiny = torch.finfo(x.dtype).eps  # rounding must not make a 0, nor leave the cell
+        level = (x * (self.levels - 1)).round()
+        y = torch.minimum((level + u) / self.levels, (1 - tiny) * ((level + 1) / self.levels))
+        return y.clamp(min=tiny), log_q + x[0].numel() * math.log(self.levels)
 
     @abstractmethod
     def _noise(self, x: Tensor, generator: Generator | None) -> tuple[Tensor, Tensor]:
@@ -176,6 +177,12 @@ class Dequantised(nn.Module):
 
     def __init__(self, density: Density, dequantiser: Dequantiser) -> None:
         super().__init__()
+        for part, name, kind in (
+            (density, "density", Density),
+            (dequantiser, "dequantiser", Dequantiser),
+        ):
+            if not isinstance(part, kind):
+                raise ValueError(f"{name}: expected a {kind.__name__}, got {type(part).__name__}")
         if density.event_shape != dequantiser.event_shape:
             raise ValueError(
                 f"dequantiser: expected events of shape {tuple(density.event_shape)}, got "

@@ -61,7 +61,7 @@ class Diffusion(Denoiser):
             raise ValueError(
                 f"parameterisation: expected one of {PARAMETERISATIONS}, got {parameterisation!r}"
             )
-        self.network, self.parameterisation = network, parameterisation
+        self.network, self.parameterisation = check_network(network), parameterisation
         self.event_shape = check_event_shape(event_shape)
         self.drop = check_share(drop, "drop")
         if self.levels is not None:
@@ -123,6 +123,15 @@ def spread(n: int, generator: Generator | None) -> Tensor:
     """Draw n numbers in [0, 1), one in each n-th part: evener than independent ones."""
     u = uniform((n,), torch.empty(0), generator)
     return (torch.arange(n, dtype=u.dtype) + u) / n
+
+
+def check_network(network: nn.Module) -> nn.Module:
+    """Return a network, if it is one."""
+    if not isinstance(network, nn.Module):
+        raise ValueError(
+            f"network: expected a module such as TimedMLP or UNet, got {type(network).__name__}"
+        )
+    return network
 
 
 def classes_of(network: nn.Module) -> int | None:

@@ -88,6 +88,11 @@ class Inverted(Transform):
         super().__init__(transform.output_shape, transform.event_shape)
         self.transform = transform
 
+    def inverse(self, y: Tensor) -> Mapped:
+        """Map noise to data; the noise lives where the data of the other map do."""
+        self.transform.check(y, "y")
+        return super().inverse(y)
+
     def _forward(self, x: Tensor) -> Mapped:
         return self.transform._inverse(x)
 
@@ -134,6 +139,7 @@ class Flow(Density):
     ) -> None:
         super().__init__()
         self.event_shape = shape = check_event_shape(event_shape)
+        transforms = list(transforms)
         for i, transform in enumerate(transforms):
             if not callable(getattr(transform, "inverse", None)):
                 raise ValueError(
@@ -149,6 +155,8 @@ class Flow(Density):
                 shape = transform.output_shape
         self.transforms = nn.ModuleList(transforms)
         self.base = StandardNormal(shape) if base is None else base
+        if not isinstance(self.base, Density):
+            raise ValueError(f"base: expected a density, got {type(base).__name__}")
         if self.base.event_shape != shape:
             raise ValueError(
                 f"base: expected a density of events of shape {tuple(shape)}, which the transforms "
@@ -182,19 +190,28 @@ class Flow(Density):
         return -self.log_prob(x).mean()
 
     @torch.no_grad()
+    @full_precision
     def initialise(self, x: Tensor) -> None:
         """Let the maps that are initialised by data, `ActNorm`, see a batch, each in its place.
 
-        Those that have seen one keep their numbers. The first step of training does this by itself.
+        Those that have seen one keep their numbers. The first step of training does this by itself,
+        also for flows within this one.
         """
-        waiting = [t for t in self.transforms if not bool(getattr(t, "ready", True))]
-        if not waiting:
+        if self.ready:
             return
         y = self.check(x)
         for transform in self.transforms:
-            if transform in waiting:
+            if not bool(getattr(transform, "ready", True)):
                 cast(Transform, transform).initialise(y)
             y = _forward(transform, y)[0]
+        if isinstance(self.base, Flow):
+            self.base.initialise(y)
+
+    @property
+    def ready(self) -> bool:
+        """Whether all maps that are initialised by data have seen some."""
+        parts = [*self.transforms, self.base]
+        return all(bool(getattr(part, "ready", True)) for part in parts)
 
     @full_precision
     def _log_prob(self, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle, softplus
 
 from gdmlib._checks import check_event_shape, check_shapes, check_tensor
 from gdmlib._random import between, draw
+from gdmlib.densities.cholesky import check_digits
 from gdmlib.latent.flow import Mapped, Transform
 
 
@@ -56,6 +57,8 @@ class ActNorm(Transform):
     @torch.no_grad()
     def initialise(self, x: Tensor) -> None:
         """Choose shift and scale such that these events come out with mean 0 and variance 1."""
+        x = self.check(x)
+        x = x.to(torch.promote_types(x.dtype, torch.float32))  # squares can be too large for half
         over = (0, 2, 3) if len(self.event_shape) == 3 else (0,)
         count = x.numel() // self.shift.numel()
         if count < 2:
@@ -136,6 +139,7 @@ class InvertibleLinear(Transform):
         return y.reshape(x.shape), self._log_det()
 
     def _inverse(self, y: Tensor) -> Mapped:
+        check_digits(y)
         lower, upper = self._factors()
         rows = y.reshape(len(y), self.event_shape[0], -1)[:, self.order.argsort()]
         rows = torch.linalg.solve_triangular(lower, rows, upper=False, unitriangular=True)

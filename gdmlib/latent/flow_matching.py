@@ -16,9 +16,8 @@ al. 2018, https://arxiv.org/abs/1806.07366, equation 8),
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Protocol, cast
 
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -29,20 +28,13 @@ from gdmlib._random import draw, standard_normal
 from gdmlib.densities.density import Density
 from gdmlib.densities.gaussian import standard_log_prob
 from gdmlib.latent.denoiser import Ask, start
-from gdmlib.latent.diffusion import ask_network, dropped, guided, spread
+from gdmlib.latent.diffusion import ask_network, check_network, dropped, guided, spread
+from gdmlib.latent.field import Field, check_method, divergence, slope
 from gdmlib.latent.schedule import shaped
 from gdmlib.nn.precision import full_precision
 
 COUPLINGS = ("independent", "optimal")
-METHODS = ("euler", "midpoint")
 _JUDGED_AT = 8  # times at which `score` looks
-
-
-class Field(Protocol):
-    """Velocities at points, (B, ...), and a time."""
-
-    def __call__(self, x: Tensor, u: float) -> Tensor:
-        """Return them, in the shape of x."""
 
 
 class FlowMatching(Density):
@@ -71,7 +63,7 @@ class FlowMatching(Density):
         super().__init__()
         if coupling not in COUPLINGS:
             raise ValueError(f"coupling: expected one of {COUPLINGS}, got {coupling!r}")
-        self.network, self.coupling = network, coupling
+        self.network, self.coupling = check_network(network), coupling
         self.event_shape = check_event_shape(event_shape)
         self.drop = check_share(drop, "drop")
         self.steps, self.method = check_count(steps, "steps"), check_method(method)
@@ -172,7 +164,7 @@ class FlowMatching(Density):
     @full_precision
     def _solve(self, x: Tensor, steps: int, method: str, ask: Ask) -> Tensor:
         for k in range(steps):
-            x = x + _slope(self._field(ask), x, k / steps, 1 / steps, method) / steps
+            x = x + slope(self._field(ask), x, k / steps, 1 / steps, method) / steps
         return x
 
     def _sample(self, n: int, generator: Generator | None) -> Tensor:
@@ -230,36 +222,9 @@ class FlowMatching(Density):
             place = x
             if method == "midpoint":
                 place, at = x - h / 2 * field(x, at), (k - 0.5) * h
-            v, divergence = _divergence(partial(field, u=at), place, probes)
-            x, total = x - h * v, total + h * divergence
+            v, spreading = divergence(partial(field, u=at), place, probes)
+            x, total = x - h * v, total + h * spreading
         return standard_log_prob(x.flatten(1)) - total
-
-
-def check_method(method: str) -> str:
-    """Return how to solve the equation, if it is known."""
-    if method not in METHODS:
-        raise ValueError(f"method: expected one of {METHODS}, got {method!r}")
-    return method
-
-
-def _slope(field: Field, x: Tensor, u: float, h: float, method: str) -> Tensor:
-    """Return the velocity at which to take a step of h."""
-    v = field(x, u)
-    return v if method == "euler" else field(x + h / 2 * v, u + h / 2)
-
-
-def _divergence(
-    field: Callable[[Tensor], Tensor], x: Tensor, probes: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Return the velocities at x and the divergence of the field there, (B,)."""
-    v, pull = cast(tuple[Tensor, Callable[[Tensor], tuple[Tensor]]], torch.func.vjp(field, x))
-    if probes is None:
-        directions = torch.eye(x[0].numel()).to(x).reshape(-1, 1, *x.shape[1:]).expand(-1, *x.shape)
-        scale = 1.0
-    else:
-        directions, scale = probes, 1 / len(probes)
-    parts = [(pull(e.contiguous())[0] * e).flatten(1).sum(dim=1) for e in directions]
-    return v, scale * torch.stack(parts).sum(dim=0)
 
 
 def couple(x: Tensor, noise: Tensor) -> Tensor:
@@ -271,7 +236,10 @@ def couple(x: Tensor, noise: Tensor) -> Tensor:
         x, noise: Shape (B, ...).
     """
     check_tensor(x, "x", floating=True)
+    if x.ndim == 0:
+        raise ValueError("x: expected events, shape (B, ...), got one number")
     check_tensor(noise, "noise", shape=x.shape, like=x)
-    cost = torch.cdist(x.detach().flatten(1).double(), noise.flatten(1).double()).square()
+    a, b = (events.detach().reshape(len(x), -1).double() for events in (x, noise))
+    cost = torch.cdist(a, b).square()
     _, chosen = linear_sum_assignment(cost.cpu().numpy())
     return torch.from_numpy(chosen).to(x.device)

@@ -24,8 +24,10 @@ from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_count, check_event_shape, check_tensor
 from gdmlib._random import standard_normal, widest
+from gdmlib.densities.cholesky import check_digits, solve_lower
 from gdmlib.densities.gaussian import LOG_2PI
-from gdmlib.latent.vae import LatentModel, normal_log_prob
+from gdmlib.latent.latent_model import LatentModel, normal_log_prob
+from gdmlib.nn.precision import full_precision
 
 
 class LinearVAE(LatentModel):
@@ -74,7 +76,8 @@ class LinearVAE(LatentModel):
         x = check_tensor(x, "x", floating=True).detach()
         if x.ndim < 2:
             raise ValueError(f"x: expected events, shape (N, ...), got {tuple(x.shape)}")
-        model = cls(x.shape[1:], latent=latent).to(device=x.device, dtype=x.dtype)
+        unused = Generator()  # what it draws is replaced
+        model = cls(x.shape[1:], latent=latent, generator=unused).to(device=x.device, dtype=x.dtype)
         rows = x.flatten(1).to(widest(x.device))
         d = rows.shape[1]
         if model.latent >= d:
@@ -99,13 +102,15 @@ class LinearVAE(LatentModel):
             model.code_log_variance.copy_(variance.log() - inner.log())
         return model.eval()
 
+    @full_precision
     def log_prob(self, x: Tensor) -> Tensor:
         """Return log p(x) of each event exactly, (B, *event_shape) -> (B,), in nats."""
         rows = self.check(x).flatten(1) - self.mean
         eye = torch.eye(len(self.mean), dtype=rows.dtype, device=rows.device)
         covariance = self.weight @ self.weight.T + self.log_variance.exp() * eye
+        check_digits(covariance)
         factor = torch.linalg.cholesky(covariance)
-        white = torch.linalg.solve_triangular(factor, rows.T, upper=False)
+        white = solve_lower(factor, rows.T)
         log_det = factor.diagonal().log().sum()
         return -0.5 * (white.square().sum(0) + len(self.mean) * LOG_2PI) - log_det
 
@@ -119,10 +124,10 @@ class LinearVAE(LatentModel):
         return -self.elbo(x, generator=generator).mean()
 
     def _means(self, z: Tensor) -> Tensor:
-        return z @ self.weight.T + self.mean
+        return (z @ self.weight.T).to(z) + self.mean
 
     def _encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        mean = (x.flatten(1) - self.mean) @ self.encoder.T
+        mean = ((x.flatten(1) - self.mean) @ self.encoder.T).to(x)
         return mean, self.code_log_variance.expand_as(mean)
 
     def _log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from gdmlib._checks import check_count, check_events
+from gdmlib.densities.cholesky import check_digits
 from gdmlib.densities.mixture import GaussianMixture
 from gdmlib.latent.denoiser import Ask, Denoiser
 from gdmlib.latent.schedule import Schedule
@@ -31,6 +32,8 @@ class NoisedMixture(Denoiser):
         self, mixture: GaussianMixture, schedule: Schedule, *, variance: str = "large"
     ) -> None:
         super().__init__(schedule, variance=variance)
+        if not isinstance(mixture, GaussianMixture):
+            raise ValueError(f"mixture: expected a GaussianMixture, got {type(mixture).__name__}")
         self.mixture = mixture
         self.event_shape = mixture.event_shape
 
@@ -85,6 +88,7 @@ class NoisedMixture(Denoiser):
 
     def _posterior_mean(self, x: Tensor, signal: float, variance: float) -> Tensor:
         """Return E[x0 | signal x0 + noise of this variance = x], (B, d)."""
+        check_digits(x)
         mixture = self.mixture
         eye = torch.eye(x.shape[1]).to(x)
         covariances = mixture.covariances

@@ -20,7 +20,7 @@ from torch import Generator, Tensor
 from gdmlib._checks import check_count, check_positive, check_tensor
 from gdmlib._random import standard_normal
 from gdmlib.latent.denoiser import Ask, Denoiser, start
-from gdmlib.latent.schedule import Schedule
+from gdmlib.latent.schedule import Schedule, check_schedule
 from gdmlib.nn.precision import full_precision
 
 _FEW = 50  # steps of `ddim` where nobody says how many
@@ -98,7 +98,7 @@ def _chain(model: Denoiser, steps: int | None, schedule: Schedule | None) -> Sch
         raise ValueError(
             f"model: expected a Diffusion or another Denoiser, got {type(model).__name__}"
         )
-    chain = model.schedule if schedule is None else schedule
+    chain = model.schedule if schedule is None else check_schedule(schedule)
     return chain if steps is None else chain.respaced(steps)
 
 

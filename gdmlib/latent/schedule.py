@@ -75,15 +75,19 @@ class Schedule:
         kept = (torch.arange(steps + 1, dtype=torch.float64) * self.steps / steps).round().long()
         return Schedule(self.alpha_bar[kept], self.time[kept])
 
-    def check_steps(self, t: Tensor | int, length: int, *, least: int = 1) -> Tensor:
+    def check_steps(
+        self, t: Tensor | int, length: int, *, least: int = 1, name: str = "t"
+    ) -> Tensor:
         """Return steps, int64 of shape (length,), if they are whole numbers from least to T."""
         if not isinstance(t, Tensor):
-            t = torch.tensor(check_count(t, "t", least=least))
+            t = torch.tensor(check_count(t, name, least=least))
         wanted = f"steps from {least} to {self.steps}"
         if t.is_floating_point() or t.dtype == torch.bool:
-            raise ValueError(f"t: expected {wanted}, whole numbers, got {t.dtype}; use t.long()")
-        t = (t.expand(length) if t.ndim == 0 else check_tensor(t, "t", shape=(length,))).long()
-        return check_values(t, "t", (t >= least) & (t <= self.steps), wanted).cpu()
+            raise ValueError(
+                f"{name}: expected {wanted}, whole numbers, got {t.dtype}; use {name}.long()"
+            )
+        t = (t.expand(length) if t.ndim == 0 else check_tensor(t, name, shape=(length,))).long()
+        return check_values(t, name, (t >= least) & (t <= self.steps), wanted).cpu()
 
     def coefficients(self, t: Tensor | int, like: Tensor, *, least: int = 1) -> tuple[Tensor, ...]:
         """Return the square roots of ᾱ_t and of 1 - ᾱ_t, (B, 1, ...), for events ``like``."""
@@ -110,7 +114,7 @@ class Schedule:
         check_tensor(x0, "x0", floating=True)
         check_tensor(xt, "xt", shape=x0.shape, like=x0)
         late = self.check_steps(t, len(x0))
-        early = late - 1 if s is None else self.check_steps(s, len(x0), least=0)
+        early = late - 1 if s is None else self.check_steps(s, len(x0), least=0, name="s")
         check_values(early, "s", early < late, "steps before t")
         after, before = self.alpha_bar[late], self.alpha_bar[early]
         ratio = after / before
@@ -118,6 +122,13 @@ class Schedule:
         noisy = ratio.sqrt() * (1 - before) / (1 - after)
         variance = (1 - before) * (1 - ratio) / (1 - after)
         return shaped(clean, x0) * x0 + shaped(noisy, x0) * xt, shaped(variance, x0)
+
+
+def check_schedule(schedule: Schedule) -> Schedule:
+    """Return a schedule, if it is one."""
+    if not isinstance(schedule, Schedule):
+        raise ValueError(f"schedule: expected a Schedule, got {type(schedule).__name__}")
+    return schedule
 
 
 def shaped(values: Tensor, like: Tensor) -> Tensor:
@@ -136,12 +147,13 @@ def linear_schedule(steps: int, *, low: float = 1e-4, high: float = 0.02) -> Sch
     Args:
         steps: T.
         low, high: The first and the last variance if there were 1000 steps; with fewer, the steps
-            are so much larger, and what is left at the end is about the same.
+            are so much larger, and what is left at the end is about the same; for less than some
+            50 steps take ``linear_schedule(1000).respaced(steps)``.
     """
     steps = check_count(steps, "steps")
     scale = 1000 / steps
-    if not 0 < low <= high:
-        raise ValueError(f"low, high: expected 0 < low <= high, got {low} and {high}")
+    if not 0 < low <= high < math.inf:
+        raise ValueError(f"low, high: expected 0 < low <= high, both finite, got {low} and {high}")
     beta = torch.linspace(low * scale, high * scale, steps, dtype=torch.float64).clamp(max=0.999)
     return _of_variances(beta)
 

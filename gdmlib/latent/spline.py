@@ -56,11 +56,7 @@ class SplineCoupling(Coupling):
         generator: Generator | None = None,
     ) -> None:
         self.bins = check_count(bins, "bins", least=2)
-        if self.bins * MIN_SIZE > 0.5:
-            raise ValueError(f"bins: expected at most {0.5 / MIN_SIZE:.0f}, got {self.bins}")
-        if not 0 < bound < math.inf:
-            raise ValueError(f"bound: expected a positive number, got {bound}")
-        self.bound = float(bound)
+        self.bound = _check_curve(self.bins, bound)
         self.steps = 3 * self.bins - 1
         super().__init__(
             event_shape,
@@ -136,7 +132,17 @@ def rational_quadratic(
             f"steer: expected 3 · bins - 1 numbers for each x, 5, 8, 11 ..., got {steer.shape[1]}"
         )
     bins = (steer.shape[1] + 1) // 3
+    bound = _check_curve(bins, bound)
     return _spline(x, *knots(steer, bins, bound), bound, inverse)
+
+
+def _check_curve(bins: int, bound: float) -> float:
+    """Return the bound, if so many bins have room within it."""
+    if bins * MIN_SIZE > 0.5:
+        raise ValueError(f"bins: expected at most {0.5 / MIN_SIZE:.0f}, got {bins}")
+    if not 0 < bound < math.inf:
+        raise ValueError(f"bound: expected a positive number, got {bound}")
+    return float(bound)
 
 
 def knots(steer: Tensor, bins: int, bound: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -15,8 +15,17 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_count, check_event_shape, check_events, check_labels, check_values
+from gdmlib._checks import (
+    check_count,
+    check_event_shape,
+    check_events,
+    check_labels,
+    check_sizes,
+    check_values,
+)
 from gdmlib._random import between
+from gdmlib.nn.dense import blank
+from gdmlib.nn.precision import full_precision
 
 SIZES: dict[str, tuple[tuple[int, int, int], int]] = {
     "glyphs": ((1, 16, 16), 64),
@@ -67,22 +76,25 @@ class Judge(nn.Module):
                 "event_shape: expected a height and a width that can be halved twice, multiples of "
                 f"4, got {tuple(self.event_shape)}; pad the pictures with zeros"
             )
-        first, second = (check_count(n, "channels") for n in channels)
+        inner = check_sizes(channels, "channels")
+        if len(inner) != 2:
+            raise ValueError(f"channels: expected two numbers, got {channels!r}")
+        first, second = inner
         features = check_count(features, "features")
         self.body = nn.Sequential(
-            nn.Conv2d(depth, first, 3, padding=1),
+            blank(nn.Conv2d, depth, first, 3, padding=1),
             nn.SiLU(),
-            nn.Conv2d(first, second, 3, padding=1, stride=2),
+            blank(nn.Conv2d, first, second, 3, padding=1, stride=2),
             nn.SiLU(),
-            nn.Conv2d(second, second, 3, padding=1, stride=2),
+            blank(nn.Conv2d, second, second, 3, padding=1, stride=2),
             nn.SiLU(),
             nn.Flatten(),
-            nn.Linear(second * (height // 4) * (width // 4), features, bias=False),
+            blank(nn.Linear, second * (height // 4) * (width // 4), features, bias=False),
             # Every feature has mean 0 and variance 1 over the training set.
             nn.BatchNorm1d(features, affine=False),
         )
         self.head = nn.Sequential(
-            nn.SiLU(), nn.Linear(features, check_count(classes, "classes", least=2))
+            nn.SiLU(), blank(nn.Linear, features, check_count(classes, "classes", least=2))
         )
         for layer in self.modules():
             if isinstance(layer, (nn.Conv2d, nn.Linear)):
@@ -100,11 +112,12 @@ class Judge(nn.Module):
         if name not in SIZES:
             raise ValueError(f"name: expected one of {', '.join(SIZES)}, got {name!r}")
         event_shape, features = SIZES[name]
-        judge = cls(event_shape, features=features)
+        judge = cls(event_shape, features=features, generator=Generator())
         judge.record = load_weights(judge, weights_of(name))
         judge.accuracy = float(judge.record["accuracy"])
         return judge.eval().requires_grad_(False)
 
+    @full_precision
     def features(self, x: Tensor) -> Tensor:
         """Return the features of pictures in [0, 1], shape (B, features)."""
         x = check_events(x, "x", self.event_shape, like=next(self.parameters()))
@@ -117,6 +130,7 @@ class Judge(nn.Module):
         )
         return torch.cat([self.body(part) for part in x.split(_AT_ONCE)])
 
+    @full_precision
     def logits(self, x: Tensor) -> Tensor:
         """Return the logarithms of the probabilities up to a constant, shape (B, classes)."""
         return self.head(self.features(x))

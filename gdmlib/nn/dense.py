@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -24,7 +26,7 @@ def dense(
 ) -> nn.Sequential:
     """Return dense layers with gates between them; the last one starts at 0."""
     widths = [inputs, *hidden, outputs]
-    return _stack([skip_init(nn.Linear, a, b) for a, b in pairwise(widths)], generator, gate)
+    return _stack([blank(nn.Linear, a, b) for a, b in pairwise(widths)], generator, gate)
 
 
 def convolutions(
@@ -38,10 +40,18 @@ def convolutions(
     widths = [*pairwise([inputs, *channels, outputs])]
     sizes = [3 if i in (0, len(widths) - 1) else 1 for i in range(len(widths))]
     layers = [
-        skip_init(nn.Conv2d, a, b, size, padding=size // 2)
+        blank(nn.Conv2d, a, b, size, padding=size // 2)
         for (a, b), size in zip(widths, sizes, strict=True)
     ]
     return _stack(layers, generator, gate)
+
+
+def blank(kind: type[nn.Module], *sizes: int, **options: Any) -> nn.Module:
+    """Return a layer whose numbers are not drawn yet: PyTorch would draw by its own generator.
+
+    It is where a tensor is that is made without saying where.
+    """
+    return skip_init(kind, *sizes, device=torch.empty(0).device, **options)
 
 
 @torch.no_grad()
@@ -59,6 +69,27 @@ def fresh(
         weight.copy_(between(-size, size, *weight.shape, generator=generator))
     bias.zero_()
     return layer
+
+
+def silu_layers(widths: Sequence[int]) -> list[nn.Module]:
+    """Return dense layers with smooth gates between them, to be drawn by `start`."""
+    parts: list[nn.Module] = []
+    for inputs, outputs in pairwise(widths):
+        parts += [blank(nn.Linear, inputs, outputs), nn.SiLU()]
+    return parts[:-1]
+
+
+@torch.no_grad()
+def start(model: nn.Module, generator: Generator | None) -> None:
+    """Draw weights uniform in ±√(3 / inputs), which keeps the size of numbers; biases are 0."""
+    for layer in model.modules():
+        if isinstance(layer, nn.ConvTranspose2d):  # a quarter of its kernel meets a pixel
+            size = math.sqrt(12 / layer.weight[:, 0].numel())
+            layer.weight.copy_(between(-size, size, *layer.weight.shape, generator=generator))
+            if layer.bias is not None:
+                layer.bias.zero_()
+        elif isinstance(layer, (nn.Linear, nn.Conv2d)):
+            fresh(layer, generator, gain=math.sqrt(3))
 
 
 def _stack(layers: list[nn.Module], generator: Generator | None, gate: str) -> nn.Sequential:

@@ -9,7 +9,6 @@ from typing import Protocol
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.utils import skip_init
 
 from gdmlib._checks import (
     check_count,
@@ -21,7 +20,7 @@ from gdmlib._checks import (
     check_values,
 )
 from gdmlib._random import standard_normal
-from gdmlib.nn.dense import fresh
+from gdmlib.nn.dense import blank, fresh
 
 
 class Timed(Protocol):
@@ -36,6 +35,7 @@ def time_features(time: Tensor, waves: int = 8) -> Tensor:
 
     The first wave has a quarter of a period, and each has twice as many as the one before.
     """
+    check_tensor(time, "time", ndim=1, floating=True)
     k = torch.arange(check_count(waves, "waves"), dtype=time.dtype, device=time.device)
     angle = (math.pi / 2) * time[:, None] * 2**k
     return torch.cat([angle.sin(), angle.cos()], dim=1)
@@ -58,9 +58,9 @@ class Embedding(nn.Module):
         self.waves = waves
         self.classes = None if classes is None else check_count(classes, "classes")
         self.of_time = nn.Sequential(
-            fresh(skip_init(nn.Linear, 2 * waves, width), generator),
+            fresh(blank(nn.Linear, 2 * waves, width), generator),
             nn.SiLU(),
-            fresh(skip_init(nn.Linear, width, width), generator),
+            fresh(blank(nn.Linear, width, width), generator),
         )
         self.of_class: nn.Parameter | None = None
         if self.classes is not None:
@@ -120,10 +120,10 @@ class TimedMLP(nn.Module):
         self.classes = self.embedding.classes
         # With this gain numbers keep their size from layer to layer.
         layers = [
-            fresh(skip_init(nn.Linear, a, b), generator, gain=6**0.5)
+            fresh(blank(nn.Linear, a, b), generator, gain=6**0.5)
             for a, b in pairwise([d + sizes[0], *sizes])
         ]
-        last = fresh(skip_init(nn.Linear, sizes[-1], d), generator, zero=True)
+        last = fresh(blank(nn.Linear, sizes[-1], d), generator, zero=True)
         self.body = nn.Sequential(*[part for layer in layers for part in (layer, nn.SiLU())], last)
 
     def forward(self, x: Tensor, time: Tensor, labels: Tensor | None = None) -> Tensor:

@@ -17,10 +17,9 @@ from typing import cast
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import interpolate, silu
-from torch.nn.utils import skip_init
 
 from gdmlib._checks import check_event_shape, check_events, check_sizes
-from gdmlib.nn.dense import fresh
+from gdmlib.nn.dense import blank, fresh
 from gdmlib.nn.timed import Embedding
 
 
@@ -105,7 +104,7 @@ class Block(nn.Module):
         super().__init__()
         self.norm = _norm(inputs)
         self.first = _conv(inputs, outputs, generator)
-        self.told = fresh(skip_init(nn.Linear, told, 2 * outputs), generator)
+        self.told = fresh(blank(nn.Linear, told, 2 * outputs), generator)
         self.middle = _norm(outputs)
         self.second = _conv(outputs, outputs, generator, zero=True)
         self.short = _conv(inputs, outputs, generator, size=1) if inputs != outputs else None
@@ -127,7 +126,7 @@ def _conv(
     stride: int = 1,
     zero: bool = False,
 ) -> nn.Conv2d:
-    layer = skip_init(nn.Conv2d, inputs, outputs, size, padding=size // 2, stride=stride)
+    layer = blank(nn.Conv2d, inputs, outputs, size, padding=size // 2, stride=stride)
     return cast(nn.Conv2d, fresh(layer, generator, zero=zero))
 
 
