@@ -84,7 +84,8 @@ class Normal(Density):
         """Return the value below which a share u lies, shape (B,) -> (B,): the cdf's inverse."""
         self.check(u, "u")
         check_values(u, "u", (u >= 0) & (u <= 1), "probabilities from 0 to 1")
-        return self.mean + self.std * torch.special.ndtri(u)
+        wide = u.to(torch.promote_types(u.dtype, torch.float32))  # it has no half precision
+        return self.mean + self.std * torch.special.ndtri(wide).to(u)
 
     def entropy(self) -> Tensor:
         """Return the differential entropy in nats, shape ()."""

@@ -110,8 +110,9 @@ class Dequantiser(Model):
         u, log_q = self._noise(x, generator)
         tiny = torch.finfo(x.dtype).eps  # rounding must not make a 0, nor leave the cell
         level = (x * (self.levels - 1)).round()
-        y = torch.minimum((level + u) / self.levels, (1 - tiny) * ((level + 1) / self.levels))
-        return y.clamp(min=tiny), log_q + x[0].numel() * math.log(self.levels)
+        low, high = level / self.levels, (level + 1) / self.levels
+        y = ((level + u) / self.levels).clamp(low * (1 + tiny), high * (1 - tiny)).clamp(min=tiny)
+        return y, log_q + x[0].numel() * math.log(self.levels)
 
     @abstractmethod
     def _noise(self, x: Tensor, generator: Generator | None) -> tuple[Tensor, Tensor]:

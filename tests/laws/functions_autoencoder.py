@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from torch import Tensor, nn
 
 from gdmlib import latent
 
@@ -63,3 +66,12 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
 
 def _fit(size: Any) -> latent.LinearAutoencoder:
     return latent.LinearAutoencoder.fit(PICTURES, latent=size)
+
+
+CHANCE: dict[str, Callable[..., nn.Module | Tensor | tuple[Tensor, ...]]] = {
+    "LinearAutoencoder": partial(latent.LinearAutoencoder, 5, latent=2),
+    "DeepAutoencoder": partial(latent.DeepAutoencoder, 5, latent=2, hidden=3),
+    "ConvAutoencoder": partial(latent.ConvAutoencoder, (1, 4, 4), latent=2, channels=2),
+    "DeepAutoencoder.loss": partial(randomise(deep(noise=0.5), 0).loss, PICTURES),
+}
+"""What draws by a generator."""

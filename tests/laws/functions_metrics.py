@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -68,3 +69,12 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "Judge, channels": (lambda channels: judge(channels=channels), (2, 3)),
     "mix": (lambda classes: mix(PICTURES, CLASSES, classes, seeded()), 4),
 }
+
+CHANCE: dict[str, Callable[..., Any]] = {
+    "Judge": partial(metrics.Judge, (1, 4, 4), features=2, channels=(2, 2)),
+    "with_floor": partial(metrics.with_floor, metrics.frechet_distance, B, A),
+    "memorisation": partial(metrics.memorisation, C, A, B, permutations=20),
+    "disturb": partial(disturb, PICTURES),
+    "mix": partial(mix, PICTURES, CLASSES, 3),
+}
+"""What draws by a generator."""

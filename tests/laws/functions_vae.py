@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gdmlib import latent
 
@@ -86,3 +87,22 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
         binary, BITS, steps=steps, samples=2, generator=seeded()), 2),
     "gradient_estimates": (lambda n: latent.gradient_estimates(binary, BITS, n, seeded()), 2),
 }  # fmt: skip
+
+CHANCE: dict[str, Callable[..., nn.Module | Tensor | tuple[Tensor, ...]]] = {
+    "VAE": partial(latent.VAE, 3, latent=2, hidden=(3,)),
+    "LinearVAE": partial(latent.LinearVAE, 3, latent=2),
+    **{
+        f"{name}.{way}": partial(getattr(model, way), *arguments)
+        for name, (model, x) in MODELS.items()
+        for way, arguments in {
+            "elbo": (x, 2),
+            "importance_bound": (x, 2),
+            "loss": (x,),
+            "sample": (30,),
+        }.items()
+    },
+    "annealed_importance": partial(latent.annealed_importance, binary, BITS, steps=2, chains=2),
+    "best_gaussian": partial(latent.best_gaussian, binary, BITS, steps=2, samples=2),
+    "gradient_estimates": partial(latent.gradient_estimates, binary, BITS, 2),
+}
+"""What draws by a generator."""

@@ -6,7 +6,8 @@ A law takes a call, of a model or of any other function that takes tensors, see 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from typing import Any
 
@@ -184,6 +185,47 @@ def check_bfloat16(case: Case) -> None:
         _close(rounded, "bfloat16", lambda c=rounded: c(*c.arguments), expected, 0.1, 0.01)
 
 
+def check_mixed(call: Call) -> None:
+    """In mixed precision a call of a model is close to float32, in the dtypes of float32."""
+    with cast_to(call, torch.float32) as arguments:
+        expected = leaves(call(*arguments))
+        with torch.autocast("cpu", torch.bfloat16):
+            found = leaves(call(*arguments))
+    for a, b in zip(found, expected, strict=True):
+        fail_unless(a.dtype == b.dtype, LAW, call, f"autocast: the result is {a.dtype}")
+        a, b = a.detach().double(), b.detach().double()
+        worst = float((torch.where(a == b, 0.0, a - b).abs() / (1 + b.abs())).max())
+        fail_unless(worst <= 0.05, LAW, call, f"autocast: off by {worst:.3g}, relatively")
+
+
+def check_narrow(call: Call) -> None:
+    """A model of float16 or bfloat16 works, or says that it does not and what to do."""
+    for dtype in (torch.float16, torch.bfloat16):
+        with cast_to(call, dtype) as arguments:
+            try:
+                call(*arguments)
+            except (ValueError, TypeError) as error:
+                helps = re.search(ADVICE, str(error)) is not None
+                fail_unless(helps, LAW, call, f"{dtype}: the error does not advise: {error}")
+            except Exception as error:
+                kind, says = type(error).__name__, str(error).split("\n")[0]
+                fail_unless(False, LAW, call, f"{dtype}: neither works nor advises: {kind}: {says}")
+
+
+@contextmanager
+def cast_to(call: Call, dtype: torch.dtype) -> Iterator[tuple[Tensor, ...]]:
+    """Let a call's model be of another dtype for a while; return arguments of that dtype."""
+    model = call.model
+    assert model is not None
+    before = deepcopy(model.state_dict())
+    try:
+        model.to(dtype)
+        yield tuple(a.to(dtype) if a.is_floating_point() else a for a in copied(call.arguments))
+    finally:
+        model.double()
+        model.load_state_dict(before)
+
+
 ADVICE = r"autocast|mixed|float32|float\(\)|bfloat16"
 
 
@@ -261,6 +303,17 @@ def check_inference(call: Call) -> None:
         made = copied(call.arguments)
     expected = call(*copied(call.arguments))
     same_fit(call, "of tensors made in inference mode", lambda: call(*made), expected)
+
+
+def check_inside_inference(call: Call) -> None:
+    """Within torch's inference mode a call gives what it gives elsewhere."""
+    expected = call(*copied(call.arguments))
+
+    def inside() -> Any:
+        with torch.inference_mode():
+            return call(*copied(call.arguments))
+
+    same_fit(call, "in inference mode", inside, expected)
 
 
 # --- The chain rule ------------------------------------------------------------------------------

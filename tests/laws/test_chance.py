@@ -29,7 +29,14 @@ from gdmlib.densities import GaussianMixture
 from gdmlib.nn.masked_conv import MaskedConv2d, RowsAbove
 from gdmlib.nn.spatial_lstm import SpatialLSTM
 
-from . import functions_diffusion, functions_latent_flows
+from . import (
+    functions_autoencoder,
+    functions_diffusion,
+    functions_latent_flows,
+    functions_metrics,
+    functions_vae,
+)
+from .functions import FITS
 from .registry import CASES
 
 X = torch.randn(60, 3, generator=torch.Generator().manual_seed(5))
@@ -75,6 +82,9 @@ CALLS = {
     ),
     **functions_latent_flows.CHANCE,
     **functions_diffusion.CHANCE,
+    **functions_vae.CHANCE,
+    **functions_autoencoder.CHANCE,
+    **functions_metrics.CHANCE,
 }
 for case in CASES:
     if hasattr(case.model, "sample"):
@@ -95,14 +105,51 @@ def numbers(found) -> list[Tensor]:
     """Return all tensors of a result."""
     if isinstance(found, nn.Module):
         return list(found.state_dict().values())
+    if isinstance(found, (int, float)):
+        return [torch.tensor(float(found))]
     return [found] if isinstance(found, Tensor) else [t for part in found for t in numbers(part)]
+
+
+def check_chance(function):
+    def once(seed):
+        return numbers(function(generator=torch.Generator().manual_seed(seed)))
+
+    state = torch.get_rng_state()
+    first, again, other = once(0), once(0), once(1)
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True)), "another result"
+    assert any(not torch.equal(a, b) for a, b in zip(first, other, strict=True)), "no chance"
+    assert torch.equal(torch.get_rng_state(), state), "the global generator is moved"
 
 
 @pytest.mark.parametrize("name", CALLS)
 def test_all_chance_comes_from_the_generator(name):
-    def once(seed):
-        return numbers(CALLS[name](generator=torch.Generator().manual_seed(seed)))
+    check_chance(CALLS[name])
 
-    first, again, other = once(0), once(0), once(1)
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
-    assert any(not torch.equal(a, b) for a, b in zip(first, other, strict=True))
+
+def redrawn(generator):
+    """Start a layer by a generator after PyTorch has done so by its own."""
+    layer = nn.Linear(2, 2)
+    with torch.no_grad():
+        for p in layer.parameters():
+            p.copy_(torch.rand(p.shape, generator=generator))
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("broken", "what"),
+    [
+        (lambda generator: torch.rand(3), "another result"),
+        (lambda generator: torch.zeros(3), "no chance"),
+        (redrawn, "the global generator is moved"),
+    ],
+)
+def test_other_chance_is_noticed(broken, what):
+    with pytest.raises(AssertionError, match=what):
+        check_chance(broken)
+
+
+@pytest.mark.parametrize("call", FITS, ids=str)
+def test_fits_leave_the_global_generator_alone(call):
+    state = torch.get_rng_state()
+    call(*call.arguments)
+    assert torch.equal(torch.get_rng_state(), state)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from gdmlib.densities.density import Model
+from gdmlib.latent import Dequantised
+from gdmlib.metrics import Judge
+
 from . import general
 from .calls import calls
 from .derivatives import SMOOTH, Smooth, check_gradients, check_second_derivatives, smooth
@@ -14,6 +18,9 @@ from .registry import CASES, having
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
 
 METHODS = [call for case in CASES for call in calls(case)]
+WITH_MODEL = [call for call in FUNCTIONS if call.model is not None]
+# The others are networks, and do what PyTorch's do.
+WHOLE_MODELS = [c for c in WITH_MODEL if isinstance(c.model, (Model, Judge, Dequantised))]
 EVERY = [*METHODS, *FUNCTIONS, *CONSTRUCTORS, *FITS, TRAINED]
 LOG_PROBS = [smooth(case) for case in having("log_prob")]
 DIFFERENTIATED = [
@@ -61,6 +68,21 @@ def test_autocast(case):
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_bfloat16(case):
     general.check_bfloat16(case)
+
+
+@pytest.mark.parametrize("call", WHOLE_MODELS, ids=str)
+def test_mixed_precision(call):
+    general.check_mixed(call)
+
+
+@pytest.mark.parametrize("call", WITH_MODEL, ids=str)
+def test_narrow_models(call):
+    general.check_narrow(call)
+
+
+@pytest.mark.parametrize("call", [*METHODS, *FUNCTIONS], ids=str)
+def test_in_inference_mode(call):
+    general.check_inside_inference(call)
 
 
 @pytest.mark.parametrize("call", FITS, ids=str)

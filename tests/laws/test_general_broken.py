@@ -334,6 +334,38 @@ def test_what_stumbles_over_inference_mode_is_rejected(function, what):
         general.check_inference(Call("broken", function, (torch.zeros(2),)))
 
 
+def test_what_does_not_work_within_inference_mode_is_rejected():
+    def slope(x):
+        x = x.clone().requires_grad_()
+        return torch.autograd.grad(x.square().sum(), x)[0]
+
+    with pytest.raises(AssertionError, match=f"{LAW}: broken: in inference mode: RuntimeError"):
+        general.check_inside_inference(Call("broken", slope, (torch.ones(2),)))
+
+
+# --- Precision of models that are no case
+
+
+linear = nn.Linear(2, 2).double()
+
+
+@pytest.mark.parametrize(
+    ("law", "function", "what"),
+    [
+        (general.check_mixed, linear, "autocast: the result is torch.bfloat16"),
+        (general.check_mixed, lambda x: 2 * linear(x).to(x) if torch.is_autocast_enabled("cpu")
+         else linear(x), "autocast: off by"),
+        (general.check_narrow, lambda x: torch.linalg.inv(linear(x)[:2, :2]),
+         "torch.float16: neither works nor advises: "),
+        (general.check_narrow, lambda x: int("x is too narrow"), "the error does not advise"),
+    ],
+)  # fmt: skip
+def test_models_of_few_digits_are_rejected(law, function, what):
+    with pytest.raises(AssertionError, match=f"{LAW}: broken: .*{what}"):
+        law(Call("broken", function, (X,), linear))
+    assert linear.weight.dtype == torch.float64
+
+
 # --- The chain rule
 
 

@@ -17,7 +17,7 @@ view it never ends, but what is far to the side and only a few rows above is out
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +27,7 @@ from gdmlib._random import draw
 from gdmlib.autoregressive.pixels.layers import ALONE, Layer, LayerMemory, Setting
 from gdmlib.autoregressive.pixels.stack import Stack
 from gdmlib.nn.conv_memory import ConvMemory, PointMemory
+from gdmlib.nn.dense import blank
 
 #: Standard deviation of a new LSTM's state, about, after a few rows.
 STATE_STD = 0.3
@@ -55,7 +56,8 @@ class RowLSTMLayer(Layer):
             2 * h, 4 * h, kernel_size, rows=False, parts=4, gain=math.sqrt(0.5)
         )
         # The row above is past for all colours: no mask.
-        self.state = nn.Conv1d(h, 4 * h, kernel_size, padding=kernel_size // 2, bias=False)
+        options = {"padding": kernel_size // 2, "bias": False}
+        self.state = cast(nn.Conv1d, blank(nn.Conv1d, h, 4 * h, kernel_size, **options))
         normal = draw(torch.randn, self.state.weight.shape, generator=setting.generator)
         std = math.sqrt(0.5 / (h * kernel_size)) / STATE_STD
         self.state.weight = nn.Parameter(std * normal)
