@@ -71,6 +71,11 @@ def test_a_schedule_is_its_steps():
     assert float(schedule.alpha_bar[1000]) == pytest.approx(4.0358e-5, rel=1e-4)
 
 
+def test_no_step_of_few_takes_everything():
+    beta = linear_schedule(5).beta
+    assert float(beta[1]) == pytest.approx(0.02) and float(beta[5]) == pytest.approx(0.999)
+
+
 def test_cosine_is_the_formula_until_a_step_would_be_too_large():
     bar = cosine_schedule(100).alpha_bar
     t = torch.arange(101, dtype=torch.float64) / 100
