@@ -2,9 +2,11 @@
 
 - the losses of both players are values: `LOSSES`, and the penalties that keep a critic smooth,
   `r1_penalty` and `gradient_penalty`;
+- `games` has games of two players that are small enough to know how they end;
 - `adversaries` makes of two networks and their losses the step of `gdmlib.training.fit`.
 """
 
+from gdmlib.adversarial import games
 from gdmlib.adversarial.losses import (
     LOSSES,
     AdversarialLoss,
@@ -19,6 +21,7 @@ __all__ = [
     "AdversarialLoss",
     "adversaries",
     "averaged",
+    "games",
     "gradient_penalty",
     "loss_named",
     "r1_penalty",

@@ -24,6 +24,7 @@ from gdmlib.nn.spatial_lstm import SpatialLSTM, lstm_step, spatial_lstm_step
 from gdmlib.nn.whitening import Whitening
 
 from . import (
+    functions_adversarial_games,
     functions_autoencoder,
     functions_diffusion,
     functions_latent_flows,
@@ -290,6 +291,7 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
 }  # fmt: skip
 
 for family in (
+    functions_adversarial_games,
     functions_autoencoder,
     functions_diffusion,
     functions_latent_flows,
@@ -297,5 +299,6 @@ for family in (
     functions_vae,
 ):
     FUNCTIONS += family.FUNCTIONS
-    FITS += family.FITS
+    CONSTRUCTORS += getattr(family, "CONSTRUCTORS", [])
+    FITS += getattr(family, "FITS", [])
     COUNTS |= family.COUNTS
