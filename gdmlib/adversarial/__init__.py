@@ -7,6 +7,12 @@
 """
 
 from gdmlib.adversarial import games
+- `GAN` puts two networks together, `dense_players` or `DCGenerator` and `DCDiscriminator`;
+- `adversaries` makes of two networks and their losses the step of `gdmlib.training.fit`.
+"""
+
+from gdmlib.adversarial.dcgan import DCDiscriminator, DCGenerator
+from gdmlib.adversarial.gan import GAN, dense_players
 from gdmlib.adversarial.losses import (
     LOSSES,
     AdversarialLoss,
@@ -17,11 +23,15 @@ from gdmlib.adversarial.losses import (
 from gdmlib.adversarial.play import adversaries, averaged
 
 __all__ = [
+    "GAN",
     "LOSSES",
     "AdversarialLoss",
+    "DCDiscriminator",
+    "DCGenerator",
     "adversaries",
     "averaged",
     "games",
+    "dense_players",
     "gradient_penalty",
     "loss_named",
     "r1_penalty",

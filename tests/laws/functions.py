@@ -1,7 +1,7 @@
 """Public functions that take tensors and are no method of a case: one line each.
 
 ``FUNCTIONS`` return numbers, ``CONSTRUCTORS`` models or containers, and ``FITS`` fitted models.
-``COUNTS`` take a number of something, or a shape. Those of the latent models are in files of their
+``COUNTS`` take a number of something, or a shape. Those of later parts are in files of their
 own, joined at the end.
 """
 
@@ -25,6 +25,7 @@ from gdmlib.nn.whitening import Whitening
 
 from . import (
     functions_adversarial_games,
+    functions_adversarial_gan,
     functions_autoencoder,
     functions_diffusion,
     functions_latent_flows,
@@ -292,6 +293,7 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
 
 for family in (
     functions_adversarial_games,
+    functions_adversarial_gan,
     functions_autoencoder,
     functions_diffusion,
     functions_latent_flows,

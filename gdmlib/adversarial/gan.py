@@ -1,0 +1,251 @@
+r"""A generative adversarial network: a generator of events, and a discriminator that judges them.
+
+.. math::
+
+    \min_G \max_D V(D, G), \qquad
+    V(D, G) = \mathbb E_{x \sim p}\, [\log D(x)] + \mathbb E_{z}\, [\log (1 - D(G(z)))]
+
+(Goodfellow et al. 2014, https://arxiv.org/abs/1406.2661, equation 1). Against a fixed generator
+with the density q the best discriminator is :math:`D^* = p / (p + q)`, and then :math:`V = -\log 4
++ 2\,\mathrm{JSD}(p, q)`: what the generator descends on is a distance of two distributions that
+nobody could evaluate. In practice neither player is ever at its best, and they move in turn,
+algorithm 1 there. A GAN has samples and no density.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.utils import skip_init
+
+from gdmlib._checks import (
+    check_count,
+    check_event_shape,
+    check_labels,
+    check_not_negative,
+    check_sizes,
+    check_tensor,
+)
+from gdmlib._random import standard_normal
+from gdmlib.adversarial.losses import AdversarialLoss, gradient_penalty, loss_named, r1_penalty
+from gdmlib.adversarial.play import adversaries
+from gdmlib.densities.density import Model
+from gdmlib.nn.dense import fresh
+from gdmlib.training import Turns
+from gdmlib.training.loop import evaluating
+
+PENALTIES = {"r1": 1.0, "gradient": 10.0}
+"""The penalties of a discriminator, with the weight that each has if nothing else is said."""
+
+
+class GAN(Model):
+    """Two networks and what each of them pays.
+
+    ``fit(gan.turns(noise=g), x, epochs=..., batch_size=...)`` trains it. A batch is events, or a
+    pair of events and labels; the labels are then the second argument of both networks.
+
+    Args:
+        generator: Network from latents, (B, latent), to events, (B, *event_shape).
+        discriminator: Network from events to logits of "real", (B,), (B, 1), or more an event.
+        latent: How many standard normal numbers an event is made from.
+        event_shape: The shape of an event; left out, it is asked of the generator.
+        loss: One of `LOSSES`, or its name.
+        penalty: What keeps the discriminator smooth: "r1", "gradient", or None.
+        penalty_weight: Its weight; None takes that of `PENALTIES`.
+        classes: How many classes the labels have; None for a model without.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module,
+        *,
+        latent: int,
+        event_shape: int | Sequence[int] | None = None,
+        loss: str | AdversarialLoss = "non_saturating",
+        penalty: str | None = None,
+        penalty_weight: float | None = None,
+        classes: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.generator, self.discriminator = generator, discriminator
+        self.latent = check_count(latent, "latent")
+        self.adversarial = loss_named(loss)
+        self.classes = None if classes is None else check_count(classes, "classes", least=2)
+        if penalty is not None and penalty not in PENALTIES:
+            wanted = ", ".join(map(repr, PENALTIES))
+            raise ValueError(f"penalty: expected one of {wanted}, or None, got {penalty!r}")
+        # Batch norm makes an event's logit depend on its neighbours in the batch. A gradient with
+        # respect to one event is then not what a penalty speaks of; and real and made events
+        # must not meet in one batch, whose mean would tell which half of it is which.
+        mixing = [name for name, m in discriminator.named_modules() if isinstance(m, _BatchNorm)]
+        if penalty is not None and mixing:
+            raise ValueError(
+                f"discriminator: {mixing[0]!r} is a batch norm, with which the penalty "
+                f"{penalty!r} is not that of single events; use norm='group' or None"
+            )
+        self.apart = bool(mixing)
+        self.penalty = penalty
+        weight = PENALTIES.get(penalty or "", 0.0) if penalty_weight is None else penalty_weight
+        self.penalty_weight = check_not_negative(weight, "penalty_weight")
+        if event_shape is None:
+            event_shape = getattr(generator, "event_shape", None) or self._probe()
+        self.event_shape = check_event_shape(event_shape)
+
+    def _probe(self) -> torch.Size:
+        labels = None if self.classes is None else torch.zeros(1, dtype=torch.int64)
+        with evaluating(self.generator):
+            like = self._like()
+            return self._made(torch.zeros(1, self.latent).to(like), labels).shape[1:]
+
+    def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return the event of each latent, shape (B, latent) -> (B, *event_shape)."""
+        z = check_tensor(z, "z", shape=("B", self.latent), floating=True, like=self._like())
+        return self._made(z, self._check_labels(labels, len(z)))
+
+    @torch.no_grad()
+    def sample(
+        self, n: int, generator: Generator | None = None, *, labels: Tensor | None = None
+    ) -> Tensor:
+        """Draw n events, shape (n, *event_shape).
+
+        The generator is in evaluation mode meanwhile: an event does not depend on the others that
+        are drawn with it.
+        """
+        z = standard_normal((check_count(n), self.latent), self._like(), generator)
+        labels = self._check_labels(labels, n)
+        with evaluating(self.generator):
+            return self._made(z, labels)
+
+    def discriminator_loss(self, batch: Any, noise: Generator | None = None) -> dict[str, Tensor]:
+        """Return what the discriminator pays, ``"loss"``, (), and its part ``"penalty"``, if any.
+
+        Args:
+            batch: Real events, shape (B, *event_shape), or a pair of them and their labels, (B,).
+            noise: Draws the latents of as many made ones.
+        """
+        real, labels = self._check_batch(batch)
+        with torch.no_grad():
+            fake = self._made(self._latents(real, noise), labels)
+        paid = self.adversarial.discriminator(*self._judge(real, fake, labels))
+        if self.penalty is None:
+            return {"loss": paid}
+
+        def critic(x: Tensor) -> Tensor:
+            return self._logits(x, labels)
+
+        if self.penalty == "r1":
+            penalty = r1_penalty(critic, real, self.penalty_weight)
+        else:
+            penalty = gradient_penalty(critic, real, fake, self.penalty_weight, noise)
+        return {"loss": paid + penalty, "penalty": penalty}
+
+    def generator_loss(self, batch: Any, noise: Generator | None = None) -> Tensor:
+        """Return what the generator pays for as many events as the batch has, ()."""
+        real, labels = self._check_batch(batch)
+        fake = self._made(self._latents(real, noise), labels)
+        if not self.adversarial.needs_real:
+            return self.adversarial.generator(self._logits(fake, labels))
+        logits, made = self._judge(real, fake, labels)
+        return self.adversarial.generator(made, logits)
+
+    def turns(
+        self,
+        *,
+        lr: float | tuple[float, float] = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        steps: int = 1,
+        average: float | None = None,
+        clip: float | None = None,
+        noise: Generator | None = None,
+    ) -> Turns:
+        """Return the step of the game for `gdmlib.training.fit`; see `adversaries`."""
+        return adversaries(
+            self.generator,
+            self.discriminator,
+            generator_loss=lambda batch: self.generator_loss(batch, noise),
+            discriminator_loss=lambda batch: self.discriminator_loss(batch, noise),
+            lr=lr,
+            betas=betas,
+            steps=steps,
+            average=average,
+            clip=clip,
+            noise=noise,
+        )
+
+    # --- the pieces ---
+
+    def _latents(self, real: Tensor, noise: Generator | None) -> Tensor:
+        return standard_normal((len(real), self.latent), real, noise)
+
+    def _made(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        return self.generator(z) if labels is None else self.generator(z, labels)
+
+    def _logits(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        return self.discriminator(x) if labels is None else self.discriminator(x, labels)
+
+    def _judge(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return the logits of both, by one pass of the discriminator where it may be one."""
+        if self.apart:
+            return self._logits(real, labels), self._logits(fake, labels)
+        twice = None if labels is None else torch.cat([labels, labels])
+        first, second = self._logits(torch.cat([real, fake]), twice).chunk(2)
+        return first, second
+
+    def _check_batch(self, batch: Any) -> tuple[Tensor, Tensor | None]:
+        x, labels = batch if isinstance(batch, (tuple, list)) else (batch, None)
+        x = self.check(x)
+        return x, self._check_labels(labels, len(x))
+
+    def _check_labels(self, labels: Tensor | None, length: int) -> Tensor | None:
+        if self.classes is None:
+            if labels is not None:
+                raise ValueError("labels: this model has none; build it with classes=...")
+            return None
+        if labels is None:
+            raise ValueError(f"labels: expected {length} labels of {self.classes} classes")
+        if labels.dtype in (torch.bool, torch.uint8, torch.uint16, torch.uint32, torch.uint64):
+            raise ValueError(
+                f"labels: expected signed integers, got {labels.dtype}; as an index these would "
+                "mean a mask, or wrap around: use labels.long()"
+            )
+        return check_labels(labels, "labels", num_classes=self.classes, length=length)
+
+
+def dense_players(
+    event_shape: int | Sequence[int],
+    *,
+    latent: int,
+    hidden: int | Iterable[int] = (128, 128),
+    generator: Generator | None = None,
+) -> tuple[nn.Sequential, nn.Sequential]:
+    """Return a generator and a discriminator of dense layers, for events of few numbers.
+
+    Args:
+        event_shape: The shape of an event; a number d stands for (d,).
+        latent: How many numbers an event is made from.
+        hidden: Sizes of the hidden layers of both; a number is that of the only one.
+        generator: Draws the weights to start from.
+    """
+    shape = check_event_shape(event_shape)
+    d, widths = math.prod(shape), check_sizes(hidden, "hidden")
+    maker = _dense([check_count(latent, "latent"), *widths, d], nn.ReLU(), generator)
+    judge = _dense([d, *widths, 1], nn.LeakyReLU(0.2), generator)
+    if len(shape) == 1:
+        return nn.Sequential(*maker), nn.Sequential(*judge)
+    back = nn.Unflatten(1, tuple(shape))
+    return nn.Sequential(*maker, back), nn.Sequential(nn.Flatten(), *judge)
+
+
+def _dense(widths: list[int], gate: nn.Module, generator: Generator | None) -> list[nn.Module]:
+    """Return layers whose numbers keep their size behind a rectifier, with gates between."""
+    parts: list[nn.Module] = []
+    for inputs, outputs in pairwise(widths):
+        parts += [fresh(skip_init(nn.Linear, inputs, outputs), generator, gain=6**0.5), gate]
+    return parts[:-1]
