@@ -8,11 +8,16 @@
 
 from gdmlib.adversarial import games
 - `GAN` puts two networks together, `dense_players` or `DCGenerator` and `DCDiscriminator`;
-- `adversaries` makes of two networks and their losses the step of `gdmlib.training.fit`.
+- `adversaries` makes of two networks and their losses the step of `gdmlib.training.fit`;
+- `Ensemble` trains GANs from many seeds at once, `Watched` stops one that has gone wrong, and
+  `invert` finds the latent of a given picture.
 """
 
 from gdmlib.adversarial.dcgan import DCDiscriminator, DCGenerator
+from gdmlib.adversarial.ensemble import Ensemble, Stacked
 from gdmlib.adversarial.gan import GAN, dense_players
+from gdmlib.adversarial.health import CollapseError, DivergenceError, Watched
+from gdmlib.adversarial.inversion import Inversion, invert
 from gdmlib.adversarial.losses import (
     LOSSES,
     AdversarialLoss,
@@ -26,13 +31,20 @@ __all__ = [
     "GAN",
     "LOSSES",
     "AdversarialLoss",
+    "CollapseError",
     "DCDiscriminator",
     "DCGenerator",
+    "DivergenceError",
+    "Ensemble",
+    "Inversion",
+    "Stacked",
+    "Watched",
     "adversaries",
     "averaged",
     "games",
     "dense_players",
     "gradient_penalty",
+    "invert",
     "loss_named",
     "r1_penalty",
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 from gdmlib import adversarial
 from gdmlib.nn.spectral import layer_norm
 
@@ -12,7 +14,7 @@ from .builders import normal, randomise, seeded, uniform
 from .calls import Call, call, whole
 
 PICTURES = 2 * uniform(3, 1, 4, 4) - 1
-POINTS = normal(5, 2)
+POINTS = normal(6, 2)
 
 
 def gan(**options: Any) -> adversarial.GAN:
@@ -31,9 +33,11 @@ def judge(event_shape: Any = (1, 4, 4), **options: Any) -> adversarial.DCDiscrim
 
 
 points = randomise(gan(), 0)
+smooth_less = randomise(gan(), 1)
 smooth = randomise(gan(penalty="r1"), 0)
 straight = randomise(gan(penalty="gradient", loss="wasserstein"), 0)
 compared = randomise(gan(loss="relativistic"), 0)
+many = adversarial.Ensemble([points, smooth_less])
 drawing, judging = randomise(maker(), 0).eval(), randomise(judge(), 0)
 flat = randomise(judge(norm=None, spectral=True), 0).eval()
 LATENTS = normal(4, 3)
@@ -50,6 +54,15 @@ FUNCTIONS: list[Call] = [
         batch, seeded())["penalty"], POINTS, model=smooth),
     whole("GAN.discriminator_loss, slope", lambda batch: straight.discriminator_loss(
         batch, seeded())["penalty"], POINTS, model=straight),
+    whole("Ensemble.generator_loss", lambda batch: many.generator_loss(batch, seeded()), POINTS,
+          model=many),
+    whole("Ensemble.discriminator_loss", lambda batch: many.discriminator_loss(batch, seeded()),
+          POINTS, model=many),
+    call("Stacked.forward", lambda x: many.generator(x.transpose(0, 1)).transpose(0, 1),
+         normal(3, 2, 3), model=many),
+    whole("invert", lambda x: adversarial.invert(points, x, steps=3, generator=seeded()), POINTS),
+    whole("invert, features", lambda x: adversarial.invert(points, x, features=torch.sin, steps=3,
+          prior=0.1, generator=seeded()), POINTS),
     call("DCGenerator.forward", lambda z: drawing(z), LATENTS, model=drawing),
     call("DCDiscriminator.forward", lambda x: judging(x), PICTURES, model=judging),
     call("DCDiscriminator.features", judging.features, PICTURES, model=judging),
@@ -60,6 +73,11 @@ FITS: list[Call] = []
 COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "GAN": (lambda latent: gan(latent=latent), 3),
     "GAN.sample": (lambda n: points.sample(n, seeded()), 3),
+    "Ensemble.sample": (lambda n: many.sample(n, seeded()), 3),
+    "invert, steps": (lambda steps: adversarial.invert(points, POINTS, steps=steps,
+        generator=seeded()), 2),
+    "invert, starts": (lambda starts: adversarial.invert(points, POINTS, starts=starts, steps=2,
+        generator=seeded()), 3),
     "dense_players": (lambda event_shape: adversarial.dense_players(
         event_shape, latent=2, generator=seeded()), (1, 2, 3)),
     "dense_players, hidden": (lambda hidden: adversarial.dense_players(
