@@ -4,6 +4,9 @@
   `r1_penalty` and `gradient_penalty`;
 - `games` has games of two players that are small enough to know how they end;
 - `adversaries` makes of two networks and their losses the step of `gdmlib.training.fit`.
+- `adversaries` makes of two networks and their losses the step of `gdmlib.training.fit`;
+- `Pix2Pix` translates pictures, learned from pairs: a `UNetGenerator`, and a `PatchDiscriminator`
+  that judges patches of any size.
 """
 
 from gdmlib.adversarial import games
@@ -25,7 +28,10 @@ from gdmlib.adversarial.losses import (
     loss_named,
     r1_penalty,
 )
+from gdmlib.adversarial.patches import PatchDiscriminator
+from gdmlib.adversarial.pix2pix import Pix2Pix
 from gdmlib.adversarial.play import adversaries, averaged
+from gdmlib.adversarial.translator import UNetGenerator
 
 __all__ = [
     "GAN",
@@ -39,6 +45,9 @@ __all__ = [
     "Inversion",
     "Stacked",
     "Watched",
+    "PatchDiscriminator",
+    "Pix2Pix",
+    "UNetGenerator",
     "adversaries",
     "averaged",
     "games",

@@ -26,6 +26,7 @@ from gdmlib.nn.whitening import Whitening
 from . import (
     functions_adversarial_games,
     functions_adversarial_gan,
+    functions_adversarial_pix2pix,
     functions_autoencoder,
     functions_diffusion,
     functions_latent_flows,
@@ -294,6 +295,7 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
 for family in (
     functions_adversarial_games,
     functions_adversarial_gan,
+    functions_adversarial_pix2pix,
     functions_autoencoder,
     functions_diffusion,
     functions_latent_flows,

@@ -29,14 +29,7 @@ from gdmlib.densities import GaussianMixture
 from gdmlib.nn.masked_conv import MaskedConv2d, RowsAbove
 from gdmlib.nn.spatial_lstm import SpatialLSTM
 
-from . import (
-    functions_autoencoder,
-    functions_diffusion,
-    functions_latent_flows,
-    functions_metrics,
-    functions_vae,
-)
-from .functions import FITS
+from .functions import CHANCE, FITS
 from .registry import CASES
 
 X = torch.randn(60, 3, generator=torch.Generator().manual_seed(5))
@@ -80,11 +73,7 @@ CALLS = {
     "dependence_map": partial(
         dependence_map, PixelCNN((1, 3, 3), features=4, layers=1, kernel_size=3), (1, 1)
     ),
-    **functions_latent_flows.CHANCE,
-    **functions_diffusion.CHANCE,
-    **functions_vae.CHANCE,
-    **functions_autoencoder.CHANCE,
-    **functions_metrics.CHANCE,
+    **CHANCE,
 }
 for case in CASES:
     if hasattr(case.model, "sample"):

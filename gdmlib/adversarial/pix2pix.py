@@ -1,0 +1,167 @@
+r"""pix2pix: a picture translated into another one, learned from pairs.
+
+The generator G turns a picture x into a picture G(x); the discriminator sees x *together with*
+either the true answer y or G(x), and so judges whether the answer fits the question. The generator
+pays, with the weights λ,
+
+    λ_adv · (what the discriminator makes it pay) + λ₁ · mean |y - G(x)| + λ₂ · mean (y - G(x))²
+
+(Isola, Zhu, Zhou and Efros 2017, https://arxiv.org/abs/1611.07004, equations (1) to (4), with
+λ_adv = 1, λ₁ = 100 and λ₂ = 0). With ``conditional=False`` the discriminator sees the answer alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Generator, Tensor, nn
+
+from gdmlib._checks import check_not_negative, check_tensor
+from gdmlib.adversarial.losses import AdversarialLoss, loss_named
+from gdmlib.adversarial.patches import PatchDiscriminator
+from gdmlib.adversarial.play import adversaries
+from gdmlib.adversarial.translator import UNetGenerator
+from gdmlib.training import Turns
+
+__all__ = ["PatchDiscriminator", "Pix2Pix", "UNetGenerator"]
+
+Batch = tuple[Tensor, Tensor]
+
+
+class Pix2Pix(nn.Module):
+    """A generator, its judge and what they play for.
+
+    Args:
+        generator: From pictures x to pictures like y, from -1 to 1: ``generator(x)``, or, where it
+            has ``noise`` or ``dropout``, ``generator(x, rng)``.
+        discriminator: Gives logits of x and an answer, one after the other along the channels; None
+            where ``adversarial`` is 0.
+        l1, l2: Weights of the mean absolute and of the mean squared error.
+        adversarial: Weight of the discriminator's judgement.
+        conditional: Whether the discriminator sees x.
+        loss: The game: a name in `gdmlib.adversarial.LOSSES`, or a loss.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        discriminator: nn.Module | None = None,
+        *,
+        l1: float = 100.0,
+        l2: float = 0.0,
+        adversarial: float = 1.0,
+        conditional: bool = True,
+        loss: str | AdversarialLoss = "non_saturating",
+    ) -> None:
+        super().__init__()
+        self.l1, self.l2 = check_not_negative(l1, "l1"), check_not_negative(l2, "l2")
+        self.adversarial = check_not_negative(adversarial, "adversarial")
+        self.conditional, self.game = bool(conditional), loss_named(loss)
+        if not self.l1 + self.l2 + self.adversarial:
+            raise ValueError("l1, l2, adversarial: all are 0; the generator would learn nothing")
+        if self.adversarial and discriminator is None:
+            raise ValueError(
+                "discriminator: the adversarial part needs one; give it, or adversarial=0"
+            )
+        self.generator, self.discriminator = generator, discriminator
+        self._made: tuple[Tensor, Tensor] | None = None
+
+    def forward(self, x: Tensor, generator: Generator | None = None) -> Tensor:
+        """Return translations of pictures, (B, out_channels, height, width).
+
+        Args:
+            x: Pictures, shape (B, channels, height, width).
+            generator: Draws the noise, where the network has any.
+        """
+        by_chance = getattr(self.generator, "noise", 0) or getattr(self.generator, "dropout", 0)
+        return self.generator(x, generator) if by_chance else self.generator(x)
+
+    def judge(self, x: Tensor, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the logits of true and of made answers to x, in one pass where that is one."""
+        assert self.discriminator is not None
+        if self.conditional:
+            real, fake = torch.cat([x, real], dim=1), torch.cat([x, fake], dim=1)
+        if isinstance(self.discriminator, PatchDiscriminator):
+            return self.discriminator.both(real, fake)
+        return self.discriminator(real), self.discriminator(fake)
+
+    def error(self, y: Tensor, fake: Tensor) -> Tensor:
+        """Return the weighted L1 and L2 errors of each answer, (B,)."""
+        check_tensor(fake, "fake", shape=y.shape)
+        gap = (y - fake).flatten(1)
+        found = self.l1 * gap.abs().mean(dim=1)
+        return found + self.l2 * gap.square().mean(dim=1) if self.l2 else found
+
+    def score(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the mean absolute error of each translation, (B,)."""
+        return (_pictures(y) - self(x)).abs().flatten(1).mean(dim=1)
+
+    def loss(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return the mean weighted error without the game, for `gdmlib.training.train`, ()."""
+        return self.error(_pictures(y), self(x)).mean()
+
+    def turns(
+        self,
+        *,
+        lr: float | tuple[float, float] = 2e-4,
+        betas: tuple[float, float] = (0.5, 0.999),
+        average: float | None = None,
+        noise: Generator | None = None,
+    ) -> Turns:
+        """Return the step of the game, ``fit(model.turns(), (x, y), epochs=...)``.
+
+        On each batch the generator answers once, and both players learn from these answers.
+
+        Args:
+            lr, betas, average: As for `adversaries`.
+            noise: What the generator draws from.
+        """
+        if self.discriminator is None:
+            raise ValueError("discriminator: there is none to play with; use training.train")
+
+        def of_discriminator(batch: Batch) -> Tensor:
+            x, y = batch
+            with _asking(self.generator):  # the generator's own turn comes next, with this graph
+                made = self(x, noise)
+            self._made = (x, made)
+            return self.game.discriminator(*self.judge(x, _pictures(y), made.detach()))
+
+        def of_generator(batch: Batch) -> dict[str, Tensor]:
+            x, y = batch
+            kept, self._made = self._made, None
+            made = kept[1] if kept is not None and kept[0] is x else self(x, noise)
+            assert self.discriminator is not None
+            if self.game.needs_real:
+                real, fake = self.judge(x, y, made)
+            else:
+                seen = torch.cat([x, made], dim=1) if self.conditional else made
+                fake, real = self.discriminator(seen), None
+            game, error = self.game.generator(fake, real), self.error(y, made).mean()
+            return {"loss": self.adversarial * game + error, "error": error}
+
+        return adversaries(
+            self.generator, self.discriminator, generator_loss=of_generator,
+            discriminator_loss=of_discriminator, lr=lr, betas=betas, average=average, noise=noise,
+        )  # fmt: skip
+
+
+def _pictures(y: Tensor) -> Tensor:
+    check_tensor(y, "y", ndim=4, floating=True)
+    if float(y.detach().amin()) < -1.001 or float(y.detach().amax()) > 1.001:
+        raise ValueError("y: expected pictures from -1 to 1, as the generator's are; use 2 * y - 1")
+    return y
+
+
+@contextmanager
+def _asking(model: nn.Module) -> Iterator[None]:
+    """Let the parameters of a player that waits for its turn ask for gradients."""
+    silent = [p for p in model.parameters() if not p.requires_grad]
+    for p in silent:
+        p.requires_grad_(True)
+    try:
+        yield
+    finally:
+        for p in silent:
+            p.requires_grad_(False)

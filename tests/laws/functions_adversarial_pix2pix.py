@@ -1,0 +1,74 @@
+"""Public functions of pix2pix that take tensors, see ``functions.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+from gdmlib.adversarial import PatchDiscriminator, Pix2Pix, UNetGenerator
+
+from .builders import normal, randomise, seeded, uniform
+from .calls import Call, call, whole
+
+QUESTIONS, ANSWERS = 2 * uniform(3, 2, 8, 8) - 1, 2 * uniform(3, 1, 8, 8, seed=1) - 1
+
+
+def unet(**options: Any) -> UNetGenerator:
+    sizes: dict[str, Any] = {"channels": (2, 3), "norm": "none"} | options
+    event_shape = sizes.pop("event_shape", (2, 8, 8))
+    return UNetGenerator(event_shape, 1, **sizes, generator=seeded())
+
+
+def patches(**options: Any) -> PatchDiscriminator:
+    sizes: dict[str, Any] = {"in_channels": 3, "channels": 2, "layers": 1, "plain": 1} | options
+    return PatchDiscriminator(**sizes, generator=seeded())
+
+
+def game(**options: Any) -> Pix2Pix:
+    return randomise(Pix2Pix(unet(), patches(), **options), 0).eval()
+
+
+translator, autoencoder = randomise(unet(norm="batch"), 0).eval(), randomise(unet(skips=False), 0)
+noisy = randomise(unet(noise=1, dropout=0.5), 0)
+judge, pixels = randomise(patches(), 0), randomise(patches(layers=0, plain=0), 0)
+mixed = game(l1=10.0, l2=1.0)
+
+FUNCTIONS = [
+    call("UNetGenerator", lambda x: translator(x), QUESTIONS, model=translator),
+    call("UNetGenerator, no skips", lambda x: autoencoder(x), QUESTIONS, model=autoencoder),
+    whole("UNetGenerator, noisy", lambda x: noisy(x, seeded()), QUESTIONS, model=noisy),
+    call("PatchDiscriminator", lambda x: judge(x), normal(3, 3, 8, 8), model=judge),
+    call("PatchDiscriminator of pixels", lambda x: pixels(x), normal(3, 3, 8, 8), model=pixels),
+    call("PatchDiscriminator.both", lambda real, fake: list(judge.both(real, fake)),
+         normal(3, 3, 8, 8), normal(3, 3, 8, 8, seed=1), model=judge),
+    call("Pix2Pix", lambda x: mixed(x), QUESTIONS, model=mixed),
+    call("Pix2Pix.judge", lambda x, real, fake: list(mixed.judge(x, real, fake)), QUESTIONS,
+         ANSWERS, -ANSWERS, model=mixed),
+    call("Pix2Pix.error", mixed.error, ANSWERS, ANSWERS.flip(-1), model=mixed),
+    call("Pix2Pix.score", mixed.score, QUESTIONS, ANSWERS, model=mixed),
+    whole("Pix2Pix.loss", mixed.loss, QUESTIONS, ANSWERS, model=mixed),
+]  # fmt: skip
+
+FITS: list[Call] = []
+
+COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
+    "UNetGenerator": (lambda event_shape: unet(event_shape=event_shape), (2, 4, 8)),
+    "UNetGenerator, channels": (lambda channels: unet(channels=channels), (3, 2)),
+    "UNetGenerator, noise": (lambda noise: unet(noise=noise), 3),
+    "PatchDiscriminator": (lambda in_channels: patches(in_channels=in_channels), 3),
+    "PatchDiscriminator, channels": (lambda channels: patches(channels=channels), 3),
+    "PatchDiscriminator, layers": (lambda layers: patches(layers=layers), 2),
+    "PatchDiscriminator, plain": (lambda plain: patches(plain=plain), 2),
+    "PatchDiscriminator.of_patch": (lambda patch: PatchDiscriminator.of_patch(
+        patch, 3, channels=2, generator=seeded()), 10),
+}  # fmt: skip
+
+CHANCE: dict[str, Callable[..., nn.Module | Tensor | tuple[Tensor, ...]]] = {
+    "UNetGenerator": partial(UNetGenerator, (2, 8, 8), 1, channels=(2, 3)),
+    "UNetGenerator, noisy": partial(noisy, QUESTIONS),
+    "PatchDiscriminator": partial(PatchDiscriminator, 3, channels=2, layers=1),
+}
+"""What draws by a generator."""
