@@ -5,6 +5,8 @@
 - `games` has games of two players that are small enough to know how they end;
 - `adversaries` makes of two networks and their losses the step of `gdmlib.training.fit`.
 - `adversaries` makes of two networks and their losses the step of `gdmlib.training.fit`;
+- what is told a class: `ConditionalBatchNorm2d` and `ConditionalGenerator`,
+  `ConcatenatedDiscriminator` and `ProjectionDiscriminator`; `count_classes` refuses an empty one;
 - `Pix2Pix` translates pictures, learned from pairs: a `UNetGenerator`, and a `PatchDiscriminator`
   that judges patches of any size.
 """
@@ -16,6 +18,13 @@ from gdmlib.adversarial import games
   `invert` finds the latent of a given picture.
 """
 
+from gdmlib.adversarial.conditional import (
+    ConcatenatedDiscriminator,
+    ConditionalBatchNorm2d,
+    ConditionalGenerator,
+    ProjectionDiscriminator,
+    count_classes,
+)
 from gdmlib.adversarial.dcgan import DCDiscriminator, DCGenerator
 from gdmlib.adversarial.ensemble import Ensemble, Stacked
 from gdmlib.adversarial.gan import GAN, dense_players
@@ -38,6 +47,9 @@ __all__ = [
     "LOSSES",
     "AdversarialLoss",
     "CollapseError",
+    "ConcatenatedDiscriminator",
+    "ConditionalBatchNorm2d",
+    "ConditionalGenerator",
     "DCDiscriminator",
     "DCGenerator",
     "DivergenceError",
@@ -47,10 +59,12 @@ __all__ = [
     "Watched",
     "PatchDiscriminator",
     "Pix2Pix",
+    "ProjectionDiscriminator",
     "UNetGenerator",
     "adversaries",
     "averaged",
     "games",
+    "count_classes",
     "dense_players",
     "gradient_penalty",
     "invert",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 # isort: off
 # The order is that of the catalogue.
 from gdmlib.data import embedded, embedded_images, toys, rendered  # noqa: F401
+from gdmlib.data import pairs, facades  # noqa: F401
 from gdmlib.data import published, published_tables, published_images  # noqa: F401
 
 # isort: on
@@ -27,8 +28,10 @@ from gdmlib.data.dataset import (
 )
 from gdmlib.data.declare import Entry, loaders
 from gdmlib.data.embedded import PATCH_SPLITS, PHOTOGRAPHS
+from gdmlib.data.facades import FACADE_CLASSES
 from gdmlib.data.fonts import FAMILIES, FONTS, STYLES
 from gdmlib.data.listing import TIERS, Catalogue, catalogue
+from gdmlib.data.pairs import TINTS
 from gdmlib.data.published_images import RESTORATION_SETS
 from gdmlib.data.published_tables import BINARY_DENSITIES
 from gdmlib.data.toys import TOYS
@@ -36,6 +39,8 @@ from gdmlib.data.toys import TOYS
 if TYPE_CHECKING:
     from gdmlib.data.embedded import *  # noqa: F403
     from gdmlib.data.embedded_images import *  # noqa: F403
+    from gdmlib.data.facades import *  # noqa: F403
+    from gdmlib.data.pairs import *  # noqa: F403
     from gdmlib.data.published import *  # noqa: F403
     from gdmlib.data.published_images import *  # noqa: F403
     from gdmlib.data.published_tables import *  # noqa: F403
@@ -47,6 +52,7 @@ globals().update(loaders())
 
 __all__ = [
     "BINARY_DENSITIES",
+    "FACADE_CLASSES",
     "FAMILIES",
     "FONTS",
     "PATCH_SPLITS",
@@ -54,6 +60,7 @@ __all__ = [
     "RESTORATION_SETS",
     "STYLES",
     "TIERS",
+    "TINTS",
     "TOYS",
     "CacheError",
     "Catalogue",
