@@ -8,7 +8,9 @@
 - what is told a class: `ConditionalBatchNorm2d` and `ConditionalGenerator`,
   `ConcatenatedDiscriminator` and `ProjectionDiscriminator`; `count_classes` refuses an empty one;
 - `Pix2Pix` translates pictures, learned from pairs: a `UNetGenerator`, and a `PatchDiscriminator`
-  that judges patches of any size.
+  that judges patches of any size;
+- `CycleGAN` learns two maps between two domains without pairs: a `ResNetGenerator` is such a map of
+  pictures, and an `ImagePool` keeps made ones of the past.
 """
 
 from gdmlib.adversarial import games
@@ -30,6 +32,7 @@ from gdmlib.adversarial.ensemble import Ensemble, Stacked
 from gdmlib.adversarial.gan import GAN, dense_players
 from gdmlib.adversarial.health import CollapseError, DivergenceError, Watched
 from gdmlib.adversarial.inversion import Inversion, invert
+from gdmlib.adversarial.cyclegan import CycleGAN
 from gdmlib.adversarial.losses import (
     LOSSES,
     AdversarialLoss,
@@ -40,6 +43,8 @@ from gdmlib.adversarial.losses import (
 from gdmlib.adversarial.patches import PatchDiscriminator
 from gdmlib.adversarial.pix2pix import Pix2Pix
 from gdmlib.adversarial.play import adversaries, averaged
+from gdmlib.adversarial.pool import ImagePool
+from gdmlib.adversarial.resnet import ResNetGenerator
 from gdmlib.adversarial.translator import UNetGenerator
 
 __all__ = [
@@ -60,6 +65,11 @@ __all__ = [
     "PatchDiscriminator",
     "Pix2Pix",
     "ProjectionDiscriminator",
+    "CycleGAN",
+    "ImagePool",
+    "PatchDiscriminator",
+    "Pix2Pix",
+    "ResNetGenerator",
     "UNetGenerator",
     "adversaries",
     "averaged",

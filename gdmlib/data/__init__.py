@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 # The order is that of the catalogue.
 from gdmlib.data import embedded, embedded_images, toys, rendered  # noqa: F401
 from gdmlib.data import pairs, facades  # noqa: F401
+from gdmlib.data import embedded, embedded_images, toys, rendered, domains  # noqa: F401
 from gdmlib.data import published, published_tables, published_images  # noqa: F401
 
 # isort: on
@@ -27,6 +28,7 @@ from gdmlib.data.dataset import (
     UnknownDatasetError,
 )
 from gdmlib.data.declare import Entry, loaders
+from gdmlib.data.domains import DOMAINS
 from gdmlib.data.embedded import PATCH_SPLITS, PHOTOGRAPHS
 from gdmlib.data.facades import FACADE_CLASSES
 from gdmlib.data.fonts import FAMILIES, FONTS, STYLES
@@ -37,6 +39,7 @@ from gdmlib.data.published_tables import BINARY_DENSITIES
 from gdmlib.data.toys import TOYS
 
 if TYPE_CHECKING:
+    from gdmlib.data.domains import *  # noqa: F403
     from gdmlib.data.embedded import *  # noqa: F403
     from gdmlib.data.embedded_images import *  # noqa: F403
     from gdmlib.data.facades import *  # noqa: F403
@@ -53,6 +56,7 @@ globals().update(loaders())
 __all__ = [
     "BINARY_DENSITIES",
     "FACADE_CLASSES",
+    "DOMAINS",
     "FAMILIES",
     "FONTS",
     "PATCH_SPLITS",

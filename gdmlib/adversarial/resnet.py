@@ -1,0 +1,68 @@
+"""A map between pictures, of residual blocks.
+
+Zhu et al. 2017 (https://arxiv.org/abs/1703.10593), section 7.2, after Johnson, Alahi and Fei-Fei
+2016 (https://arxiv.org/abs/1603.08155).
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+from torch import Generator, Tensor, nn
+
+from gdmlib._checks import check_count, check_tensor
+from gdmlib.nn.residual import Residual, check_halves, convolution, norm_named
+
+
+class ResNetGenerator(nn.Module):
+    """A map between pictures: halve, think in residual blocks, double, all with instance norm.
+
+    Where the paper's doubles by a transposed convolution, this one repeats pixels and convolves,
+    which leaves no checkerboard. Values of the result lie between -1 and 1.
+
+    Args:
+        in_channels, out_channels: Of the pictures; None for as many out as in.
+        channels: Features at full size; each halving doubles them.
+        blocks: Residual blocks at the smallest size; the paper has 6 for 128 × 128, else 9.
+        halvings: How often the sides are halved: they must be multiples of 2^halvings.
+        generator: Draws the weights.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int | None = None,
+        *,
+        channels: int = 64,
+        blocks: int = 6,
+        halvings: int = 2,
+        generator: Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.in_channels = check_count(in_channels, "in_channels")
+        self.out_channels = check_count(out_channels or in_channels, "out_channels")
+        self.halvings = check_count(halvings, "halvings", least=0)
+        widths = [check_count(channels, "channels") * 2**k for k in range(self.halvings + 1)]
+        layers = _gated(self.in_channels, widths[0], 7, generator=generator)
+        for a, b in pairwise(widths):
+            layers += _gated(a, b, stride=2, generator=generator)
+        for _ in range(check_count(blocks, "blocks", least=0)):
+            layers.append(Residual(widths[-1], generator=generator))
+        for a, b in pairwise(reversed(widths)):
+            layers += [nn.Upsample(scale_factor=2), *_gated(a, b, generator=generator)]
+        layers += [convolution(widths[0], self.out_channels, 7, generator=generator), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return pictures of the size of x, (B, in_channels, height, width)."""
+        shape = ("B", self.in_channels, "height", "width")
+        x = check_tensor(x, "x", shape=shape, finite=False, like=next(self.parameters()))
+        what = f"a generator that halves {self.halvings} times"
+        return self.layers(check_halves(x, "x", self.halvings, what))
+
+
+def _gated(inputs: int, outputs: int, size: int = 3, **options: Any) -> list[nn.Module]:
+    layer = convolution(inputs, outputs, size, gain=math.sqrt(3), **options)
+    return [layer, norm_named("instance", outputs), nn.ReLU()]
