@@ -33,6 +33,13 @@ from gdmlib.adversarial.gan import GAN, dense_players
 from gdmlib.adversarial.health import CollapseError, DivergenceError, Watched
 from gdmlib.adversarial.inversion import Inversion, invert
 from gdmlib.adversarial.cyclegan import CycleGAN
+- `adversaries` makes of two networks and their losses the step of `gdmlib.training.fit`;
+- super-resolution: `SRResNet`, trained on squared error, and `RRDBNet` enlarge pictures; `SRGAN`
+  trains either against an `SRDiscriminator` on the features that `content_features` gives, and
+  `blend` mixes the weights of two of them.
+"""
+
+from gdmlib.adversarial.content import VGGFeatures, content_features
 from gdmlib.adversarial.losses import (
     LOSSES,
     AdversarialLoss,
@@ -46,10 +53,15 @@ from gdmlib.adversarial.play import adversaries, averaged
 from gdmlib.adversarial.pool import ImagePool
 from gdmlib.adversarial.resnet import ResNetGenerator
 from gdmlib.adversarial.translator import UNetGenerator
+from gdmlib.adversarial.rrdb import RRDB, DenseBlock, RRDBNet
+from gdmlib.adversarial.srgan import SRGAN, SRDiscriminator, blend
+from gdmlib.adversarial.superres import Enlarger, SRResNet
 
 __all__ = [
     "GAN",
     "LOSSES",
+    "RRDB",
+    "SRGAN",
     "AdversarialLoss",
     "CollapseError",
     "ConcatenatedDiscriminator",
@@ -76,6 +88,16 @@ __all__ = [
     "games",
     "count_classes",
     "dense_players",
+    "DenseBlock",
+    "Enlarger",
+    "RRDBNet",
+    "SRDiscriminator",
+    "SRResNet",
+    "VGGFeatures",
+    "adversaries",
+    "averaged",
+    "blend",
+    "content_features",
     "gradient_penalty",
     "invert",
     "loss_named",

@@ -1,7 +1,8 @@
 """Numbers that say how good a model is.
 
-Of a likelihood: `nats`, `bits_per_dim`; of pairs of pictures: `psnr`, `ssim`; of a classifier:
-`reliability_curve`, `expected_calibration_error`; of samples on a toy: `mode_coverage`.
+Of a likelihood: `nats`, `bits_per_dim`; of pairs of pictures: `psnr`, `ssim`, both `on_luma` where
+tables want it, and `perceptual_distance`; of a classifier: `reliability_curve`,
+`expected_calibration_error`; of samples on a toy: `mode_coverage`.
 
 Samples of pictures are compared with real ones in the features of a `Judge`, a small classifier
 that comes with its weights: `frechet_distance` and `kernel_distance`, always beside the value that
@@ -10,6 +11,7 @@ missing; `memorisation` says whether the training set was copied.
 """
 
 from gdmlib.metrics.distances import Floored, frechet_distance, kernel_distance, with_floor
+from gdmlib.metrics.enlarged import on_luma
 from gdmlib.metrics.judge import Judge
 from gdmlib.metrics.measures import (
     MeanStderr,
@@ -25,6 +27,7 @@ from gdmlib.metrics.measures import (
     ssim,
 )
 from gdmlib.metrics.neighbours import Coverage, Memorisation, coverage, memorisation
+from gdmlib.metrics.perceptual import perceptual_distance
 
 __all__ = [
     "Coverage",
@@ -43,6 +46,8 @@ __all__ = [
     "memorisation",
     "mode_coverage",
     "nats",
+    "on_luma",
+    "perceptual_distance",
     "psnr",
     "reliability_curve",
     "ssim",

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar, cast
 
+import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils import skip_init
 
@@ -74,7 +75,9 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return features in the shape of x, (B, features, height, width)."""
         shape = ("B", self.features, "height", "width")
-        x = check_tensor(x, "x", shape=shape, finite=False, like=next(self.parameters()))
+        mixed = torch.is_autocast_enabled(x.device.type)  # features then come in bfloat16
+        like = None if mixed else next(self.parameters())
+        x = check_tensor(x, "x", shape=shape, finite=False, like=like)
         return x + self.body(x)
 
 

@@ -9,6 +9,7 @@ from gdmlib.reproduce import (
     patches,
     photographs,
     pixels,
+    superres,
 )
 from gdmlib.reproduce.experiment import Experiment
 
@@ -29,6 +30,8 @@ _ALL: tuple[Experiment, ...] = (
     flows.MAF_MNIST,
     judged.DIFFUSION,
     judged.FLOW_MATCHING,
+    superres.SRRESNET,
+    superres.SRGAN_X4,
 )
 
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}

@@ -1,0 +1,95 @@
+r"""Features for a content loss: those of our own small classifier, or of VGG-19.
+
+The content loss compares pictures by what a classifier sees in them, φ, not pixel by pixel
+(Johnson, Alahi and Fei-Fei 2016, https://arxiv.org/abs/1603.08155, equation 2). A network that is
+trained on it may put a blade of grass a pixel further to the left, and still pays little.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module, util
+
+import torch
+from torch import Tensor, nn
+
+from gdmlib._checks import check_tensor
+from gdmlib.nn.photo_features import PhotoFeatures
+
+NETWORKS = ("own", "vgg19")
+"""`PhotoFeatures`, whose weights come with the library; torchvision's VGG-19."""
+
+VGG_LAYERS = {"conv2_2": 8, "conv3_4": 17, "conv4_4": 26, "conv5_4": 35}
+"""How many layers of VGG-19 there are before the gate of a convolution."""
+
+
+def content_features(network: str = "own", layer: str = "conv5_4") -> nn.Module:
+    """Return a network from pictures in [0, 1], (B, 3, H, W), to features; it is not trained.
+
+    Args:
+        network: One of `NETWORKS`.
+        layer: Of VGG-19, one of `VGG_LAYERS`: the features before the gate, as in ESRGAN
+            (arXiv:1809.00219, section 3.3).
+
+    Raises:
+        ModuleNotFoundError: If torchvision is needed and not installed.
+        FileNotFoundError: If its weights are not on this machine; nothing is downloaded.
+    """
+    if network not in NETWORKS:
+        raise ValueError(f"network: expected one of {', '.join(NETWORKS)}, got {network!r}")
+    if network == "own":
+        return PhotoFeatures.load("content")
+    if layer not in VGG_LAYERS:
+        raise ValueError(f"layer: expected one of {', '.join(VGG_LAYERS)}, got {layer!r}")
+    return VGGFeatures(_vgg19(), VGG_LAYERS[layer])
+
+
+class VGGFeatures(nn.Module):
+    """The first layers of a network that was trained on pictures of known mean and spread.
+
+    Args:
+        vgg: With a sequence ``features`` of layers, as torchvision's VGG-19.
+        layers: How many of them.
+    """
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, vgg: nn.Module, layers: int) -> None:
+        super().__init__()
+        features = vgg.features
+        assert isinstance(features, nn.Sequential)
+        # torchvision's rectifiers write into their input, which a loss may still need.
+        self.body = nn.Sequential(
+            *(nn.ReLU() if isinstance(f, nn.ReLU) else f for f in list(features)[:layers])
+        )
+        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None])
+        self.register_buffer("spread", torch.tensor([0.229, 0.224, 0.225])[:, None, None])
+        self.requires_grad_(False).eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return features of pictures in [0, 1], (B, 3, H, W)."""
+        x = check_tensor(x, "x", shape=("B", 3, "H", "W"), floating=True, finite=False)
+        return self.body((x - self.mean) / self.spread)
+
+
+def _vgg19() -> nn.Module:
+    """Return torchvision's VGG-19 with its weights, if both are here."""
+    if util.find_spec("torchvision") is None:
+        raise ModuleNotFoundError(
+            "network='vgg19' needs torchvision, which is not installed: pip install torchvision, "
+            "or take content_features('own')"
+        )
+    models = import_module("torchvision.models")
+    weights = models.VGG19_Weights.IMAGENET1K_V1
+    file = f"{torch.hub.get_dir()}/checkpoints/{weights.url.rsplit('/', 1)[1]}"
+    vgg = models.vgg19(weights=None)
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{file}: the weights of VGG-19 are not here (550 MB; nothing is downloaded without "
+            f"being asked for). Fetch {weights.url} into that folder, or take "
+            "content_features('own')"
+        ) from error
+    vgg.load_state_dict(state)
+    return vgg
