@@ -1,7 +1,7 @@
 r"""Games of two players as vector fields: where each wants to go from where both are.
 
 The first player holds x and descends on a loss of its own, the second holds y and descends on
-another. Where both would go from the point z = (x, y) is the field
+another. Where both would go from the point θ = (x, y) is the field
 
 .. math:: v(x, y) = \big(-\nabla_x \mathcal L_1(x, y),\ -\nabla_y \mathcal L_2(x, y)\big),
 
@@ -77,7 +77,7 @@ class Game:
         return self._field(self.check(points))
 
     def jacobian(self, point: Tensor) -> Tensor:
-        """Return the derivatives of the field at one point (d,), ∂vᵢ/∂zⱼ in row i, (d, d)."""
+        """Return the derivatives of the field at one point (d,), ∂vᵢ/∂θⱼ in row i, (d, d)."""
         return jacrev(self._field)(check_tensor(self.check(point, "point"), "point", ndim=1))
 
     def spectrum(self, point: Tensor | None = None) -> Tensor:

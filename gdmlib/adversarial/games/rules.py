@@ -9,17 +9,17 @@ the step, λ is given, or is a root of the polynomial that is given:
 =================  ==================================================  ============================
 rule               a step                                              λ
 =================  ==================================================  ============================
-``simultaneous``   z + ηv(z)                                           1 + ημ
+``simultaneous``   θ + ηv(θ)                                           1 + ημ
 ``alternating``    x first, then y, which sees the new x               λ² - (2 + η²μ²)λ + 1 *
-``extragradient``  z + ηv(z + ηv(z))                                   1 + ημ + η²μ²
-``optimistic``     z + 2ηv(z) - ηv(z₋)                                 λ² - (1 + 2ημ)λ + ημ
-``consensus``      z + η(v(z) - γ∇½‖v(z)‖²)                            1 + ημ - ηγ|μ|² *
-``proximal``       z' = z + ηv(z')                                     1 / (1 - ημ)
-``momentum``       z + ηv(z) + β(z - z₋)                               λ² - (1 + β + ημ)λ + β
+``extragradient``  θ + ηv(θ + ηv(θ))                                   1 + ημ + η²μ²
+``optimistic``     θ + 2ηv(θ) - ηv(θ₋)                                 λ² - (1 + 2ημ)λ + ημ
+``consensus``      θ + η(v(θ) - γ∇½‖v(θ)‖²)                            1 + ημ - ηγ|μ|² *
+``proximal``       θ' = θ + ηv(θ')                                     1 / (1 - ημ)
+``momentum``       θ + ηv(θ) + β(θ - θ₋)                               λ² - (1 + β + ημ)λ + β
 the same in turn   x first, then y                                     (λ-1)²(λ-β)² - η²μ²λ³ *
 =================  ==================================================  ============================
 
-where z₋ is the point before, and * holds for games that only turn (μ imaginary).
+where θ₋ is the point before, and * holds for games that only turn (μ imaginary).
 
 Sources: Korpelevich 1976 (extragradient); Rockafellar 1976 (proximal); Mescheder, Nowozin and
 Geiger 2017, https://arxiv.org/abs/1705.10461 (consensus); Daskalakis et al. 2018,
@@ -180,7 +180,7 @@ def proximal(lr: float, most: int = 50) -> Rule:
             if holds((end - lr * game.field(end) - z).abs() <= near):
                 return end.reshape(state.shape)
         raise ValueError(
-            f"lr: {most} Newton steps do not solve z' = z + {lr:g} v(z'); take a smaller lr"
+            f"lr: {most} Newton steps do not solve θ' = θ + {lr:g} v(θ'); take a smaller lr"
         )
 
     return Rule("proximal", step, 0, lambda mu: [1 - lr * mu, -1])
