@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 # The order is that of the catalogue.
 from gdmlib.data import embedded, embedded_images, toys, rendered  # noqa: F401
 from gdmlib.data import pairs, facades  # noqa: F401
-from gdmlib.data import embedded, embedded_images, toys, rendered, domains  # noqa: F401
+from gdmlib.data import domains  # noqa: F401
 from gdmlib.data import published, published_tables, published_images  # noqa: F401
 
 # isort: on
@@ -55,8 +55,8 @@ globals().update(loaders())
 
 __all__ = [
     "BINARY_DENSITIES",
-    "FACADE_CLASSES",
     "DOMAINS",
+    "FACADE_CLASSES",
     "FAMILIES",
     "FONTS",
     "PATCH_SPLITS",

@@ -108,9 +108,7 @@ def _characters(title: str, n: int, size: int, seed: int, split: str, second: bo
     )
 
 
-@declare.rendered(
-    content="slices of heads, some with a tumour, unpaired", licence="CC0"
-)
+@declare.rendered(content="slices of heads, some with a tumour, unpaired", licence="CC0")
 def scans(
     n: int = 500,
     size: int = 32,

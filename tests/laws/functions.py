@@ -24,10 +24,10 @@ from gdmlib.nn.spatial_lstm import SpatialLSTM, lstm_step, spatial_lstm_step
 from gdmlib.nn.whitening import Whitening
 
 from . import (
+    functions_adversarial_cyclegan,
     functions_adversarial_games,
     functions_adversarial_gan,
     functions_adversarial_pix2pix,
-    functions_adversarial_cyclegan,
     functions_adversarial_superres,
     functions_autoencoder,
     functions_diffusion,
@@ -294,11 +294,14 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "SpatialLSTM": (lambda units: SpatialLSTM(2, units, generator=seeded()), 3),
 }  # fmt: skip
 
+#: What draws from a generator: called with ``generator=``.
+CHANCE: dict[str, Callable[..., Any]] = {}
+
 for family in (
+    functions_adversarial_cyclegan,
     functions_adversarial_games,
     functions_adversarial_gan,
     functions_adversarial_pix2pix,
-    functions_adversarial_cyclegan,
     functions_adversarial_superres,
     functions_autoencoder,
     functions_diffusion,
@@ -310,3 +313,4 @@ for family in (
     CONSTRUCTORS += getattr(family, "CONSTRUCTORS", [])
     FITS += getattr(family, "FITS", [])
     COUNTS |= family.COUNTS
+    CHANCE |= getattr(family, "CHANCE", {})
