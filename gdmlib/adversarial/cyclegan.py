@@ -70,11 +70,11 @@ class CycleGAN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Translate from X to Y: G(x)."""
-        return self.forward_map(x)
+        return self.forward_map(check_tensor(x, "x", floating=True, finite=False))
 
     def inverse(self, y: Tensor) -> Tensor:
         """Translate from Y to X: F(y)."""
-        return self.backward_map(y)
+        return self.backward_map(check_tensor(y, "y", floating=True, finite=False))
 
     def map_loss(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         """Return what the maps pay for events of both domains, ``loss``, and its parts."""
