@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_count, check_tensor
+from gdmlib._checks import check_count, check_events, check_tensor
 from gdmlib._random import standard_normal
 from gdmlib.adversarial.gan import GAN
 from gdmlib.adversarial.losses import gradient_penalty, r1_penalty
@@ -185,7 +185,8 @@ class Ensemble(nn.Module):
         return standard_normal((self.size, n, self.latent), like, noise)
 
     def _share(self, batch: Tensor) -> Tensor:
-        x = self._members[0][0].check(batch, "batch")
+        like = next(self.generator.parameters())
+        x = check_events(batch, "batch", self.event_shape, like)
         if len(x) % self.size:
             raise ValueError(
                 f"batch: expected a multiple of {self.size} events, as many for each GAN, got "

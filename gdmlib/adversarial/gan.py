@@ -184,11 +184,15 @@ class GAN(Model):
     def _latents(self, real: Tensor, noise: Generator | None) -> Tensor:
         return standard_normal((len(real), self.latent), real, noise)
 
+    # In mixed precision the networks round, and what is made of their answers does not.
+
     def _made(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        return self.generator(z) if labels is None else self.generator(z, labels)
+        x = self.generator(z) if labels is None else self.generator(z, labels)
+        return x.to(z.dtype)
 
     def _logits(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        return self.discriminator(x) if labels is None else self.discriminator(x, labels)
+        c = self.discriminator(x) if labels is None else self.discriminator(x, labels)
+        return c.to(x.dtype)
 
     def _judge(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the logits of both, by one pass of the discriminator where it may be one."""

@@ -74,10 +74,10 @@ def invert(
     if not (weight or features is not None):
         raise ValueError("weight: expected more than 0 where no features are compared, got 0")
     steps, starts = check_count(steps, "steps"), check_count(starts, "starts")
-    targets = x.detach().repeat(starts, *[1] * (x.ndim - 1))
-    w = standard_normal((len(targets), gan.latent), x, generator).requires_grad_(True)
-    optimizer = torch.optim.Adam([w], lr=lr)
-    with evaluating(gan), torch.enable_grad():
+    with torch.inference_mode(False), evaluating(gan), torch.enable_grad():
+        targets = x.detach().repeat(starts, *[1] * (x.ndim - 1)).clone()
+        w = standard_normal((len(targets), gan.latent), x, generator).requires_grad_(True)
+        optimizer = torch.optim.Adam([w], lr=lr)
         seen = None if features is None else features(targets).detach()
 
         def losses() -> Tensor:

@@ -168,7 +168,7 @@ def gradient_penalty(
 
 def _input_gradient(critic: Critic, x: Tensor) -> Tensor:
     """Return the gradient of an event's logits with respect to the event, (B, d)."""
-    x = x.detach().requires_grad_(True)
-    with torch.enable_grad():
+    with torch.inference_mode(False), torch.enable_grad():
+        x = x.detach().clone().requires_grad_(True)  # a copy, for x may be made in that mode
         (slope,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
     return slope.flatten(1)
