@@ -7,7 +7,11 @@
 ``memory``      time and memory of a gradient of a whole image.
 ``properties``  what is not speed: pixels that a network cannot see, the scale of activations.
 ``record``      runs all of it and writes ``results.json``.
-``figure``      draws the growth of the costs from ``results.json``.
-``flows``       another comparison: normalising flows beside normflows, into ``flows.json``.
+``figure``      draws the growth of the costs from the records.
+``apart``       what comparisons with a peer of their own share:
+``flows``       normalising flows beside normflows, into ``flows.json``;
+``latent``      a VAE beside plain PyTorch and diffusion beside a peer, into ``latent.json``;
+``quality``     training of both networks of that diffusion, and the judgement of their samples;
+``diffusion_peer``  the peer of the diffusion, where it is installed.
 ``builds``      another comparison: the library with an earlier build of itself.
 """

@@ -1,7 +1,8 @@
-"""Draw how each cost grows with the number of pixels: ``python -m benchmarks.figure``.
+"""Draw how each cost grows with pixels and steps: ``python -m benchmarks.figure``.
 
-The data are those of ``results.json``; the picture carries a digest of them, so that a test can
-tell whether it was drawn from them.
+One picture is drawn from ``results.json``, one of latent models from ``latent.json`` and
+``flows.json``. Each carries a digest of its data, so that a test can tell whether it was drawn from
+them.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,19 @@ from PIL.PngImagePlugin import PngInfo
 from gdmlib import plotting
 
 FOLDER = Path(__file__).resolve().parent
-TARGET = FOLDER.parent / "book" / "_static" / "speed_growth.png"
+STATIC = FOLDER.parent / "book" / "_static"
+TARGET, LATENT = STATIC / "speed_growth.png", STATIC / "speed_latent.png"
 
 TITLES = {
     "step": "one training step",
     "sample": "samples",
     "lstm": "spatial LSTM, forward and backward",
+}
+LATENT_TITLES = {"step": "one training step", "sample": "samples", "steps": "samples of DDIM"}
+#: Cases of the second picture, by record. A flow is drawn beside the other's layer of that name.
+LATENT_CASES = {
+    "latent.json": ("vae_step", "ddim_sample", "ddim_steps"),
+    "flows.json": ("realnvp_step", "realnvp_sample"),
 }
 LABELS = {
     "fvsbn": "FVSBN",
@@ -39,7 +47,11 @@ LABELS = {
     "pixelcnn": "PixelCNN",
     "gated": "gated PixelCNN",
     "spatial": "spatial LSTM",
+    "vae": "VAE",
+    "realnvp": "RealNVP",
+    "ddim": "DDIM",
 }  # in the order of their colours
+SHOWN = 6  # models in a picture, at most: after so many, the colours begin again
 #: How each side is drawn: line, and whether its markers are filled.
 DRAWN = {"ours": ("-", True), "theirs": ("--", False)}
 
@@ -49,11 +61,16 @@ def digest(growth: Sequence[Mapping[str, Any]]) -> str:
     return hashlib.sha256(json.dumps(growth, sort_keys=True).encode()).hexdigest()
 
 
+def extent(point: Mapping[str, Any]) -> int:
+    """Return where a point stands: at its number of pixels, or of steps."""
+    return int(point["steps"] if "steps" in point else point["pixels"])
+
+
 def _curve(ax: Axes, curve: Mapping[str, Any]) -> None:
     model = curve["case"].split("_")[0]
-    label, number = LABELS[model], list(LABELS).index(model)
+    label, number = LABELS[model], list(LABELS).index(model) % SHOWN
     for side, (line, filled) in DRAWN.items():
-        points = [(p["pixels"], p[side]["seconds"]) for p in curve["points"] if p[side]]
+        points = [(extent(p), p[side]["seconds"]) for p in curve["points"] if p[side]]
         if not points:
             continue
         who = "diagonals" if curve["panel"] == "lstm" else label
@@ -69,10 +86,9 @@ def _curve(ax: Axes, curve: Mapping[str, Any]) -> None:
         )
 
 
-def _slopes(ax: Axes) -> None:
+def _slopes(ax: Axes, left: int, right: int) -> None:
     """Draw how a linear and a quadratic cost would rise, faintly, from the lower left."""
     low, high = ax.get_ylim()
-    left, right = 49, 64**2
     for power, word in ((1, "$n$"), (2, "$n^2$")):
         start = low * 1.4
         top = min(start * (right / left) ** power, high)
@@ -105,20 +121,39 @@ def _legend(ax: Axes) -> None:
     )
 
 
-def draw(growth: Sequence[Mapping[str, Any]], target: Path = TARGET) -> None:
-    """Draw the three panels and write them with a palette, which keeps the file small."""
+def _ticks(values: Iterable[int]) -> list[int]:
+    """Return those values that are far enough apart for their labels."""
+    kept: list[int] = []
+    for value in sorted(set(values)):
+        if not kept or value > 1.9 * kept[-1]:
+            kept.append(value)
+    return kept
+
+
+def draw(
+    growth: Sequence[Mapping[str, Any]],
+    target: Path = TARGET,
+    titles: Mapping[str, str] = TITLES,
+) -> None:
+    """Draw the panels and write them with a palette, which keeps the file small."""
     with plotting.style():
-        drawing, axes = plt.subplots(1, 3, figsize=(10.5, 5.4))
-        for ax, (panel, title) in zip(axes, TITLES.items(), strict=True):
+        drawing, axes = plt.subplots(1, len(titles), figsize=(3.5 * len(titles), 5.4))
+        for ax, (panel, title) in zip(axes, titles.items(), strict=True):
             curves = [curve for curve in growth if curve["panel"] == panel]
             for curve in curves:
                 _curve(ax, curve)
-            _slopes(ax)
+            sizes = [extent(p) for curve in curves for p in curve["points"]]
+            _slopes(ax, min(sizes), max(sizes))
             _legend(ax)
-            sizes = sorted({p["pixels"] for curve in curves for p in curve["points"]} - {64**2})
-            ax.set_xticks(sizes, [f"{round(n**0.5)}²" for n in sizes])
+            steps = panel == "steps"
+            ticks = _ticks(sizes)
+            ax.set_xticks(ticks, [f"{n}" if steps else f"{round(n**0.5)}²" for n in ticks])
             ax.minorticks_off()
-            ax.set(title=title, xlabel="pixels", ylabel="seconds" if panel == "step" else "")
+            ax.set(
+                title=title,
+                xlabel="steps" if steps else "pixels",
+                ylabel="seconds" if panel == "step" else "",
+            )
             ax.grid(alpha=0.3)
         buffer = io.BytesIO()
         drawing.savefig(buffer, format="png", dpi=110)
@@ -127,13 +162,35 @@ def draw(growth: Sequence[Mapping[str, Any]], target: Path = TARGET) -> None:
     note = PngInfo()
     note.add_text("Data", digest(growth))
     picture.save(target, optimize=True, pnginfo=note)
+    print(f"wrote {target.name}, {target.stat().st_size} bytes")
+
+
+def read(name: str) -> list[dict[str, Any]]:
+    """Return the curves of a record."""
+    record = json.loads((FOLDER / name).read_text(encoding="utf-8"))
+    curves: list[dict[str, Any]] = record["growth"]
+    return curves
+
+
+def latent_curves() -> list[dict[str, Any]]:
+    """Return the curves of the picture of latent models."""
+    return [
+        curve
+        for name, cases in LATENT_CASES.items()
+        for curve in read(name)
+        if curve["case"] in cases
+    ]
+
+
+def draw_latent() -> None:
+    """Draw the figure of latent models."""
+    draw(latent_curves(), LATENT, LATENT_TITLES)
 
 
 def main() -> None:
-    """Draw the figure of the book from the record."""
-    record = json.loads((FOLDER / "results.json").read_text(encoding="utf-8"))
-    draw(record["growth"])
-    print(f"wrote {TARGET.name}, {TARGET.stat().st_size} bytes")
+    """Draw the figures of the book from the records."""
+    draw(read("results.json"))
+    draw_latent()
 
 
 if __name__ == "__main__":

@@ -14,22 +14,15 @@ the same optimiser with the same settings. Events are vectors of size² numbers.
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import json
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks import record, timing
+from benchmarks import apart, figure, record
 from benchmarks.cases import check_finite, num_parameters, step
 from benchmarks.timing import Case, Work
 from gdmlib.latent import RealNVP
@@ -132,45 +125,15 @@ CASES = (
 )
 
 
-def measure(turns: int, limit: float = 600.0) -> dict[str, Any]:
-    """Time all cases at all sizes; what fails leaves a gap, and its reason among the failures."""
-    before = record.load()
-    found, failed = timing.measure(CASES, turns, limit)
-    versions = record.versions() | {NAME: "a copy of the repository"}
-    with suppress(PackageNotFoundError):
-        versions[NAME] = version(NAME)
-    return {
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "machine": {
-            **record.machine(),
-            "clock": "processor time",
-            "load": [before, record.load()],
-        },
-        "versions": {name: versions[name] for name in ("python", "torch", "gdmlib", NAME)},
-        "turns": turns,
-        "speed": [record.speed_row(case, found) for case in CASES],
-        "growth": [record.growth_curve(case, found) for case in CASES],
-        "failures": [
-            {"case": name, "side": side, "size": size, "reason": reason}
-            for (name, side, size), reason in failed.items()
-        ],
-    }
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Time and write; return 1 if anything failed."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--turns", type=int, default=3, help="how often the two sides take turns")
-    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser = apart.parser(__doc__, RESULTS)
     options = parser.parse_args(arguments)
-    torch.set_num_threads(1)
-    if find_spec(NAME) is None:
-        parser.error(f"{NAME} was not found: put a folder that has it on PYTHONPATH")
-    made = measure(options.turns)
-    options.output.write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
-    for row in made["failures"]:
-        print("failed: {case}, {size}, {side}: {reason}".format(**row), file=sys.stderr)
-    return 1 if made["failures"] else 0
+    apart.check_installed(parser, NAME, NAME)
+    failed = apart.run(options, CASES, NAME)
+    if options.output == RESULTS:
+        figure.draw_latent()
+    return failed
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def growth_curve(case: Case, found: Mapping[Key, Any]) -> dict[str, Any]:
         "other": case.other,
         "points": [
             {
-                "pixels": size**2,
+                **case.extent(size),
                 **{side: found.get((case.name, side, size)) for side in SIDES},
             }
             for size in case.growth
@@ -220,7 +220,7 @@ def main(arguments: list[str] | None = None) -> int:
     options.output.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(f"wrote {options.output.name}")
     if options.output == RESULTS:
-        figure.main()
+        figure.draw(record["growth"])
     for row in record["failures"]:
         print("failed: {case}, {size}, {side}: {reason}".format(**row), file=sys.stderr)
     return 1 if record["failures"] else 0

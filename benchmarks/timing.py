@@ -54,7 +54,7 @@ class Case:
 
     Attributes:
         name, title: For programs and for people.
-        ours, theirs: From the size of an image, the work.
+        ours, theirs: From a size, the work.
         other: Whom ``theirs`` belongs to.
         same_as: The case that has timed the other's work already; it is not timed again.
         goal: How many times as fast the library should be, if a goal is set.
@@ -62,6 +62,7 @@ class Case:
         growth: All sizes that are timed.
         panel: Of the figure: a training step, samples, or a spatial LSTM; None keeps the case out
             of it.
+        axis: What a size is: of an image of size² pixels, or the number of steps.
     """
 
     name: str
@@ -74,6 +75,11 @@ class Case:
     size: int = TABLE
     growth: tuple[int, ...] = (TABLE,)
     panel: str | None = None
+    axis: str = "pixels"
+
+    def extent(self, size: int) -> dict[str, int]:
+        """Return what a point of the curve says of its size."""
+        return {self.axis: size**2 if self.axis == "pixels" else size}
 
     def build(self, side: str, size: int) -> Work:
         """Return the work of one side, the same at every call."""

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import flows
+from benchmarks import apart, flows
 from benchmarks.timing import SIDES
 
 
@@ -69,7 +69,7 @@ def test_blocks_have_our_number_of_parameters(monkeypatch):
 
 def test_a_record_is_made(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, flows.NAME, PEER)
-    monkeypatch.setattr(flows, "find_spec", lambda name: object())
+    monkeypatch.setattr(apart, "find_spec", lambda name: object())
     small = tuple(replace(case, size=4, growth=(4,)) for case in flows.CASES[:1])
     broken = replace(small[0], name="broken", theirs=lambda size: 1 / 0)
     monkeypatch.setattr(flows, "CASES", (*small, broken))
@@ -82,7 +82,7 @@ def test_a_record_is_made(monkeypatch, tmp_path):
 
 
 def test_without_the_peer_nothing_is_written(monkeypatch, tmp_path):
-    monkeypatch.setattr(flows, "find_spec", lambda name: None)
+    monkeypatch.setattr(apart, "find_spec", lambda name: None)
     with pytest.raises(SystemExit):
         flows.main(["--output", str(tmp_path / "flows.json")])
     assert not (tmp_path / "flows.json").exists()
