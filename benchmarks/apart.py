@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -26,6 +26,7 @@ def parser(description: str | None, results: Path) -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(description=description)
     made.add_argument("--turns", type=int, default=3, help="how often the two sides take turns")
     made.add_argument("--output", type=Path, default=results)
+    made.add_argument("--only", nargs="+", metavar="CASE", help="time these, keep the rest")
     return made
 
 
@@ -65,14 +66,42 @@ def measure(cases: Sequence[Case], name: str, turns: int, limit: float = 600.0) 
     }
 
 
-def run(options: argparse.Namespace, cases: Sequence[Case], name: str) -> int:
+def run(
+    parser: argparse.ArgumentParser, options: argparse.Namespace, cases: Sequence[Case], name: str
+) -> int:
     """Time and write, and keep what else the record holds; return 1 if anything failed."""
     torch.set_num_threads(1)
-    made = measure(cases, name, options.turns)
-    write(options.output, read(options.output) | made)
-    for row in made["failures"]:
+    kept, names = read(options.output), [case.name for case in cases]
+    if options.only:
+        if unknown := sorted(set(options.only) - set(names)):
+            parser.error(f"{unknown[0]}: no such case; there are {', '.join(names)}")
+        now, then = ({**m, "load": None} for m in (record.machine(), kept.get("machine", {})))
+        now["clock"] = "processor time"
+        if kept and (now != then or versions(name) != kept["versions"]):
+            parser.error("the record was made on another machine or with others; time all cases")
+    made = measure([c for c in cases if c.name in (options.only or names)], name, options.turns)
+    failed = made["failures"]
+    write(options.output, kept | (merged(kept, made, names) if options.only else made))
+    for row in failed:
         print("failed: {case}, {size}, {side}: {reason}".format(**row), file=sys.stderr)
-    return 1 if made["failures"] else 0
+    return 1 if failed else 0
+
+
+def merged(
+    kept: Mapping[str, Any], made: Mapping[str, Any], names: Sequence[str]
+) -> dict[str, Any]:
+    """Return what was measured, and of the cases that were not, what a record says of them."""
+    timed = {row["case"] for row in made["growth"]}
+    both = dict(made)
+    for part in ("speed", "growth"):
+        rows = {row["case"]: row for row in [*kept.get(part, []), *made[part]]}
+        both[part] = [rows[name] for name in names if name in rows]
+    others = [row for row in kept.get("failures", []) if row["case"] not in timed]
+    load = [*kept.get("machine", {}).get("load", []), *made["machine"]["load"]]
+    return both | {
+        "failures": [*others, *made["failures"]],
+        "machine": {**made["machine"], "load": load},
+    }
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = apart.parser(__doc__, RESULTS)
     options = parser.parse_args(arguments)
     apart.check_installed(parser, NAME, NAME)
-    failed = apart.run(options, CASES, NAME)
+    failed = apart.run(parser, options, CASES, NAME)
     if options.output == RESULTS:
         figure.draw_latent()
     return failed

@@ -14,6 +14,7 @@ finds stands in the same record.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -71,10 +72,16 @@ def our_work(size: int, steps: int) -> Work:
 
 
 def their_work(size: int, steps: int) -> Work:
-    """Return the drawing of four pictures by the peer."""
-    model, labels = their_diffusion(size, steps).eval(), torch.arange(SAMPLES)
-    run = partial(diffusion_peer.sample, model, labels)
-    return Work(run, num_parameters(model), partial(check_pictures, size=size))
+    """Return the drawing of four pictures by the peer; two steps tell how long it will take."""
+
+    def drawing(steps: int) -> tuple[Any, Callable[[], Tensor]]:
+        model = their_diffusion(size, steps).eval()
+        return model, partial(diffusion_peer.sample, model, torch.arange(SAMPLES))
+
+    (model, run), (_, few) = drawing(steps), drawing(2)
+    count = num_parameters(model)
+    trial = Work(few, count, share=2 / steps)
+    return Work(run, count, partial(check_pictures, size=size), trial=trial)
 
 
 DDIM = f"DDIM, {SAMPLES} pictures"
@@ -157,7 +164,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     apart.check_installed(parser, NAME, diffusion_peer.PACKAGE)
     if options.train is None:
-        failed = apart.run(options, CASES, NAME)
+        failed = apart.run(parser, options, CASES, NAME)
         if options.output == RESULTS:
             figure.draw_latent()
         return failed

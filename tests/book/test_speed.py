@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from coursebook import speed
+from coursebook import speed_apart as apart
 from PIL import Image
 
 from benchmarks import figure, memory, peer
@@ -179,18 +180,82 @@ def test_the_page_uses_every_table_and_types_no_measurement(root: Path):
     assert not re.search(r"\d\s*(?:(?:ms|µs|s)\b|×(?!\s*\d))|\d+\.\d", page)
 
 
-def test_flows_are_shown_at_every_size(root: Path):
-    record = speed.read_record(root, speed.FLOWS)
-    lines = speed.flows_markdown(record).replace(speed.GAP, " ").splitlines()
+@pytest.mark.parametrize(
+    ("path", "write", "peer"),
+    [
+        (apart.FLOWS, apart.flows_markdown, "normflows"),
+        (apart.LATENT, apart.latent_markdown, "denoising-diffusion-pytorch"),
+    ],
+    ids=["flows", "latent"],
+)
+def test_what_has_a_peer_of_its_own_is_shown_at_every_size(
+    root: Path, path: Path, write: Any, peer: str
+):
+    record = speed.read_record(root, path)
+    lines = write(record).replace(speed.GAP, " ").splitlines()
     points = [point for curve in record["growth"] for point in curve["points"]]
     assert len(lines) == 2 + len(points) + 2
-    ratio = points[0]["theirs"]["seconds"] / points[0]["ours"]["seconds"]
-    assert f"**{ratio:.1f} ×**" in lines[2]
-    assert lines[-1].endswith(f"normflows {record['versions']['normflows']}.")
+    for line, point in zip(lines[2:], points, strict=False):
+        ratio = point["theirs"]["seconds"] / point["ours"]["seconds"]
+        assert f"**{speed.factor(ratio)}**".replace(speed.GAP, " ") in line
+    assert lines[-1].endswith(f"{peer} {record['versions'][peer]}.")
     points[0]["theirs"] = None
-    assert "**–**" in speed.flows_markdown(record).splitlines()[2]
+    assert "**–**" in write(record).splitlines()[2]
+
+
+def test_the_table_of_latent_models_says_beside_what_and_at_which_size(root: Path):
+    record = speed.read_record(root, apart.LATENT)
+    lines = apart.latent_markdown(record).replace(speed.GAP, " ").splitlines()
+    assert "other: plain PyTorch | 8 × 8 |" in lines[2]
+    last = record["growth"][-1]["points"][-1]["steps"]
+    assert f"| {last} steps |" in lines[-3]
+
+
+def test_the_page_uses_every_table_of_the_records_apart(root: Path):
     page = (root / "book" / "speed.md").read_text(encoding="utf-8")
-    assert page.count("```{speed-flows}\n```") == 1
+    assert all(page.count(f"```{{{name}}}\n```") == 1 for name, *_ in apart.DIRECTIVES)
+
+
+def test_the_figure_of_latent_models_is_drawn_from_the_records_and_described(root: Path):
+    records = [speed.read_record(root, path) for path in (apart.LATENT, apart.FLOWS)]
+    with Image.open(root / "book" / apart.FIGURE) as picture:
+        # Otherwise: python -m benchmarks.figure
+        assert picture.info["Data"] == figure.digest(apart.shown(*records))
+    alt = apart.growth_alt(*records)
+    assert 100 < len(alt) < 1000
+    assert '"' not in alt
+    assert all(text in alt for text in apart.SHORT.values())
+    assert f':alt: "{alt}"' in apart.growth_markdown(*records)
+
+
+def test_slopes_of_curves_are_found_between_their_ends():
+    points = [{"steps": n, "ours": {"seconds": 3.0 * n**2}, "theirs": None} for n in (10, 25, 100)]
+    assert apart.slope({"points": points}, "ours") == pytest.approx(2)
+    assert apart.slope({"points": points}, "theirs") is None
+
+
+def test_samples_are_judged_beside_real_glyphs(root: Path):
+    record = speed.read_record(root, apart.LATENT)
+    trial = {
+        "side": "ours",
+        "parameters": 1000,
+        "minutes": 5.0,
+        "steps": 4321,
+        "samples": 200,
+        "sampling": 100.0,
+        "right": 0.1234,
+        "spread": 9.876,
+    }
+    real = {"samples": 200, "right": 0.5678, "spread": 1.0}
+    about = {"glyphs": 10_000, "size": 32, "steps": 50, "real": real}
+    trials = [trial, {**trial, "side": "theirs"}]
+    text = apart.quality_markdown({**record, "quality": {**about, "trials": trials}})
+    lines = text.replace(speed.GAP, " ").splitlines()
+    assert "| gdmlib | 1,000 | 5 min | 4,321 | 12.3 % | 9.88 | 500 ms |" in lines[2]
+    assert lines[3].startswith("| denoising-diffusion-pytorch |")
+    assert lines[4] == "| real glyphs | – | – | – | 56.8 % | 1.00 | – |"
+    assert "200 pictures judged" in lines[-1]
+    assert "not been measured" in apart.quality_markdown({**record, "quality": None})
 
 
 def test_the_figure_is_drawn_from_the_record(root: Path, record: dict[str, Any]):

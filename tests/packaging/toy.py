@@ -75,6 +75,7 @@ def make_toy(root: Path, folder: Path) -> Path:
         "gdmlib/__init__.py": "",
         "benchmarks/results.json": "{}",
         "benchmarks/flows.json": "{}",
+        "benchmarks/latent.json": "{}",
         "book/index.md": "# Book\n",
         "notebooks/01.md": "# One\n",
         "results/one.json": "{}",

@@ -13,6 +13,7 @@
 ``ranking``    The order of what the search finds.
 ``tables``     Tables made from records and from the notebooks' metadata.
 ``speed``      The tables and the figure of the page on speed.
+``speed_apart``  Those of its comparisons with a peer of their own.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from . import (
     ranking,
     sources,
     speed,
+    speed_apart,
     tables,
 )
 
@@ -53,6 +55,7 @@ PARTS = (
     ranking,
     tables,
     speed,
+    speed_apart,
 )
 
 

@@ -6,7 +6,8 @@
 ``{speed-memory}``  time and memory of the gradient of a whole image.
 ``{speed-sight}``   which pixels of the past an image network cannot see.
 ``{speed-scale}``   the scale of activations, block after block.
-``{speed-flows}``   flows beside normflows, at several sizes; from ``flows.json``.
+
+What is compared with a peer of its own is in ``speed_apart``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from sphinx.application import Sphinx
 from .tables import GAP, MISSING, _MarkdownDirective, markdown_table
 
 RESULTS = Path("benchmarks") / "results.json"
-FLOWS = Path("benchmarks") / "flows.json"
 PEER = "pytorch-generative"
 FIGURE = "_static/speed_growth.png"
 WHO = {"ours": "gdmlib", "theirs": "other"}
@@ -71,10 +71,10 @@ def factor(value: float | None) -> str:
 
 def setup_markdown(record: Mapping[str, Any]) -> str:
     """Return what was measured on what, as a paragraph."""
-    return f"{_measured(record)}; {PEER}: {peer_markdown(record)}."
+    return f"{measured(record)}; {PEER}: {peer_markdown(record)}."
 
 
-def _measured(record: Mapping[str, Any]) -> str:
+def measured(record: Mapping[str, Any]) -> str:
     machine, versions = record["machine"], record["versions"]
     loads = [load for load in machine["load"] if load is not None]
     busy = ""
@@ -163,10 +163,10 @@ def _speed_line(row: Mapping[str, Any], failure: str | None) -> tuple[str, ...]:
     return (
         title,
         f"{row['size']}{GAP}×{GAP}{row['size']}",
-        _time(row["ours"]),
-        _time(row["theirs"]),
+        time_of(row["ours"]),
+        time_of(row["theirs"]),
         failure or f"**{factor(row['ratio'])}**",
-        " / ".join(_parameters(row[side]) for side in ("ours", "theirs")),
+        " / ".join(parameters(row[side]) for side in ("ours", "theirs")),
     )
 
 
@@ -180,11 +180,11 @@ def _failures(record: Mapping[str, Any]) -> dict[tuple[str, int], str]:
     return found
 
 
-def _time(side: Mapping[str, Any] | None) -> str:
+def time_of(side: Mapping[str, Any] | None) -> str:
     return duration(side["seconds"]) if side else MISSING
 
 
-def _parameters(side: Mapping[str, Any] | None) -> str:
+def parameters(side: Mapping[str, Any] | None) -> str:
     return f"{side['parameters']:,}" if side else MISSING
 
 
@@ -260,7 +260,7 @@ def memory_markdown(record: Mapping[str, Any]) -> str:
         rows.append(
             (
                 f"{size}{GAP}×{GAP}{size}",
-                *(_time(run) for run in runs),
+                *(time_of(run) for run in runs),
                 *(f"{run['megabytes']:,.0f}{GAP}MB" if run else MISSING for run in runs),
             )
         )
@@ -301,36 +301,14 @@ def scale_markdown(record: Mapping[str, Any]) -> str:
     )
 
 
-def flows_markdown(record: Mapping[str, Any]) -> str:
-    """Return the table of flows at all sizes, and on what it was measured."""
-    header = ("Work", "Numbers", "gdmlib", "Other", "Faster", "Parameters")
-    rows = []
-    for curve in record["growth"]:
-        for i, point in enumerate(curve["points"]):
-            ours, theirs = point["ours"], point["theirs"]
-            ratio = theirs["seconds"] / ours["seconds"] if ours and theirs else None
-            rows.append(
-                (
-                    "" if i else curve["title"],
-                    str(point["pixels"]),
-                    _time(ours),
-                    _time(theirs),
-                    f"**{factor(ratio)}**",
-                    " / ".join(_parameters(side) for side in (ours, theirs)),
-                )
-            )
-    peer = record["growth"][0]["other"]
-    text = f"{_measured(record)}; {peer} {record['versions'][peer]}."
-    return f"{markdown_table(header, rows, 'lrrrrr')}\n\n{text}"
+def directive(write: Callable[..., str], *paths: Path) -> type[_MarkdownDirective]:
+    """Return a directive that writes Markdown from the records at these paths."""
 
-
-def _directive(
-    write: Callable[[Mapping[str, Any]], str], path: Path = RESULTS
-) -> type[_MarkdownDirective]:
     class Made(_MarkdownDirective):
         def markdown(self) -> str:
-            self.env.note_dependency(str(path))
-            return write(read_record(self.root(), path))
+            for path in paths:
+                self.env.note_dependency(str(path))
+            return write(*(read_record(self.root(), path) for path in paths))
 
     return Made
 
@@ -348,5 +326,4 @@ DIRECTIVES: Sequence[tuple[str, Callable[[Mapping[str, Any]], str]]] = (
 def setup(app: Sphinx) -> None:
     """Register the directives."""
     for name, write in DIRECTIVES:
-        app.add_directive(name, _directive(write))
-    app.add_directive("speed-flows", _directive(flows_markdown, FLOWS))
+        app.add_directive(name, directive(write, RESULTS))
