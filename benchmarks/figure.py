@@ -86,10 +86,11 @@ def _curve(ax: Axes, curve: Mapping[str, Any]) -> None:
         )
 
 
-def _slopes(ax: Axes, left: int, right: int) -> None:
+def _slopes(ax: Axes, left: int, right: int, powers: Iterable[int] = (1, 2)) -> None:
     """Draw how a linear and a quadratic cost would rise, faintly, from the lower left."""
     low, high = ax.get_ylim()
-    for power, word in ((1, "$n$"), (2, "$n^2$")):
+    for power in powers:
+        word = f"$n^{power}$" if power > 1 else "$n$"
         start = low * 1.4
         top = min(start * (right / left) ** power, high)
         x = left * (top / start) ** (1 / power)
@@ -143,9 +144,9 @@ def draw(
             for curve in curves:
                 _curve(ax, curve)
             sizes = [extent(p) for curve in curves for p in curve["points"]]
-            _slopes(ax, min(sizes), max(sizes))
-            _legend(ax)
             steps = panel == "steps"
+            _slopes(ax, min(sizes), max(sizes), (1,) if steps else (1, 2))
+            _legend(ax)
             ticks = _ticks(sizes)
             ax.set_xticks(ticks, [f"{n}" if steps else f"{round(n**0.5)}²" for n in ticks])
             ax.minorticks_off()
