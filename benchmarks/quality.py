@@ -32,8 +32,8 @@ WARM, CLIP = 50, 1.0  # steps in which the rate rises; the largest norm of a gra
 AVERAGE = 0.995
 AT_ONCE = 50  # samples in one pass
 
-Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]
-Draw = Callable[[nn.Module, Tensor], Tensor]
+Loss = Callable[[Any, Tensor, Tensor], Tensor]
+Draw = Callable[[Any, Tensor], Tensor]
 
 
 def train(
@@ -77,7 +77,7 @@ def train(
     return averaged.module.eval(), {**about, "batch": BATCH, "lr": lr}
 
 
-def _towards(average: list[Tensor], now: list[Tensor], steps: Any) -> None:
+def _towards(average: Any, now: Any, steps: Any) -> None:
     """Let an average take a share of the weights: the larger, the fewer steps there were."""
     share = max(1 - AVERAGE, 9 / (10 + int(steps)))
     torch._foreach_lerp_(average, now, share)
