@@ -40,7 +40,7 @@ def our_diffusion(size: int) -> Diffusion:
     """Return the library's diffusion, laid out in memory as in lesson 11."""
     network = UNet((1, size, size), channels=CHANNELS, classes=CLASSES)
     model = Diffusion(network, (1, size, size), cosine_schedule(1000), "v", drop=DROP)
-    return model.to(memory_format=torch.channels_last)
+    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def their_diffusion(size: int, steps: int = STEPS) -> Any:

@@ -54,6 +54,7 @@ def train(
     known, generator = data.glyphs(glyphs, size=SIZE), Generator().manual_seed(0)
     torch.manual_seed(0)
     x, y = 2 * known.x - 1, known.y
+    assert y is not None
     optimiser = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.0, fused=True)
     averaged = AveragedModel(model, multi_avg_fn=_towards)
     losses: list[float] = []
@@ -96,6 +97,7 @@ def judge(model: nn.Module, draw: Draw, each: int) -> dict[str, Any]:
 def real(each: int) -> dict[str, Any]:
     """Judge as many real glyphs of every class, none of which was trained on."""
     held_out = data.glyphs(3 * CLASSES * each, size=SIZE, split="test")
+    assert held_out.y is not None
     which = torch.cat([(held_out.y == k).nonzero()[:each, 0] for k in range(CLASSES)])
     return {"samples": len(which), **verdict(held_out.x[which], held_out.y[which])}
 
