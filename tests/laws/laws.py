@@ -4,7 +4,7 @@ Adding a model takes one entry in the registry of its family; the laws that its 
 run over it, see ``registry.having``. Adding a law takes one function here, and one file of tests
 that runs it over the registry and over a broken model that it must reject. The laws of derivatives
 are in ``derivatives.py``; those of every call, of a model or another function of tensors, in
-``general.py``; and those of whole images in ``image_laws.py``.
+``general.py``; those of whole images in ``image_laws.py``; and law 7, of games, in ``games.py``.
 
 A law fails with an ``AssertionError`` that begins with its name:
 
