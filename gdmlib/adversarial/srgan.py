@@ -61,7 +61,7 @@ class SRDiscriminator(nn.Module):
         for size in sizes:
             for stride in (1, 2):
                 layer = convolution(
-                    before, size, stride=stride, border="zeros", gain=1.7, generator=generator
+                    before, size, stride=stride, border="zeros", gain=2.4, generator=generator
                 )
                 normed = nn.Identity() if before == self.channels else norm_named(norm, size)
                 self.body.append(nn.Sequential(layer, normed, gate_named("leaky_relu")))
@@ -80,7 +80,8 @@ class SRDiscriminator(nn.Module):
                 f"x: expected at least {self.smallest} pixels a side, which are halved to one, got "
                 f"{tuple(x.shape[-2:])}"
             )
-        h = self.body(x.contiguous(memory_format=torch.channels_last)).mean((2, 3), keepdim=True)
+        h = self.body((2 * x - 1).contiguous(memory_format=torch.channels_last))
+        h = h.mean((2, 3), keepdim=True)
         return self.logit(leaky_relu(self.hidden(h), 0.2)).flatten()
 
 
