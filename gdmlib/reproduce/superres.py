@@ -25,8 +25,8 @@ SCALE = 4
 SETS = {"set5": "Set5", "set14": "Set14", "bsd68": "BSD68"}
 MEASURES = {
     "PSNR": (psnr, "dB", "higher"),
-    "SSIM": (ssim, "of 1", "higher"),
-    "perceptual distance": (perceptual_distance, "of features", "lower"),
+    "SSIM": (ssim, "of 1.00", "higher"),
+    "distance": (perceptual_distance, "in features", "lower"),
 }
 
 
