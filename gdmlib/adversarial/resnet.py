@@ -13,6 +13,7 @@ from typing import Any
 from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_count, check_tensor
+from gdmlib.nn.dense import fresh
 from gdmlib.nn.residual import Residual, check_halves, convolution, norm_named
 
 
@@ -27,6 +28,8 @@ class ResNetGenerator(nn.Module):
         channels: Features at full size; each halving doubles them.
         blocks: Residual blocks at the smallest size; the paper has 6 for 128 × 128, else 9.
         halvings: How often the sides are halved: they must be multiples of 2^halvings.
+        skip: Whether the result is x plus what the layers say, cut to -1 to 1, which starts as x: a
+            prior that little must change. Otherwise it is the tanh of what they say.
         generator: Draws the weights.
     """
 
@@ -38,6 +41,7 @@ class ResNetGenerator(nn.Module):
         channels: int = 64,
         blocks: int = 6,
         halvings: int = 2,
+        skip: bool = False,
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
@@ -52,7 +56,14 @@ class ResNetGenerator(nn.Module):
             layers.append(Residual(widths[-1], generator=generator))
         for a, b in pairwise(reversed(widths)):
             layers += [nn.Upsample(scale_factor=2), *_gated(a, b, generator=generator)]
-        layers += [convolution(widths[0], self.out_channels, 7, generator=generator), nn.Tanh()]
+        last = convolution(widths[0], self.out_channels, 7, generator=generator)
+        self.skip = skip
+        if skip and self.in_channels != self.out_channels:
+            raise ValueError(
+                f"skip: x is added to the result, so it needs as many channels out as in, got "
+                f"{self.in_channels} and {self.out_channels}; give skip=False"
+            )
+        layers += [fresh(last, None, zero=True)] if skip else [last, nn.Tanh()]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,7 +71,8 @@ class ResNetGenerator(nn.Module):
         shape = ("B", self.in_channels, "height", "width")
         x = check_tensor(x, "x", shape=shape, finite=False, like=next(self.parameters()))
         what = f"a generator that halves {self.halvings} times"
-        return self.layers(check_halves(x, "x", self.halvings, what))
+        y = self.layers(check_halves(x, "x", self.halvings, what))
+        return (x + y).clamp(-1, 1) if self.skip else y
 
 
 def _gated(inputs: int, outputs: int, size: int = 3, **options: Any) -> list[nn.Module]:

@@ -251,6 +251,17 @@ def test_the_generator_starts_from_its_generator_and_leaves_no_checkerboard():
     assert float(y.std()) < 1e-4
 
 
+def test_a_generator_with_a_skip_starts_as_the_identity():
+    network = ResNetGenerator(2, channels=4, blocks=1, skip=True, generator=seeded())
+    x = torch.randn(2, 2, 8, 8, generator=seeded(1))
+    assert torch.equal(network(x), x.clamp(-1, 1))
+    with torch.no_grad():
+        network.layers[-1].bias += 0.25
+    assert torch.allclose(network(x / 9), (x / 9 + 0.25).clamp(-1, 1))
+    with pytest.raises(ValueError, match="skip: x is added .* got 2 and 1; give skip=False"):
+        ResNetGenerator(2, 1, skip=True)
+
+
 @pytest.mark.parametrize(
     ("make", "says"),
     [
