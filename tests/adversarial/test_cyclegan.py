@@ -258,7 +258,7 @@ def test_a_generator_with_a_skip_starts_as_the_identity():
     with torch.no_grad():
         network.layers[-1].bias += 0.25
     assert torch.allclose(network(x / 9), (x / 9 + 0.25).clamp(-1, 1))
-    with pytest.raises(ValueError, match="skip: x is added .* got 2 and 1; give skip=False"):
+    with pytest.raises(ValueError, match=r"skip: x is added .* got 2 and 1; give skip=False"):
         ResNetGenerator(2, 1, skip=True)
 
 
