@@ -7,7 +7,6 @@ from collections.abc import Callable
 from torch import Tensor
 
 from gdmlib._checks import check_count, check_tensor
-from gdmlib.data.resize import luma
 
 
 def on_luma(
@@ -23,6 +22,8 @@ def on_luma(
         x, y: Pictures in [0, 1], shape (N, 3, H, W), or (N, 1, H, W) for grey ones.
         border: Pixels left out at each side.
     """
+    from gdmlib.data.resize import luma  # other measures need no data
+
     check_tensor(x, "x", ndim=4, floating=True)
     check_tensor(y, "y", shape=tuple(x.shape), floating=True)
     border = check_count(border, "border", least=0)

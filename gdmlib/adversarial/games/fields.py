@@ -133,7 +133,8 @@ class DiracGAN(ExactGame):
 
     .. math:: \lambda = -\gamma / 2 \pm \sqrt{\gamma^2 / 4 - f'(0)^2},
 
-    which turn for :math:`\gamma < 2 |f'(0)|` and fall together, as far to the left as they can, at equality.
+    which turn for :math:`\gamma < 2 |f'(0)|` and fall together, as far to the left as they can,
+    at equality.
 
     Args:
         f: A smooth function of numbers, entry by entry; -log(1 + e^-t), of the GAN of 2014, if
