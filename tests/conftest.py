@@ -40,11 +40,14 @@ def _one_thread() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _seed() -> None:
-    # What a test does without a generator must not depend on the tests that ran before it.
+def _seed() -> Generator[None, None, None]:
+    # What a test does without a generator, or a dtype, must not depend on those that ran before it.
     import torch
 
     torch.manual_seed(0)
+    dtype = torch.get_default_dtype()
+    yield
+    torch.set_default_dtype(dtype)
 
 
 @pytest.fixture
