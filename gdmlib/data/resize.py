@@ -104,6 +104,8 @@ def _resize(x: Tensor, size: tuple[int, int], method: str, antialias: bool) -> T
         raise ValueError(f"method: expected one of {', '.join(METHODS)}, got {method!r}")
     if method == "nearest":
         return interpolate(x, size=size, mode="nearest-exact")
+    if antialias and size[1] == 1 < size[0]:  # PyTorch gets a single column wrong, a row right
+        return _resize(x.mT, size[::-1], method, antialias).mT
     wide = x.float() if x.element_size() < 4 else x  # PyTorch has no filter for narrow numbers
     made = interpolate(wide, size=size, mode=method, align_corners=False, antialias=antialias)
     return made.to(x.dtype)

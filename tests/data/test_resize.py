@@ -166,3 +166,17 @@ def test_the_protocol_is_that_of_the_tables(name, published):
     assert sum(values) / len(values) == pytest.approx(published, abs=0.05)
     if name == "set14":  # with grey turned into colours it would be another table
         assert sum(squeezed) / len(squeezed) == pytest.approx(26.09, abs=0.02)
+
+
+@pytest.mark.parametrize("shape", [(16, 4), (16, 8), (4, 16), (8, 16), (4, 4), (16, 12)])
+@pytest.mark.parametrize("method", ["bilinear", "bicubic"])
+def test_a_single_column_is_that_of_pillow(shape, method):
+    x = torch.rand(2, 3, *shape, generator=torch.Generator().manual_seed(0))
+    got = resize.shrink(x, 4, method=method)
+    filters = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+    size = (shape[1] // 4, shape[0] // 4)
+    expected = [
+        torch.tensor(np.asarray(Image.fromarray(part.numpy()).resize(size, filters[method])))
+        for part in x.flatten(0, 1)
+    ]
+    torch.testing.assert_close(got.flatten(0, 1), torch.stack(expected), atol=1e-5, rtol=0)

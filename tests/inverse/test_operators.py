@@ -74,7 +74,7 @@ def test_wrong_input(wrong, message):
 def test_transforms_are_those_of_scipy():
     torch.testing.assert_close(cameras.hadamard(8) * 8**0.5, torch.tensor(hadamard(8)).float())
     x = torch.randn(5, 6, generator=rng())
-    found = cameras.cosine(5) @ x @ single_pixel.cosine(6).mT
+    found = cameras.cosine(5) @ x @ cameras.cosine(6).mT
     torch.testing.assert_close(found, torch.tensor(dctn(x.numpy(), norm="ortho")))
 
 
