@@ -62,7 +62,7 @@ class Operator(nn.Module):
 
     def adjoint(self, y: Tensor) -> Tensor:
         r"""Return :math:`A^\top y`, (..., *measurement_shape) -> (..., *event_shape)."""
-        return self._adjoint_of(self._check(y, "y", self.measurement_shape))
+        return self._adjoint_of(self.check_measurements(y))
 
     def gram(self, y: Tensor) -> Tensor:
         r"""Return :math:`A A^\top y`."""
@@ -73,7 +73,7 @@ class Operator(nn.Module):
 
         Without a ridge it is the pseudo-inverse: directions that A does not reach are left out.
         """
-        y = self._check(y, "y", self.measurement_shape)
+        y = self.check_measurements(y)
         ridge = check_not_negative(ridge, "ridge")
         values = self.eigenvalues.to(y.dtype)
         if ridge == 0:
@@ -92,7 +92,7 @@ class Operator(nn.Module):
 
         Where no event has them, A x comes as near to y as it can.
         """
-        return x - self.pseudo_inverse(self(x) - self._check(y, "y", self.measurement_shape))
+        return x - self.pseudo_inverse(self(x) - self.check_measurements(y))
 
     def proximal(self, x: Tensor, y: Tensor, weight: float) -> Tensor:
         r"""Return the z of least :math:`\tfrac12\|z-x\|^2 + \tfrac w2\|A z - y\|^2`.
@@ -107,7 +107,7 @@ class Operator(nn.Module):
             raise ValueError(f"weight: expected a positive number, got {weight}")
         if math.isinf(weight):
             return self.project(x, y)
-        error = self(x) - self._check(y, "y", self.measurement_shape)
+        error = self(x) - self.check_measurements(y)
         return x - self.adjoint(self.solve_gram(error, ridge=1 / weight))
 
     def measure(self, x: Tensor, noise: float = 0.0, generator: Generator | None = None) -> Tensor:
@@ -116,6 +116,10 @@ class Operator(nn.Module):
         if check_not_negative(noise, "noise") == 0:
             return y
         return y + noise * standard_normal(y.shape, y, generator)
+
+    def check_measurements(self, y: Tensor) -> Tensor:
+        """Return y if it is measurements of this operator, shape (..., *measurement_shape)."""
+        return self._check(y, "y", self.measurement_shape)
 
     def norm(self) -> float:
         """Return the largest singular value of A."""
