@@ -76,11 +76,10 @@ def invert(
     steps, starts = check_count(steps, "steps"), check_count(starts, "starts")
     with torch.inference_mode(False), evaluating(gan), torch.enable_grad():
         targets = x.detach().repeat(starts, *[1] * (x.ndim - 1)).clone()
-        w = standard_normal((len(targets), gan.latent), x, generator).requires_grad_(True)
-        optimizer = torch.optim.Adam([w], lr=lr)
+        w = standard_normal((len(targets), gan.latent), x, generator)
         seen = None if features is None else features(targets).detach()
 
-        def losses() -> Tensor:
+        def losses(w: Tensor) -> Tensor:
             made = gan.generator(w)
             lost = weight * _mean_square(made - targets) + prior * w.square().mean(dim=1)
             return (
@@ -89,22 +88,43 @@ def invert(
                 else (lost + _mean_square(features(made) - seen))
             )
 
-        history, best = [], torch.full((len(targets),), torch.inf).to(x)
-        found = w.detach().clone()
-        for step in range(steps + 1):
-            lost = losses()
-            better = lost.detach() < best
-            best = torch.where(better, lost.detach(), best)
-            found[better] = w.detach()[better]
-            if step < steps:
-                history.append(float(best.unflatten(0, (starts, -1)).amin(0).mean()))
-                (w.grad,) = torch.autograd.grad(lost.sum(), w)  # the network's own need none
-                optimizer.step()
-        least, which = best.unflatten(0, (starts, -1)).min(dim=0)
-        latents = found.unflatten(0, (starts, -1))[which, torch.arange(len(x)).to(which)]
+        latents, least, history = search(losses, w, steps=steps, starts=starts, lr=lr)
         with torch.no_grad():
             events = gan.generator(latents)
     return Inversion(latents, events, least, history)
+
+
+def search(
+    losses: Callable[[Tensor], Tensor], w: Tensor, *, steps: int, starts: int, lr: float
+) -> tuple[Tensor, Tensor, list[float]]:
+    """Descend by Adam from several starts for each event, and keep the best latent of each.
+
+    Args:
+        losses: Of latents, (starts · B, latent) -> (starts · B,), each by itself.
+        w: Latents to start from, all first starts, then all second ones, ...
+        steps, lr: Of Adam.
+        starts: How many there are for each event.
+
+    Returns:
+        Latents, (B, latent), their losses, (B,), and the mean loss of the best start so far, after
+        each step.
+    """
+    w = w.detach().clone().requires_grad_(True)
+    optimizer = torch.optim.Adam([w], lr=lr)
+    history, best = [], torch.full((len(w),), torch.inf).to(w.detach())
+    found = w.detach().clone()
+    for step in range(steps + 1):
+        lost = losses(w)
+        better = lost.detach() < best
+        best = torch.where(better, lost.detach(), best)
+        found[better] = w.detach()[better]
+        if step < steps:
+            history.append(float(best.unflatten(0, (starts, -1)).amin(0).mean()))
+            (w.grad,) = torch.autograd.grad(lost.sum(), w)  # the network's own need none
+            optimizer.step()
+    least, which = best.unflatten(0, (starts, -1)).min(dim=0)
+    chosen = found.unflatten(0, (starts, -1))[which, torch.arange(len(least)).to(which)]
+    return chosen, least, history
 
 
 def _mean_square(difference: Tensor) -> Tensor:

@@ -5,36 +5,76 @@
   its pseudo-inverse, the projection onto what explains a measurement, and its noise;
 - classical answers: `least_squares`, `ridge`, `wiener`, `total_variation` with the gap that is
   left, `sparse_wavelets`; `GaussianPosterior` is exact, with its uncertainty.
+- priors say which pictures are probable: `PatchPrior`, `CausalPrior`, `PixelPrior`, `BoundPrior`
+  and `ScorePrior` make them of the densities of this library; `gradient` is what solvers ask;
+- the most probable picture: `map_by_projection` without noise, `proximal_map` with noise, and
+  `epll` for a mixture of Gaussians on patches (`fit_patch_mixture`, `PatchDenoiser`);
+- samples of all pictures that explain a measurement: `posterior_sample` by a diffusion or a
+  `FlowDenoiser`, `langevin` by any gradient, and `mixture_posterior`, which is exact;
+- `latent_inversion` searches among the pictures that a decoder can make.
 """
 
 from gdmlib.inverse.blur import Blur
 from gdmlib.inverse.camera import Scrambled, single_pixel
 from gdmlib.inverse.classical import least_squares, power_spectrum, ridge, wiener
+from gdmlib.inverse.epll import PatchDenoiser, epll
 from gdmlib.inverse.gaussian import GaussianPosterior
+from gdmlib.inverse.langevin import langevin
+from gdmlib.inverse.latent_inversion import LatentInversion, latent_inversion
 from gdmlib.inverse.masking import Crop, Grey, Masking
 from gdmlib.inverse.operators import Matrix, Operator, orthonormal_rows
+from gdmlib.inverse.patch_mixture import fit_patch_mixture
+from gdmlib.inverse.posterior import FlowDenoiser, mixture_posterior, posterior_sample
 from gdmlib.inverse.primal_dual import total_variation, variation
+from gdmlib.inverse.prior import (
+    BoundPrior,
+    CausalPrior,
+    PatchPrior,
+    PixelPrior,
+    Prior,
+    ScorePrior,
+    gradient,
+)
+from gdmlib.inverse.projection import map_by_projection, proximal_map
 from gdmlib.inverse.restored import Restored
 from gdmlib.inverse.separable import Downsampling, FlatCam, LiSens, Separable
 from gdmlib.inverse.wavelets import shrink_wavelets, sparse_wavelets, wavelets
 
 __all__ = [
     "Blur",
+    "BoundPrior",
+    "CausalPrior",
     "Crop",
     "Downsampling",
     "FlatCam",
+    "FlowDenoiser",
     "GaussianPosterior",
     "Grey",
+    "LatentInversion",
     "LiSens",
     "Masking",
     "Matrix",
     "Operator",
+    "PatchDenoiser",
+    "PatchPrior",
+    "PixelPrior",
+    "Prior",
     "Restored",
+    "ScorePrior",
     "Scrambled",
     "Separable",
+    "epll",
+    "fit_patch_mixture",
+    "gradient",
+    "langevin",
+    "latent_inversion",
     "least_squares",
+    "map_by_projection",
+    "mixture_posterior",
     "orthonormal_rows",
+    "posterior_sample",
     "power_spectrum",
+    "proximal_map",
     "ridge",
     "shrink_wavelets",
     "single_pixel",

@@ -1,0 +1,162 @@
+r"""EPLL: restore a picture so that each of its patches is probable under a mixture of Gaussians.
+
+The expected patch log-likelihood of a picture (`PatchPrior`) has no closed maximum, but half-
+quadratic splitting (Zoran and Weiss 2011, "From learning models of natural image patches to whole
+image restoration", section 3) parts it: give each patch a clean twin :math:`z_i`, and ask
+
+.. math:: \min_{x, z}\ \frac{1}{2 \sigma^2} \lVert A x - y \rVert^2 + \frac{1}{n} \sum_i
+    \Bigl[ \frac{1}{2 s^2} \lVert P_i x - z_i \rVert^2 - \log p(z_i) \Bigr],
+
+with n patches over each pixel. Given x, each twin is found by itself: the most probable component
+of the noisy patch, then Wiener's filter of that component. Given the twins, the picture is their
+average, moved towards the measurements. So s is the standard deviation of what each round takes for
+noise, and it falls from round to round.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import fold, unfold
+
+from gdmlib._checks import check_count, check_tensor
+from gdmlib.densities.mixture import GaussianMixture
+from gdmlib.inverse.operators import Operator
+from gdmlib.inverse.prior import check_picture
+from gdmlib.inverse.projection import _rows, _shaped, _start
+from gdmlib.inverse.restored import Restored
+
+_AT_ONCE = 2048  # patches that are compared with all components at once
+
+
+class PatchDenoiser(nn.Module):
+    """Takes noise out of pictures, patch by patch, by a mixture of Gaussians.
+
+    Args:
+        mixture: Of square patches of one colour, events (h · h,).
+        mean: Give each patch its posterior mean, which has the least squared error, and not the
+            Wiener filter of the one component that is most probable.
+    """
+
+    weights: Tensor
+    means: Tensor
+    bases: Tensor
+    spectra: Tensor
+
+    def __init__(self, mixture: GaussianMixture, *, mean: bool = False) -> None:
+        super().__init__()
+        d = mixture.means.shape[1]
+        self.side, self.mean = math.isqrt(d), mean
+        if self.side**2 != d:
+            raise ValueError(f"mixture: expected square patches, h · h numbers, got {d}")
+        spectra, bases = torch.linalg.eigh(mixture.covariances.double())
+        self.register_buffer("weights", mixture.weights.clone())
+        self.register_buffer("means", mixture.means.clone())
+        self.register_buffer("bases", bases.to(mixture.means))
+        self.register_buffer("spectra", spectra.to(mixture.means))
+
+    def patches(self, x: Tensor, sigma: float) -> Tensor:
+        """Return clean twins of noisy patches, (N, d) -> (N, d)."""
+        check_tensor(x, "x", shape=("N", self.means.shape[1]), floating=True, like=self.means)
+        return torch.cat([self._twins(part, sigma**2) for part in x.split(_AT_ONCE)])
+
+    def _twins(self, x: Tensor, variance: float) -> Tensor:
+        k, d = self.means.shape
+        axes = self.bases.mT.reshape(k * d, d)  # the eigenvectors of all components, as rows
+        shift = torch.einsum("kji,kj->ki", self.bases, self.means)
+        turned = (x @ axes.T).unflatten(1, (k, d)) - shift
+        noisy = self.spectra + variance
+        energy = torch.einsum("nki,ki->nk", turned.square(), 1 / noisy)
+        joint = self.weights.log() - 0.5 * (energy + noisy.log().sum(dim=1))
+        gain = self.spectra / noisy
+        if self.mean:
+            filtered = joint.softmax(dim=1)[:, :, None] * (gain * turned + shift)
+            return torch.einsum("nki,kji->nj", filtered, self.bases)
+        best = joint.argmax(dim=1)
+        rows = turned[torch.arange(len(x), device=x.device), best]
+        found = torch.empty_like(x)
+        for c in best.unique().tolist():
+            mine = best == c
+            found[mine] = self.means[c] + (gain[c] * rows[mine]) @ self.bases[c].T
+        return found
+
+    def denoise(self, x: Tensor, sigma: float) -> Tensor:
+        """Return pictures with less noise, (B, C, H, W), each colour by itself.
+
+        Args:
+            x: Pictures with noise.
+            sigma: Its standard deviation.
+        """
+        h = self.side
+        check_picture(x, None, h, h)
+        grey, size = x.flatten(0, 1)[:, None], tuple(x.shape[-2:])
+        parts = unfold(grey, h)
+        clean = self.patches(parts.mT.flatten(0, 1), sigma).unflatten(0, (len(grey), -1)).mT
+        count = fold(torch.ones_like(parts[:1]), size, h)
+        return (fold(clean, size, h) / count).view_as(x)
+
+
+def epll(
+    operator: Operator,
+    y: Tensor,
+    mixture: GaussianMixture | PatchDenoiser,
+    *,
+    noise: float = 0.0,
+    sigmas: Sequence[float] | None = None,
+    steps: int = 30,
+    start: Tensor | None = None,
+    keep: Collection[int] = (),
+) -> Restored:
+    """Restore pictures of one colour by a mixture of Gaussians for their patches.
+
+    Args:
+        operator: A.
+        y: Measurements, shape (..., *measurement_shape).
+        mixture: Of square patches.
+        noise: Standard deviation σ of the measurements' noise; 0 asks for A x = y.
+        sigmas: s of each round; by default ``steps`` from 0.2 down to 0.003, equal in ratio.
+        steps: Rounds, where no sigmas are given.
+        start: Pictures to start from; None for the least that agrees.
+        keep: Rounds whose pictures are kept, 0 for the start.
+
+    Returns:
+        The pictures, and in ``history`` of each round ``sigma`` and ``change``, the root mean
+        square of what it moved in each picture.
+    """
+    denoiser = mixture if isinstance(mixture, PatchDenoiser) else PatchDenoiser(mixture)
+    if not 0 <= noise < math.inf:
+        raise ValueError(f"noise: expected a standard deviation of at least 0, got {noise}")
+    if sigmas is None:
+        sigmas = falling(0.2, 0.003, steps)
+    if not sigmas or not all(0 < s < math.inf for s in sigmas):
+        raise ValueError(f"sigmas: expected positive numbers, got {list(sigmas)}")
+    rows, batch = _rows(operator, y)
+    x = _start(operator, rows, batch, start)
+    history: list[dict[str, Any]] = []
+    frames = [x] if 0 in keep else []
+    for step, sigma in enumerate(sigmas, 1):
+        clean = denoiser.denoise(x, sigma)
+        if noise:
+            new = operator.proximal(clean, rows, sigma**2 / noise**2)
+        else:
+            new = operator.project(clean, rows)
+        change = (new - x).flatten(1).square().mean(dim=1).sqrt()
+        history.append({"sigma": float(sigma), "change": change})
+        x = new
+        if step in keep:
+            frames.append(x)
+    found = Restored(x, len(sigmas), tuple(history), frames=tuple(frames))
+    return _shaped(found, batch)
+
+
+def falling(first: float, last: float, steps: int) -> list[float]:
+    """Return noise levels from first down to last, each the same share of the one before."""
+    steps = check_count(steps, "steps")
+    if not 0 < last <= first < math.inf:
+        raise ValueError(f"first, last: expected 0 < last <= first, got {first} and {last}")
+    ratio = 1.0 if steps == 1 else (last / first) ** (1 / (steps - 1))
+    return [first * ratio**k for k in range(steps)]
