@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Generator, Tensor
 
+from gdmlib._checks import check_count, check_tensor
 from gdmlib._random import draw
 
 LUMA = (0.299, 0.587, 0.114)
@@ -51,3 +52,49 @@ def crop(images: Sequence[Tensor], which: Tensor, corner: Tensor, size: int) -> 
         windows = image.unfold(-2, size, 1).unfold(-2, size, 1)
         crops[chosen] = windows.movedim((-4, -3), (0, 1))[rows, columns]
     return crops
+
+
+class Crops:
+    """Cuts squares out of pictures; ``prepare`` of `gdmlib.training.train`.
+
+    What it cuts by is four numbers in [0, 1) a square: which picture, in proportion to areas; row
+    and column; how to turn and mirror it. Each batch moves all of them alike, around the ends, so
+    that each epoch has other squares: ``train(model, torch.rand(n, 4), prepare=crops)``.
+
+    Args:
+        pictures: (C, H, W) each.
+        size: Side of a square.
+        generator: Draws how far a batch is moved.
+    """
+
+    def __init__(
+        self, pictures: Iterable[Tensor], *, size: int, generator: Generator | None = None
+    ) -> None:
+        self.pictures, self.size = list(pictures), check_count(size, "size")
+        if not self.pictures:
+            raise ValueError("pictures: expected at least one, got none")
+        smallest = min(min(x.shape[-2:]) for x in self.pictures)
+        if size > smallest:
+            raise ValueError(f"size: the smallest picture has {smallest} pixels a side, got {size}")
+        areas = torch.tensor([float(x[0].numel()) for x in self.pictures]).cumsum(0)
+        self.shares, self.generator = areas / areas[-1], generator
+
+    def __call__(self, numbers: Tensor) -> Tensor:
+        """Return squares, (B, C, size, size), by numbers in [0, 1), (B, 4)."""
+        numbers = check_tensor(numbers, "numbers", shape=("B", 4), floating=True).cpu()
+        moved = (numbers + draw(torch.rand, 4, generator=self.generator).cpu()) % 1
+        which = torch.searchsorted(self.shares, moved[:, 0].contiguous(), right=True)
+        found = []
+        for k, (row, column, turn) in zip(
+            which.clamp(max=len(self.pictures) - 1).tolist(), moved[:, 1:].tolist(), strict=True
+        ):
+            picture, size = self.pictures[k], self.size
+            rooms = [n - size + 1 for n in picture.shape[-2:]]
+            i, j = (min(int(u * n), n - 1) for u, n in zip((row, column), rooms, strict=True))
+            found.append(turned(picture[:, i : i + size, j : j + size], int(8 * turn)))
+        return torch.stack(found)
+
+
+def turned(x: Tensor, turn: int) -> Tensor:
+    """Return one of the eight ways to lay a square on a square, (..., size, size)."""
+    return torch.rot90(x.flip(-1) if turn >= 4 else x, turn % 4, (-2, -1))

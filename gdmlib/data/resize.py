@@ -19,6 +19,7 @@ from torch.nn.functional import interpolate
 
 from gdmlib._checks import check_count, check_tensor
 from gdmlib._random import draw
+from gdmlib.data.crops import turned
 
 METHODS = ("nearest", "bilinear", "bicubic")
 """How pictures are resized: by the nearest pixel, by a tent, or by Keys' kernel."""
@@ -167,11 +168,6 @@ class EnlargingPairs:
                 slice(scale * i, scale * (i + side)),
                 slice(scale * j, scale * (j + side)),
             )
-            lows.append(_turned(low[:, i : i + side, j : j + side], int(8 * turn)))
-            highs.append(_turned(high[:, rows, columns], int(8 * turn)))
+            lows.append(turned(low[:, i : i + side, j : j + side], int(8 * turn)))
+            highs.append(turned(high[:, rows, columns], int(8 * turn)))
         return torch.stack(lows), torch.stack(highs)
-
-
-def _turned(x: Tensor, turn: int) -> Tensor:
-    """Return one of the eight ways to lay a square on a square."""
-    return torch.rot90(x.flip(2) if turn >= 4 else x, turn % 4, (1, 2))

@@ -11,12 +11,14 @@
   `epll` for a mixture of Gaussians on patches (`fit_patch_mixture`, `PatchDenoiser`);
 - samples of all pictures that explain a measurement: `posterior_sample` by a diffusion or a
   `FlowDenoiser`, `langevin` by any gradient, and `mixture_posterior`, which is exact;
+- `ConvDenoiser` is trained to take noise of any level away;
 - `latent_inversion` searches among the pictures that a decoder can make.
 """
 
 from gdmlib.inverse.blur import Blur
 from gdmlib.inverse.camera import Scrambled, single_pixel
 from gdmlib.inverse.classical import least_squares, power_spectrum, ridge, wiener
+from gdmlib.inverse.denoiser import ConvDenoiser
 from gdmlib.inverse.epll import PatchDenoiser, epll
 from gdmlib.inverse.gaussian import GaussianPosterior
 from gdmlib.inverse.langevin import langevin
@@ -44,6 +46,7 @@ __all__ = [
     "Blur",
     "BoundPrior",
     "CausalPrior",
+    "ConvDenoiser",
     "Crop",
     "Downsampling",
     "FlatCam",

@@ -2,6 +2,7 @@
 
 from gdmlib.reproduce import (
     binary,
+    denoising,
     densities,
     flows,
     judged,
@@ -32,6 +33,7 @@ _ALL: tuple[Experiment, ...] = (
     judged.FLOW_MATCHING,
     superres.SRRESNET,
     superres.SRGAN_X4,
+    denoising.DENOISER,
 )
 
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}
