@@ -1,0 +1,220 @@
+"""Inverse problems on the 15 pictures of Dave, Vadathya and Mitra: what a method is measured on.
+
+A method is declared by `restoring`: ``build(fitting, **settings)`` makes whatever it needs, once,
+and returns ``restore(operator, y)``, which is called with one picture's measurements at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from gdmlib.data import spc15
+from gdmlib.inverse.cameras import SinglePixel
+from gdmlib.inverse.operators import Masking, Operator
+from gdmlib.inverse.restored import Restored
+from gdmlib.metrics import psnr, ssim
+from gdmlib.reproduce.experiment import Experiment, Fitting, Outcome
+from gdmlib.reproduce.job import Job
+from gdmlib.reproduce.records import Data, Metric, Published, sha256_of
+from gdmlib.reproduce.settings import STAND_IN, as_settings, check_size
+from gdmlib.reproduce.tasks import seeded
+
+RIDE_PAPER = "Dave, Vadathya and Mitra (2017), arXiv:1612.04229, and the authors' log"
+Restore = Callable[[Operator, Tensor], Tensor | Restored]
+
+
+class Case(NamedTuple):
+    """One picture to restore: how it was measured, what came out, and what it was."""
+
+    label: str
+    operator: Operator
+    y: Tensor
+    clean: Tensor
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A problem, and what counts in it.
+
+    Attributes:
+        dataset: For people.
+        cases: Yields a `Case` for each picture, from clean pictures and the settings that it has
+            arguments for; those of one label come one after the other, and count together.
+        border: Pixels at each border that do not count.
+        words: How it is measured.
+        config, smoke: The settings that all methods share.
+    """
+
+    dataset: str
+    cases: Callable[..., Iterator[Case]]
+    border: int
+    words: str
+    config: Mapping[str, Any]
+    smoke: Mapping[str, Any]
+
+
+def pictures(data: str) -> Tensor:
+    """Return the test pictures, grey, (15, 1, 256, 256); smooth noise for a trial."""
+    if data == STAND_IN:
+        noise = torch.rand(3, 1, 36, 36, generator=seeded(0))
+        return nn.functional.avg_pool2d(noise, 5, stride=1)
+    return spc15().x
+
+
+def single_pixel(
+    clean: Tensor, rates: list[float], count: int, side: int, noise: float, camera_seed: int
+) -> Iterator[Case]:
+    """Measure the upper left squares of the first pictures by a single-pixel camera.
+
+    The rows of a lower rate are the first of a higher one, so that they are made only once: any of
+    them, of a random orthonormal set, are such a set.
+    """
+    clean = clean[:count, :, :side, :side]
+    shape = tuple(clean.shape[1:])
+    numbers = {rate: round(rate * side * side) for rate in rates}
+    generator = seeded(camera_seed)
+    camera = SinglePixel(shape, max(numbers.values()), rows="gaussian", generator=generator)
+    for rate, m in numbers.items():
+        operator = camera.first(m)
+        for i, x in enumerate(clean):
+            y = operator.measure(x, noise=noise, generator=seeded(i))
+            yield Case(f"rate {rate:.2f}", operator, y, x)
+
+
+def inpainting(clean: Tensor, missing: list[float], noise: float, mask_seed: int) -> Iterator[Case]:
+    """Leave out a share of the pixels at random places, others in each picture."""
+    for share in missing:
+        generator = seeded(mask_seed)
+        for x in clean:
+            d = x[0].numel()
+            kept = torch.randperm(d, generator=generator) >= round(share * d)
+            operator = Masking(kept.view(1, *x.shape[1:]).expand(x.shape))
+            y = operator.measure(x, noise=noise, generator=generator)
+            yield Case(f"{share:.0%} missing", operator, y, x)
+
+
+def restoring(
+    name: str,
+    title: str,
+    protocol: Protocol,
+    build: Callable[..., Restore],
+    published: Published | None,
+    words: str,
+    *,
+    config: Mapping[str, Any],
+    smoke: Mapping[str, Any],
+    **more: Any,
+) -> Experiment:
+    """Declare a method that restores what a protocol measures.
+
+    Args:
+        name, title, published, config, smoke, more: As for `Experiment`. Metrics are called
+            "PSNR, " and "SSIM, " and the label of the case; the first label's PSNR is the first.
+        build: ``build(fitting, **settings)`` returns ``restore(operator, y)``.
+        words: What there is to say of the method; the protocol says the rest.
+    """
+    return Experiment(
+        name=name,
+        title=title,
+        dataset=protocol.dataset,
+        run=partial(_run, protocol, build),
+        published=published,
+        protocol=f"{protocol.words} {words}".strip(),
+        config={"data": "spc15", **protocol.config, **config},
+        smoke={"data": STAND_IN, **protocol.smoke, **smoke},
+        **more,
+    )
+
+
+def _run(protocol: Protocol, build: Callable[..., Restore], job: Job) -> Outcome:
+    """Restore each picture, one after the other; what is done is kept for a resumed run."""
+    with as_settings("no data can be made with these settings: "):
+        clean = pictures(job.config["data"])
+        settings = job.config.of(protocol.cases)
+        side = clean.shape[-1]
+        for key, most in {"side": side, "count": len(clean)}.items():
+            if key in settings:
+                check_size(key, settings[key], 1, most, "as the pictures have")
+        for share in settings.get("rates", settings.get("missing", [])):
+            if not 0 < share < 1:
+                raise ValueError(f"a share above 0 and below 1 is expected, got {share}")
+    data = Data(job.config["data"], sha256_of(clean))
+    job.uses(data)
+    (seed,) = job.seeds
+    fitting = Fitting(job, "method", 0, 1, seeded(seed))
+    restore = build(fitting, **job.config.of(build))
+    values: dict[str, list[Tensor]] = {}
+    seconds: dict[str, list[float]] = {}
+    for i, case in enumerate(protocol.cases(clean, **settings)):
+        one = partial(_restored, restore, case, protocol.border, job.device)
+        found = job.stage(f"picture-{i}", one)
+        values.setdefault(case.label, []).append(found["values"])
+        seconds.setdefault(case.label, []).append(found["seconds"])
+        job.progress("picture", i + 1, _number(clean, settings), case.label)
+    made = [
+        Metric.of_examples(f"{name}, {label}", column, unit, "higher")
+        for label, rows in values.items()
+        for name, unit, column in zip(
+            ("PSNR", "SSIM"), ("dB", "of 1.00"), torch.stack(rows).T, strict=True
+        )
+    ]
+    details = {f"processor seconds a picture, {k}": sum(v) / len(v) for k, v in seconds.items()}
+    details |= {f"PSNR of each, {k}": [round(float(r[0]), 3) for r in v] for k, v in values.items()}
+    return Outcome(made[0], data, details, tuple(made[1:]))
+
+
+def _number(clean: Tensor, settings: Mapping[str, Any]) -> int:
+    each = settings.get("count", len(clean))
+    return int(each) * len(settings.get("rates", settings.get("missing", [])))
+
+
+def _restored(restore: Restore, case: Case, border: int, device: torch.device) -> dict[str, Any]:
+    """Restore one picture; PSNR and SSIM without the border, and the time it took."""
+    operator, y = case.operator.to(device), case.y.to(device)
+    began = time.process_time()
+    made = restore(operator, y)
+    seconds = time.process_time() - began
+    image = (made.image if isinstance(made, Restored) else made).detach().cpu()
+    keep = (..., *(slice(border, n - border) for n in case.clean.shape[-2:]))
+    pair = image.view(case.clean.shape)[keep][None], case.clean[keep][None]
+    return {"values": torch.stack([psnr(*pair)[0], ssim(*pair)[0]]), "seconds": seconds}
+
+
+SINGLE_PIXEL = Protocol(
+    "15 test pictures, first five, upper left 160 × 160, single-pixel camera",
+    single_pixel,
+    2,
+    "Rows of a single-pixel camera: orthonormal, of random directions, the same for all pictures, "
+    "those of a lower rate the first of a higher. No noise. Two pixels at each border do not "
+    "count; the result is not rounded; one value a picture, mean over pictures; SSIM with the "
+    "Gaussian window. Seconds do not count the making of the rows.",
+    config={
+        "rates": [0.4, 0.3, 0.25, 0.15, 0.1], "count": 5, "side": 160, "noise": 0.0,
+        "camera_seed": 0,
+    },
+    smoke={"rates": [0.4, 0.3], "count": 2, "side": 16},
+)  # fmt: skip
+
+INPAINTING = Protocol(
+    "15 test pictures, 256 × 256, pixels missing at random",
+    inpainting,
+    0,
+    "A share of the pixels is missing at random places, others in each picture, no noise. All "
+    "pixels count; the result is not rounded; one value a picture, mean over pictures; SSIM with "
+    "the Gaussian window.",
+    config={"missing": [0.7, 0.8], "noise": 0.0, "mask_seed": 0},
+    smoke={"missing": [0.7]},
+)
+
+PUBLISHED_SINGLE_PIXEL = {
+    f"PSNR, rate {rate:.2f}": Published(value, "dB", RIDE_PAPER)
+    for rate, value in {0.4: 33.66, 0.3: 31.58, 0.25: 30.54, 0.1: 23.29}.items()
+}
+"""What the paper's RIDE gets, by the name of the metric; at 0.15 it reports nothing."""
