@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gdmlib.autoregressive import RIDE, Neighbourhood
 from gdmlib.inverse import CausalPrior, gradient
+from gdmlib.nn.spatial_lstm import SpatialLSTM
 
 
 class LoopRIDE(RIDE):
@@ -28,6 +29,7 @@ class LoopRIDE(RIDE):
         _, height, width = residual.shape
         hidden = white
         for layer in self.layers:
+            assert isinstance(layer, SpatialLSTM)
             hidden = layer.forward_loop(hidden)
         if self.head_sees_context:
             hidden = torch.cat([hidden, white], dim=3)

@@ -14,7 +14,7 @@ from gdmlib.densities import GaussianMixture
 from gdmlib.latent import VAE, NoisedMixture, cosine_schedule
 
 from .builders import normal, randomise, seeded, softmax, uniform
-from .calls import Call, call, whole
+from .calls import call, whole
 
 SHAPE = (1, 4, 4)
 PICTURES = 0.1 + 0.8 * uniform(3, *SHAPE)
