@@ -166,6 +166,14 @@ def check_mask(mask: Tensor, name: str, *shapes: Sequence[int]) -> Tensor:
     return mask
 
 
+def check_pair(batch: Any, what: str, first: str, second: str) -> tuple[Tensor, Tensor]:
+    """Return the two tensors of a batch of pairs; a single one is not taken apart."""
+    if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+        came = f"{len(batch)} tensors" if isinstance(batch, (tuple, list)) else type(batch).__name__
+        raise ValueError(f"batch: expected {what}, a pair ({first}, {second}), got {came}")
+    return batch[0], batch[1]
+
+
 # --- numbers ---
 
 
@@ -182,9 +190,12 @@ def check_count(n: SupportsIndex, name: str = "n", least: int = 1) -> int:
     return number
 
 
-def check_sizes(sizes: int | Iterable[int], name: str) -> list[int]:
-    """Return the sizes of the hidden layers; a number is that of the only one."""
-    return [check_count(n, name) for n in (sizes if isinstance(sizes, Iterable) else (sizes,))]
+def check_sizes(sizes: int | Iterable[int], name: str, *, none: bool = True) -> list[int]:
+    """Return the sizes of layers, perhaps of none; a number is that of the only one."""
+    found = [check_count(n, name) for n in (sizes if isinstance(sizes, Iterable) else (sizes,))]
+    if not found and not none:
+        raise ValueError(f"{name}: expected at least one number, got none")
+    return found
 
 
 def check_not_negative(value: float, name: str) -> float:

@@ -25,7 +25,6 @@ from itertools import pairwise
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import interpolate, one_hot
-from torch.nn.utils import skip_init
 
 from gdmlib._checks import (
     check_count,
@@ -38,7 +37,8 @@ from gdmlib._checks import (
 from gdmlib._random import standard_normal
 from gdmlib.adversarial.dcgan import DCDiscriminator
 from gdmlib.adversarial.patches import convolution
-from gdmlib.nn.dense import fresh
+from gdmlib.nn.dense import blank, fresh
+from gdmlib.nn.norms import BatchNorm2d
 
 WAYS = ("norm", "concatenation")
 """How a `ConditionalGenerator` can be told the class."""
@@ -88,7 +88,7 @@ class ConditionalBatchNorm2d(nn.Module):
         super().__init__()
         self.features = check_count(features, "features")
         self.classes = check_count(classes, "classes", least=2)
-        self.norm = nn.BatchNorm2d(self.features, affine=False)
+        self.norm = BatchNorm2d(self.features, affine=False)
         self.scale = nn.Parameter(torch.ones(self.classes, self.features))
         self.shift = nn.Parameter(torch.zeros(self.classes, self.features))
 
@@ -136,7 +136,7 @@ class ConditionalGenerator(nn.Module):
         self.event_shape = check_event_shape(event_shape, image=True)
         self.latent, self.way = check_count(latent, "latent"), way
         self.classes = check_count(classes, "classes", least=2)
-        widths = check_sizes(channels, "channels")
+        widths = check_sizes(channels, "channels", none=False)
         depth, height, width = self.event_shape
         unit = 2 ** len(widths)
         if height % unit or width % unit:
@@ -147,14 +147,13 @@ class ConditionalGenerator(nn.Module):
             )
         self.small = (widths[0], height // unit, width // unit)
         told = 0 if way == "norm" else self.classes
-        self.first = fresh(
-            skip_init(nn.Linear, self.latent + told, math.prod(self.small)), generator, gain=1.7
-        )
+        dense = blank(nn.Linear, self.latent + told, math.prod(self.small))
+        self.first = fresh(dense, generator, gain=1.7)
         self.steps = nn.ModuleList(
             convolution(a, b, generator, size=3) for a, b in pairwise([*widths, widths[-1]])
         )
         self.norms = nn.ModuleList(
-            ConditionalBatchNorm2d(a, self.classes) if way == "norm" else nn.BatchNorm2d(a)
+            ConditionalBatchNorm2d(a, self.classes) if way == "norm" else BatchNorm2d(a)
             for a in [*widths, widths[-1]]
         )
         self.last = convolution(widths[-1], depth, generator, size=3, gain=1.0)

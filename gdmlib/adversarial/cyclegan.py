@@ -20,11 +20,12 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_not_negative, check_tensor
+from gdmlib._checks import check_not_negative, check_pair, check_tensor
 from gdmlib._random import draw
 from gdmlib.adversarial.losses import AdversarialLoss, loss_named
 from gdmlib.adversarial.play import adversaries
 from gdmlib.adversarial.pool import ImagePool
+from gdmlib.nn.norms import batch_norms
 from gdmlib.training import Turns
 
 
@@ -70,11 +71,13 @@ class CycleGAN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Translate from X to Y: G(x)."""
-        return self.forward_map(check_tensor(x, "x", floating=True, finite=False))
+        x = check_tensor(x, "x", floating=True, finite=False)
+        return _each(self.forward_map, x, None)[0]
 
     def inverse(self, y: Tensor) -> Tensor:
         """Translate from Y to X: F(y)."""
-        return self.backward_map(check_tensor(y, "y", floating=True, finite=False))
+        y = check_tensor(y, "y", floating=True, finite=False)
+        return _each(self.backward_map, y, None)[0]
 
     def map_loss(self, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
         """Return what the maps pay for events of both domains, ``loss``, and its parts."""
@@ -93,16 +96,15 @@ class CycleGAN(nn.Module):
         parts: dict[str, Tensor] = {}
         total = x.new_zeros(())
         if self.adversarial:
-            parts["adversarial"] = self.loss.generator(self.judge_y(fake_y)) + self.loss.generator(
-                self.judge_x(fake_x)
-            )
+            of_y, of_x = _each(self.judge_y, fake_y, None)[0], _each(self.judge_x, fake_x, None)[0]
+            parts["adversarial"] = self.loss.generator(of_y) + self.loss.generator(of_x)
             total = total + self.adversarial * parts["adversarial"]
         for name, weight, back, fake, real in (
             ("forward cycle", self.cycle[0], self.backward_map, fake_y, x),
             ("backward cycle", self.cycle[1], self.forward_map, fake_x, y),
         ):
             if weight:
-                parts[name] = (back(fake) - real).abs().mean()
+                parts[name] = (_each(back, fake, None)[0] - real).abs().mean()
                 total = total + weight * parts[name]
         if same_x is not None and same_y is not None:
             parts["identity"] = (same_x - x).abs().mean() + (same_y - y).abs().mean()
@@ -161,6 +163,13 @@ class CycleGAN(nn.Module):
             average=average,
             clip=clip,
             noise=noise,
+            about={
+                "cycle": list(self.cycle),
+                "identity": self.identity,
+                "adversarial": self.adversarial,
+                "loss": self.loss.name,
+                "pool": game.of_x.size,
+            },
         )
         turns.state["pools"] = game.pools
         return turns
@@ -195,24 +204,23 @@ class _Game:
 
 
 def _events(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    if not isinstance(batch, tuple) or len(batch) != 2:
-        raise ValueError("batch: expected events of both domains, a pair (x, y)")
-    x, y = (
-        check_tensor(e, n, floating=True, finite=False) for e, n in zip(batch, "xy", strict=True)
+    x, y = check_pair(batch, "events of both domains", "x", "y")
+    return (
+        check_tensor(x, "x", floating=True, finite=False),
+        check_tensor(y, "y", floating=True, finite=False, like=x),
     )
-    return x, y
 
 
 def _each(network: nn.Module, first: Tensor, second: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """Return what a network makes of two sets, by one call if their events have one shape."""
+    """Return what a network makes of two sets, by one call if their events have one shape.
+
+    In mixed precision the layers round, and not what is made of their answers.
+    """
     if second is None:
-        return network(first), None
-    if first.shape[1:] != second.shape[1:] or any(_mixes(part) for part in network.modules()):
-        return network(first), network(second)
-    a, b = network(torch.cat([first, second])).split([len(first), len(second)])
+        return network(first).to(first.dtype), None
+    # Where the events of a batch see each other, the two sets go in alone.
+    if first.shape[1:] != second.shape[1:] or batch_norms(network):
+        return network(first).to(first.dtype), network(second).to(first.dtype)
+    both = network(torch.cat([first, second])).to(first.dtype)
+    a, b = both.split([len(first), len(second)])
     return a, b
-
-
-def _mixes(part: nn.Module) -> bool:
-    """Whether a layer lets the events of a batch see each other: then sets go in alone."""
-    return isinstance(part, nn.modules.batchnorm._BatchNorm)

@@ -25,6 +25,8 @@ from gdmlib._checks import (
     check_tensor,
 )
 from gdmlib._random import draw
+from gdmlib.nn.dense import blank
+from gdmlib.nn.norms import BatchNorm2d
 from gdmlib.nn.spectral import spectral as normalised
 
 NORMS = ("batch", "group", None)
@@ -54,20 +56,20 @@ class DCGenerator(nn.Module):
         self.event_shape = check_event_shape(event_shape, image=True)
         self.latent = check_count(latent, "latent")
         self.classes = None if classes is None else check_count(classes, "classes", least=2)
-        widths = check_sizes(channels, "channels")
+        widths = check_sizes(channels, "channels", none=False)
         small = (widths[0], *_smallest(self.event_shape, len(widths)))
         inputs = self.latent
         if self.classes is not None:
-            self.embedding = nn.Embedding(self.classes, self.latent)
+            self.embedding = blank(nn.Embedding, self.classes, self.latent)
             inputs *= 2
         layers: list[nn.Module] = [
-            nn.Linear(inputs, math.prod(small), bias=False),
+            blank(nn.Linear, inputs, math.prod(small), bias=False),
             nn.Unflatten(1, small),
         ]
         for before, after in pairwise([*widths, self.event_shape[0]]):
-            layers += [nn.BatchNorm2d(before), nn.ReLU(inplace=True)]
-            layers += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1, bias=False)]
-        last = nn.ConvTranspose2d(widths[-1], self.event_shape[0], 4, stride=2, padding=1)
+            layers += [BatchNorm2d(before), nn.ReLU(inplace=True)]
+            layers += [_doubling(before, after, bias=False)]
+        last = _doubling(widths[-1], self.event_shape[0], bias=True)
         self.body = nn.Sequential(*layers[:-1], last, nn.Tanh())
         _start(self, generator)
 
@@ -115,16 +117,17 @@ class DCDiscriminator(nn.Module):
             wanted = ", ".join(map(repr, NORMS))
             raise ValueError(f"norm: expected one of {wanted}, got {norm!r}")
         self.event_shape = check_event_shape(event_shape, image=True)
-        widths = check_sizes(channels, "channels")
+        widths = check_sizes(channels, "channels", none=False)
         small = _smallest(self.event_shape, len(widths))
         layers: list[nn.Module] = []
         for before, after in pairwise([self.event_shape[0], *widths]):
             kind = norm if layers else None  # none at the picture
-            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1, bias=kind is None)]
+            halving = {"stride": 2, "padding": 1, "bias": kind is None}
+            layers += [blank(nn.Conv2d, before, after, 4, **halving)]
             layers += [*_norm(kind, after), nn.LeakyReLU(0.2, inplace=True)]
         self.body = nn.Sequential(*layers, nn.Flatten())
         self.width = widths[-1] * math.prod(small)
-        self.head = nn.Linear(self.width, 1)
+        self.head = blank(nn.Linear, self.width, 1)
         _start(self, generator)
         if spectral:
             normalised(self, generator)
@@ -140,11 +143,15 @@ class DCDiscriminator(nn.Module):
         return self.head(self.features(x))[:, 0]
 
 
+def _doubling(before: int, after: int, bias: bool) -> nn.Module:
+    return blank(nn.ConvTranspose2d, before, after, 4, stride=2, padding=1, bias=bias)
+
+
 def _norm(kind: str | None, channels: int) -> list[nn.Module]:
     if kind is None:
         return []
     if kind == "batch":
-        return [nn.BatchNorm2d(channels)]
+        return [BatchNorm2d(channels)]
     return [nn.GroupNorm(math.gcd(8, channels), channels)]
 
 

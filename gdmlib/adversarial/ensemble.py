@@ -56,7 +56,8 @@ class Stacked(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what each network makes of its own part of x, layer by layer."""
-        x = check_tensor(x, "x", floating=True, finite=False)  # `fit` says when that was
+        like = next(self.parameters())
+        x = check_tensor(x, "x", floating=True, finite=False, like=like)  # `fit` says when that was
         if x.ndim < 2 or len(x) != self.size:
             raise ValueError(
                 f"x: expected {self.size} parts, one a network, shape ({self.size}, B, ...), got "
@@ -64,10 +65,11 @@ class Stacked(nn.Module):
             )
         plan = self._plan[0]
         if type(plan) is not nn.Sequential:
-            return self._part(plan, "", x)
+            return self._part(plan, "", x).to(x.dtype)
+        dtype = x.dtype
         for name in plan._modules:  # `named_children` leaves out a gate that stands twice
             x = self._part(plan.get_submodule(name), f"{name}/", x)
-        return x
+        return x.to(dtype)  # in mixed precision the layers round, and not what is made of them
 
     def _part(self, part: nn.Module, prefix: str, x: Tensor) -> Tensor:
         if type(part) is nn.Linear and part.bias is not None and x.ndim == 3:
@@ -100,8 +102,8 @@ class Ensemble(nn.Module):
     its own.
 
     Args:
-        members: GANs of one kind and architecture that differ in their weights; `member` gives one
-            back with what has been learnt.
+        members: GANs of one kind and architecture that differ in their weights; the method
+            `members` gives them back with what has been learnt.
     """
 
     def __init__(self, members: Sequence[GAN]) -> None:
@@ -178,6 +180,7 @@ class Ensemble(nn.Module):
             generator_loss=lambda batch: self.generator_loss(batch, noise),
             discriminator_loss=lambda batch: self.discriminator_loss(batch, noise),
             noise=noise,
+            about=self._members[0][0].about,
             **options,
         )
 

@@ -21,8 +21,6 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.utils import skip_init
 
 from gdmlib._checks import (
     check_count,
@@ -36,7 +34,8 @@ from gdmlib._random import standard_normal
 from gdmlib.adversarial.losses import AdversarialLoss, gradient_penalty, loss_named, r1_penalty
 from gdmlib.adversarial.play import adversaries
 from gdmlib.densities.density import Model
-from gdmlib.nn.dense import fresh
+from gdmlib.nn.dense import blank, fresh
+from gdmlib.nn.norms import batch_norms
 from gdmlib.training import Turns
 from gdmlib.training.loop import evaluating
 
@@ -84,7 +83,7 @@ class GAN(Model):
         # Batch norm makes an event's logit depend on its neighbours in the batch. A gradient with
         # respect to one event is then not what a penalty speaks of; and real and made events
         # must not meet in one batch, whose mean would tell which half of it is which.
-        mixing = [name for name, m in discriminator.named_modules() if isinstance(m, _BatchNorm)]
+        mixing = batch_norms(discriminator)
         if penalty is not None and mixing:
             raise ValueError(
                 f"discriminator: {mixing[0]!r} is a batch norm, with which the penalty "
@@ -177,7 +176,14 @@ class GAN(Model):
             average=average,
             clip=clip,
             noise=noise,
+            about=self.about,
         )
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the players pay, as a resumed run must find it."""
+        penalty, weight = self.penalty, self.penalty_weight
+        return {"loss": self.adversarial.name, "penalty": penalty, "weight of the penalty": weight}
 
     # --- the pieces ---
 
@@ -203,8 +209,12 @@ class GAN(Model):
         return first, second
 
     def _check_batch(self, batch: Any) -> tuple[Tensor, Tensor | None]:
-        x, labels = batch if isinstance(batch, (tuple, list)) else (batch, None)
-        x = self.check(x)
+        pair = batch if isinstance(batch, (tuple, list)) else (batch, None)
+        if len(pair) != 2:
+            raise ValueError(
+                f"batch: expected events, or a pair of events and labels, got {len(pair)} entries"
+            )
+        x, labels = self.check(pair[0]), pair[1]
         return x, self._check_labels(labels, len(x))
 
     def _check_labels(self, labels: Tensor | None, length: int) -> Tensor | None:
@@ -251,5 +261,5 @@ def _dense(widths: list[int], gate: nn.Module, generator: Generator | None) -> l
     """Return layers whose numbers keep their size behind a rectifier, with gates between."""
     parts: list[nn.Module] = []
     for inputs, outputs in pairwise(widths):
-        parts += [fresh(skip_init(nn.Linear, inputs, outputs), generator, gain=6**0.5), gate]
+        parts += [fresh(blank(nn.Linear, inputs, outputs), generator, gain=6**0.5), gate]
     return parts[:-1]

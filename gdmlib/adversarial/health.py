@@ -83,12 +83,15 @@ class Watched:
             raise ValueError(f"x: expected at least 2 events to compare with, got {len(x)}")
         self.centre = x.mean(dim=0)
         self.spread = float((x - self.centre).square().sum() / len(x)) ** 0.5
+        if not self.spread > 0:
+            raise ValueError("x: expected different events to compare with, got one many times")
         self.every, self.samples = check_count(every, "every"), check_count(samples, "samples", 2)
         self.patience = check_count(patience, "patience")
         if not 0 < least < 1 < most:
             raise ValueError(f"least: expected 0 < least < 1 < most, got {least} and {most}")
         self.least, self.most, self.keep = least, most, keep
-        self.state, self.settings = turns.state, turns.settings
+        self.state, self.settings = {**turns.state, "watch": self}, turns.settings
+        self.sometimes = turns.sometimes
         self.good: int | None = None
         self._weights: dict[str, dict[str, Any]] = {}
         self._low = 0
@@ -100,16 +103,34 @@ class Watched:
         for name, value in metrics.items():
             if not bool(torch.as_tensor(value).isfinite()):
                 self._stop(DivergenceError, step, f"the loss {name!r} is {float(value)}")
+        self._look_at_weights(step)
         if step % self.every == 0:
             self._look(step)
         return metrics
 
-    def _look(self, step: int) -> None:
+    def state_dict(self) -> dict[str, Any]:
+        """Return what has been seen, and the last good weights."""
+        return {"good": self.good, "low": self._low, "weights": self._weights}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what had been seen."""
+        self.good, self._low, self._weights = state["good"], state["low"], state["weights"]
+
+    @torch.no_grad()
+    def _look_at_weights(self, step: int) -> None:
+        sums = [p.sum() for p in self.gan.parameters()]  # one look at them all is fastest
+        if bool(torch.stack([s.to(sums[0]) for s in sums]).isfinite().all()):
+            return
         for name, parameter in self.gan.named_parameters():
             if not bool(parameter.isfinite().all()):
                 self._stop(DivergenceError, step, f"the weight {name!r} is not finite")
+
+    def _look(self, step: int) -> None:
         # The same latents at each look, and none from the stream that training draws from.
-        fake = self.gan.sample(self.samples, Generator().manual_seed(0))
+        labels = None
+        if self.gan.classes is not None:
+            labels = torch.arange(self.samples, device=self.centre.device) % self.gan.classes
+        fake = self.gan.sample(self.samples, Generator().manual_seed(0), labels=labels)
         away = float((fake - self.centre).square().sum() / len(fake)) ** 0.5
         if not away <= self.most * self.spread:
             reach = f"samples are {away:.3g} away from the mean of the data"

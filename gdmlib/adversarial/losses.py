@@ -30,11 +30,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 from torch.nn.functional import relu, softplus
 
 from gdmlib._checks import check_not_negative, check_tensor
 from gdmlib._random import uniform
+from gdmlib.nn.norms import batch_norms
 
 Critic = Callable[[Tensor], Tensor]
 Pair = Callable[[Tensor, Tensor], Tensor]
@@ -139,6 +140,7 @@ def r1_penalty(critic: Critic, real: Tensor, weight: float = 1.0) -> Tensor:
     logits are summed over whatever a critic gives an event, patches for instance.
     """
     check_not_negative(weight, "weight")
+    check_tensor(real, "real", floating=True, finite=False)
     return weight / 2 * _input_gradient(critic, real).square().sum(dim=1).mean()
 
 
@@ -155,10 +157,10 @@ def gradient_penalty(
     alone, so that a critic must not have batch norm.
     """
     check_not_negative(weight, "weight")
-    if real.shape != fake.shape:
-        raise ValueError(
-            f"fake: expected as many events as real, {tuple(real.shape)}, got {tuple(fake.shape)}"
-        )
+    check_tensor(real, "real", floating=True, finite=False)
+    check_tensor(fake, "fake", shape=tuple(real.shape), finite=False)
+    if fake.dtype != real.dtype:
+        raise ValueError(f"fake: expected {real.dtype} like real, got {fake.dtype}")
     share = uniform((len(real), *[1] * (real.ndim - 1)), real, generator).to(real.dtype)
     between = torch.lerp(fake.detach(), real, share)
     # The norm has no derivative at 0; there it counts as 0.
@@ -168,7 +170,17 @@ def gradient_penalty(
 
 def _input_gradient(critic: Critic, x: Tensor) -> Tensor:
     """Return the gradient of an event's logits with respect to the event, (B, d)."""
+    if isinstance(critic, nn.Module) and critic.training and batch_norms(critic):
+        raise ValueError(
+            f"critic: {batch_norms(critic)[0]!r} is a batch norm, with which the gradient is not "
+            "that of single events; take another norm"
+        )
     with torch.inference_mode(False), torch.enable_grad():
         x = x.detach().clone().requires_grad_(True)  # a copy, for x may be made in that mode
-        (slope,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
-    return slope.flatten(1)
+        total, slope = critic(x).sum(), None
+        if total.requires_grad:
+            (slope,) = torch.autograd.grad(total, x, create_graph=True, allow_unused=True)
+    if slope is None:
+        raise ValueError("critic: expected logits that depend on the event, got a constant")
+    # The square of a narrow number soon is 0 or infinite.
+    return (slope.float() if slope.element_size() < 4 else slope).flatten(1)

@@ -12,10 +12,10 @@ from typing import cast
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.utils import skip_init
 
 from gdmlib._checks import check_count, check_tensor
-from gdmlib.nn.dense import fresh
+from gdmlib.nn.dense import blank, fresh
+from gdmlib.nn.norms import BatchNorm2d
 
 NORMS = ("instance", "batch", "none")
 """What a layer's features may be divided by: their spread in one picture, in the batch, nothing."""
@@ -34,7 +34,7 @@ def check_norm(norm: str) -> str:
 def normalised(features: int, norm: str) -> nn.Module:
     """Return the layer that normalises so many features."""
     if norm == "batch":
-        return nn.BatchNorm2d(features)
+        return BatchNorm2d(features)
     # A group for each feature, not InstanceNorm2d: that one has no weights of its own by default.
     return nn.GroupNorm(features, features) if norm == "instance" else nn.Identity()
 
@@ -50,7 +50,7 @@ def convolution(
     gain: float = _GAIN,
 ) -> nn.Conv2d:
     """Return a convolution that keeps the size of numbers."""
-    layer = skip_init(nn.Conv2d, inputs, outputs, size, stride=stride, padding=padding)
+    layer = blank(nn.Conv2d, inputs, outputs, size, stride=stride, padding=padding)
     return cast(nn.Conv2d, fresh(layer, generator, gain=gain))
 
 
@@ -161,6 +161,9 @@ class PatchDiscriminator(nn.Module):
 
     def both(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits of real and of made pictures, in one pass where that is the same."""
+        check_tensor(real, "real", ndim=4, floating=True, finite=False)
+        shape = ("B", *real.shape[1:])
+        check_tensor(fake, "fake", shape=shape, finite=False, like=real)
         if self.norm == "batch" and self.training:
             return self(real), self(fake)
         found = self(torch.cat([real, fake]))

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_not_negative, check_tensor
+from gdmlib._checks import check_not_negative, check_pair, check_tensor
 from gdmlib.adversarial.losses import AdversarialLoss, loss_named
 from gdmlib.adversarial.patches import PatchDiscriminator
 from gdmlib.adversarial.play import adversaries
@@ -76,12 +76,18 @@ class Pix2Pix(nn.Module):
             generator: Draws the noise, where the network has any.
         """
         by_chance = getattr(self.generator, "noise", 0) or getattr(self.generator, "dropout", 0)
-        return self.generator(x, generator) if by_chance else self.generator(x)
+        made = self.generator(x, generator) if by_chance else self.generator(x)
+        return made.to(x.dtype)  # in mixed precision the layers round, and not what is made of them
 
     def judge(self, x: Tensor, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits of true and of made answers to x, in one pass where that is one."""
-        assert self.discriminator is not None
+        if self.discriminator is None:
+            raise ValueError("discriminator: there is none to judge; build the model with one")
+        _pictures(real, "real", finite=False)
+        check_tensor(fake, "fake", shape=tuple(real.shape), finite=False, like=real)
         if self.conditional:
+            shape = (len(real), "channels", *real.shape[2:])
+            check_tensor(x, "x", shape=shape, finite=False, like=real)
             real, fake = torch.cat([x, real], dim=1), torch.cat([x, fake], dim=1)
         if isinstance(self.discriminator, PatchDiscriminator):
             return self.discriminator.both(real, fake)
@@ -89,18 +95,21 @@ class Pix2Pix(nn.Module):
 
     def error(self, y: Tensor, fake: Tensor) -> Tensor:
         """Return the weighted L1 and L2 errors of each answer, (B,)."""
-        check_tensor(fake, "fake", shape=y.shape)
+        check_tensor(y, "y", floating=True)
+        check_tensor(fake, "fake", shape=tuple(y.shape), like=y)
         gap = (y - fake).flatten(1)
         found = self.l1 * gap.abs().mean(dim=1)
         return found + self.l2 * gap.square().mean(dim=1) if self.l2 else found
 
     def score(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the mean absolute error of each translation, (B,)."""
-        return (_pictures(y) - self(x)).abs().flatten(1).mean(dim=1)
+        made = self(x)
+        return (_answers(y, made) - made).abs().flatten(1).mean(dim=1)
 
     def loss(self, x: Tensor, y: Tensor) -> Tensor:
         """Return the mean weighted error without the game, for `gdmlib.training.train`, ()."""
-        return self.error(_pictures(y), self(x)).mean()
+        made = self(x)
+        return self.error(_answers(y, made), made).mean()
 
     def turns(
         self,
@@ -120,13 +129,14 @@ class Pix2Pix(nn.Module):
         """
         if self.discriminator is None:
             raise ValueError("discriminator: there is none to play with; use training.train")
+        trained = [p for p in self.generator.parameters() if p.requires_grad]
 
         def of_discriminator(batch: Batch) -> Tensor:
-            x, y = batch
-            with _asking(self.generator):  # the generator's own turn comes next, with this graph
+            x, y = check_pair(batch, "questions and answers", "x", "y")
+            with _asking(trained):  # the generator's own turn comes next, with this graph
                 made = self(x, noise)
             self._made = (x, made)
-            return self.game.discriminator(*self.judge(x, _pictures(y), made.detach()))
+            return self.game.discriminator(*self.judge(x, _answers(y, made), made.detach()))
 
         def of_generator(batch: Batch) -> dict[str, Tensor]:
             x, y = batch
@@ -144,20 +154,29 @@ class Pix2Pix(nn.Module):
         return adversaries(
             self.generator, self.discriminator, generator_loss=of_generator,
             discriminator_loss=of_discriminator, lr=lr, betas=betas, average=average, noise=noise,
+            about={
+                "l1": self.l1, "l2": self.l2, "adversarial": self.adversarial,
+                "conditional": self.conditional, "loss": self.game.name,
+            },
         )  # fmt: skip
 
 
-def _pictures(y: Tensor) -> Tensor:
-    check_tensor(y, "y", ndim=4, floating=True)
+def _pictures(x: Tensor, name: str, finite: bool = True) -> Tensor:
+    return check_tensor(x, name, ndim=4, floating=True, finite=finite)
+
+
+def _answers(y: Tensor, made: Tensor) -> Tensor:
+    """Return true answers if they are like those that were made."""
+    check_tensor(_pictures(y, "y"), "y", shape=tuple(made.shape), like=made)
     if float(y.detach().amin()) < -1.001 or float(y.detach().amax()) > 1.001:
         raise ValueError("y: expected pictures from -1 to 1, as the generator's are; use 2 * y - 1")
     return y
 
 
 @contextmanager
-def _asking(model: nn.Module) -> Iterator[None]:
-    """Let the parameters of a player that waits for its turn ask for gradients."""
-    silent = [p for p in model.parameters() if not p.requires_grad]
+def _asking(parameters: list[nn.Parameter]) -> Iterator[None]:
+    """Let the trained parameters of a player that waits for its turn ask for gradients."""
+    silent = [p for p in parameters if not p.requires_grad]
     for p in silent:
         p.requires_grad_(True)
     try:

@@ -7,6 +7,9 @@ the settings of Radford, Metz and Chintala 2016, https://arxiv.org/abs/1511.0643
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import Generator, nn
 from torch.optim import Adam
 
@@ -27,6 +30,7 @@ def adversaries(
     average: float | None = None,
     clip: float | None = None,
     noise: Generator | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> Turns:
     """Return the step of a game between two players, ``fit(adversaries(...), x, epochs=...)``.
 
@@ -42,8 +46,12 @@ def adversaries(
             its steps; see `averaged`.
         clip: Largest norm of a gradient.
         noise: What the losses draw from, to be kept with the rest of an interrupted run.
+        about: What a resumed run must not change, such as the weights of the losses, by name.
     """
-    of_generator, of_discriminator = lr if isinstance(lr, tuple) else (lr, lr)
+    rates = tuple(lr) if isinstance(lr, (tuple, list)) else (lr, lr)
+    if len(rates) != 2:
+        raise ValueError(f"lr: expected a rate, or one for each of the two players, got {lr!r}")
+    of_generator, of_discriminator = rates
     check_not_negative(of_generator, "lr")
     check_not_negative(of_discriminator, "lr")
     if {*map(id, generator.parameters())} & {*map(id, discriminator.parameters())}:
@@ -59,6 +67,7 @@ def adversaries(
         generator=step if average is None else Averaged(step, generator, average),
         every={"generator": check_count(steps, "steps")},
         noise=noise,
+        about=about,
     )
 
 

@@ -34,10 +34,15 @@ class ImagePool(nn.Module):
     def forward(self, images: Tensor, generator: Generator | None = None) -> Tensor:
         """Keep new events, (B, *event_shape), and return as many to show; they are ``shown``."""
         new = check_tensor(images, "images", finite=False).detach()
+        if new.ndim == 0:
+            raise ValueError("images: expected some events, (B, *event_shape), got one number")
+        if len(self.images):
+            shape = ("B", *self.images.shape[1:])
+            check_tensor(new, "images", shape=shape, finite=False, like=self.images)
         if self.size:
             room = self.size - len(self.images)
             kept = new[:room].clone()
-            self.images = torch.cat([self.images.to(new), kept]) if len(self.images) else kept
+            self.images = torch.cat([self.images, kept]) if len(self.images) else kept
             new = torch.cat([new[:room], self._exchange(new[room:], generator)])
         self.shown = new.clone()
         return self.shown
@@ -57,4 +62,7 @@ class ImagePool(nn.Module):
         for name in ("images", "shown"):
             if f"{prefix}{name}" in state:
                 setattr(self, name, torch.empty_like(state[f"{prefix}{name}"]))
+        kept = len(self.images)
+        if kept > self.size:
+            raise ValueError(f"size: this pool has room for {self.size} events, got {kept}")
         super()._load_from_state_dict(state, prefix, *rest)

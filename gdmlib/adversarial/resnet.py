@@ -14,7 +14,13 @@ from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_count, check_tensor
 from gdmlib.nn.dense import fresh
-from gdmlib.nn.residual import Residual, check_halves, convolution, norm_named
+from gdmlib.nn.residual import (
+    Residual,
+    check_halves,
+    check_reflected,
+    convolution,
+    norm_named,
+)
 
 
 class ResNetGenerator(nn.Module):
@@ -69,9 +75,18 @@ class ResNetGenerator(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return pictures of the size of x, (B, in_channels, height, width)."""
         shape = ("B", self.in_channels, "height", "width")
-        x = check_tensor(x, "x", shape=shape, finite=False, like=next(self.parameters()))
+        x = check_tensor(
+            x, "x", shape=shape, floating=True, finite=False, like=next(self.parameters())
+        )
         what = f"a generator that halves {self.halvings} times"
-        y = self.layers(check_halves(x, "x", self.halvings, what))
+        x = check_reflected(check_halves(x, "x", self.halvings, what), "x", 3)
+        if min(x.shape[-2:]) < 2 ** (self.halvings + 1):
+            raise ValueError(
+                f"x: {what} needs two pixels a side at the end, and so pictures of at least "
+                f"{2 ** (self.halvings + 1)} × {2 ** (self.halvings + 1)}, got {x.shape[-2]} × "
+                f"{x.shape[-1]}; give fewer halvings"
+            )
+        y = self.layers(x)
         return (x + y).clamp(-1, 1) if self.skip else y
 
 

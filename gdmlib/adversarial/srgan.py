@@ -21,7 +21,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from gdmlib._checks import check_count, check_not_negative, check_sizes, check_tensor
+from gdmlib._checks import check_count, check_not_negative, check_pair, check_sizes, check_tensor
 from gdmlib.adversarial.losses import AdversarialLoss, loss_named
 from gdmlib.adversarial.play import adversaries
 from gdmlib.adversarial.superres import Enlarger
@@ -54,9 +54,8 @@ class SRDiscriminator(nn.Module):
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
-        self.channels, sizes = check_count(channels, "channels"), check_sizes(features, "features")
-        if not sizes:
-            raise ValueError("features: expected at least one number of features, got none")
+        self.channels = check_count(channels, "channels")
+        sizes = check_sizes(features, "features", none=False)
         self.body, before = nn.Sequential(), self.channels
         for size in sizes:
             for stride in (1, 2):
@@ -139,8 +138,7 @@ class SRGAN(nn.Module):
 
     def generator_loss(self, batch: Pair) -> dict[str, Tensor]:
         """Return what the network pays for small and large pictures, and the parts of it."""
-        low, high = batch
-        made = self.network(low)
+        made, high = self._made(batch)
         parts = {
             "content": self.content * self.content_loss(made, high),
             "pixel": self.pixel * (made - high).square().mean(),
@@ -153,11 +151,17 @@ class SRGAN(nn.Module):
 
     def discriminator_loss(self, batch: Pair) -> Tensor:
         """Return what the discriminator pays, ()."""
-        low, high = batch
         with torch.no_grad():
-            made = self.network(low)
+            made, high = self._made(batch)
         fake, real = self._logits(made, high)
         return self.game.discriminator(real, fake)
+
+    def _made(self, batch: Pair) -> tuple[Tensor, Tensor]:
+        """Return what is made of small pictures, and the large ones that they were."""
+        low, high = check_pair(batch, "small and large pictures", "low", "high")
+        made = self.network(low)
+        shape = tuple(made.shape)
+        return made, check_tensor(high, "high", shape=shape, finite=False, like=made)
 
     def _logits(self, made: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         """Return the logits of made and of real pictures, in one pass where none sees another."""
@@ -201,6 +205,13 @@ class SRGAN(nn.Module):
             discriminator_loss=paid(self.discriminator_loss),
             lr=lr,
             betas=betas,
+            about={
+                "content": self.content,
+                "adversarial": self.adversarial,
+                "pixel": self.pixel,
+                "loss": self.game.name,
+                "mixed precision": mixed_precision,
+            },
             **options,
         )
 

@@ -63,7 +63,7 @@ class Enlarger(nn.Module):
     ) -> None:
         super().__init__()
         self.channels, self.base = check_count(channels, "channels"), base
-        factors = check_sizes(steps, "steps")
+        factors = check_sizes(steps, "steps", none=False)
         self.scale = math.prod(factors)
         last = features if fine is None else check_count(fine, "fine")
 

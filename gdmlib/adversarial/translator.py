@@ -54,9 +54,7 @@ class UNetGenerator(nn.Module):
         super().__init__()
         self.event_shape = check_event_shape(event_shape, image=True)
         self.out_channels = check_count(out_channels, "out_channels")
-        sizes = check_sizes(channels, "channels")
-        if not sizes:
-            raise ValueError("channels: expected at least one number of features, got none")
+        sizes = check_sizes(channels, "channels", none=False)
         self.stride, self.skips = 2 ** len(sizes), bool(skips)
         self.noise, self.dropout = check_count(noise, "noise", 0), check_share(dropout, "dropout")
         check_norm(norm)

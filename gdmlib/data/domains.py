@@ -7,7 +7,7 @@ it stands in ``attributes["partner"]``, to score with and not to train on.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -61,6 +61,8 @@ def unpaired(
     """
     check_name(name, DOMAINS, "pair of domains")
     n, size, seed = _check(n, size, seed, split)
+    if name == "italic" and seed >= 2**31:
+        raise ValueError(f"seed: expected less than 2**31, for each domain has its own, got {seed}")
     first, second = (_domain(name, n, size, seed, split, side) for side in (False, True))
     return first, second
 
@@ -131,7 +133,8 @@ def scans(
         partner drawn with one, whether there is one or not.
     """
     n, size, seed = _check(n, size, seed, split)
-    if len(sick) != 2 or not all(0 <= share <= 1 for share in sick):
+    pair = isinstance(sick, Sequence) and len(sick) == 2
+    if not pair or not all(isinstance(s, (int, float)) and 0 <= s <= 1 for s in sick):
         raise ValueError(f"sick: expected two shares from 0 to 1, got {sick!r}")
     found = []
     for second, share in enumerate(sick):

@@ -15,7 +15,13 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import avg_pool2d, max_pool2d
 
-from gdmlib._checks import check_count, check_not_negative, check_probabilities, check_tensor
+from gdmlib._checks import (
+    check_count,
+    check_not_negative,
+    check_probabilities,
+    check_tensor,
+    check_values,
+)
 from gdmlib._random import draw
 from gdmlib.data import declare
 from gdmlib.data.crops import LUMA, corners, crop
@@ -118,9 +124,11 @@ def outline_pairs(
     grown = max_pool2d(drawn.x, 3, stride=1, padding=1)
     found, extra = drawn.x, {}
     if tints is not None:
-        colours = check_tensor(
-            torch.tensor([list(t) for t in tints], dtype=torch.float32), "tints", shape=("K", 3)
-        )
+        if {len(t) for t in tints} != {3}:
+            raise ValueError(f"tints: expected colours of three numbers each, got {tints!r}")
+        colours = torch.tensor([list(t) for t in tints], dtype=torch.float32)
+        fits = (colours >= 0) & (colours <= 1)
+        check_values(check_tensor(colours, "tints"), "tints", fits, "numbers in [0, 1]")
         if shares is None:
             shares = [1 / len(colours)] * len(colours)
         weights = check_probabilities(torch.tensor(shares, dtype=torch.float64), "shares")
@@ -167,7 +175,13 @@ def _crops(
     chosen = tuple(check_name(photo, PHOTOGRAPHS, "photograph") for photo in names)
     pictures, offsets = [], []
     for photo in chosen:
-        picture = avg_pool2d(as_picture(_photograph(photo)), reduce)
+        picture = as_picture(_photograph(photo))
+        if reduce > min(picture.shape[1:]):
+            raise ValueError(
+                f"reduce: {photo!r} has {picture.shape[1]} × {picture.shape[2]} pixels, and "
+                f"{reduce} times smaller none is left"
+            )
+        picture = avg_pool2d(picture, reduce)
         border = math.ceil(_TRAIN_ROWS * picture.shape[1])
         offsets.append(0 if split == "train" else border)
         both = torch.cat([ask(picture), picture])

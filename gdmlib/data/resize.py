@@ -80,7 +80,7 @@ def luma(x: Tensor) -> Tensor:
     """
     x = _check_pictures(x)
     if x.shape[1] == 1:
-        return x
+        return x.clone()
     check_tensor(x, "x", shape=("B", 3, "H", "W"))
     weights = x.new_tensor(STUDIO)[:, None, None] / 255
     return (weights * x).sum(1, keepdim=True) + 16 / 255
@@ -92,8 +92,8 @@ def to_levels(x: Tensor) -> Tensor:
     A bicubic filter goes beyond black and white at each sharp edge; a conversion without the cut
     turns 256 into 0.
     """
-    check_tensor(x, "x", floating=True)
-    return (255 * x).round().clamp(0, 255).to(torch.uint8)
+    x = check_tensor(x, "x", floating=True)
+    return (255 * (x.float() if x.element_size() < 4 else x)).round().clamp(0, 255).to(torch.uint8)
 
 
 def _check_pictures(x: Tensor) -> Tensor:
@@ -139,9 +139,16 @@ class EnlargingPairs:
         self.size, self.scale = check_count(size, "size"), check_count(scale, "scale")
         if size % scale:
             raise ValueError(f"size: expected a multiple of the scale {scale}, got {size}")
-        self.high = [crop_to_multiple(x, scale) for x in pictures]
+        self.high = [
+            crop_to_multiple(check_tensor(x, "pictures", ndim=3, floating=True), scale)
+            for x in pictures
+        ]
         if not self.high:
             raise ValueError("pictures: expected at least one, got none")
+        kinds = {(len(x), x.dtype) for x in self.high}
+        if len(kinds) > 1:
+            came = ", ".join(sorted(f"{channels} of {dtype}" for channels, dtype in kinds))
+            raise ValueError(f"pictures: expected channels of one number and dtype, got {came}")
         smallest = min(min(x.shape[-2:]) for x in self.high)
         if size > smallest:
             raise ValueError(f"size: the smallest picture has {smallest} pixels a side, got {size}")

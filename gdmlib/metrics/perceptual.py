@@ -22,7 +22,8 @@ EPSILON = 1e-3
 
 @lru_cache(maxsize=4)
 def _network(device: str) -> PhotoFeatures:
-    return PhotoFeatures.load("metric").to(device)
+    with torch.inference_mode(False):
+        return PhotoFeatures.load("metric").to(device, torch.float32)
 
 
 def _parts(x: Tensor) -> tuple[Tensor, ...]:
@@ -53,10 +54,11 @@ def perceptual_distance(x: Tensor, y: Tensor) -> Tensor:
     check_tensor(y, "y", shape=tuple(x.shape))
     network = _network(str(x.device))
     totals = []
-    for a, b in zip(_parts(x), _parts(y), strict=True):
-        total = x.new_zeros(len(a), dtype=torch.float64, device="cpu")
-        for f, g in zip(network.each(a), network.each(b), strict=True):
-            f, g = (h / (h.square().sum(1, keepdim=True).sqrt() + EPSILON) for h in (f, g))
-            total += (f - g).double().square().sum(1).mean((1, 2)).cpu()
-        totals.append(total)
+    with torch.autocast(x.device.type, enabled=False):  # a measure does not depend on who measures
+        for a, b in zip(_parts(x), _parts(y), strict=True):
+            total = x.new_zeros(len(a), dtype=torch.float64, device="cpu")
+            for f, g in zip(network.each(a), network.each(b), strict=True):
+                f, g = (h / (h.square().sum(1, keepdim=True).sqrt() + EPSILON) for h in (f, g))
+                total += (f - g).double().square().sum(1).mean((1, 2)).cpu()
+            totals.append(total)
     return torch.cat(totals).to(x.device)

@@ -64,7 +64,7 @@ class PhotoFeatures(nn.Module):
         self.stages, before = nn.ModuleList(), 3
         for sizes in stages:
             stage = nn.Sequential()
-            for size in check_sizes(sizes, "stages"):
+            for size in check_sizes(sizes, "stages", none=False):
                 layer = convolution(
                     before, size, border="zeros", gain=2.4 if gate == "relu" else 1.7,
                     generator=generator,

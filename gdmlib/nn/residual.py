@@ -17,16 +17,16 @@ from typing import TypeVar, cast
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.utils import skip_init
 
 from gdmlib._checks import check_count, check_tensor
-from gdmlib.nn.dense import fresh
+from gdmlib.nn.dense import blank, fresh
+from gdmlib.nn.norms import BatchNorm2d, InstanceNorm2d
 
 Maker = TypeVar("Maker")
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {
-    "instance": nn.InstanceNorm2d,
-    "batch": nn.BatchNorm2d,
+    "instance": InstanceNorm2d,
+    "batch": BatchNorm2d,
     "none": lambda features: nn.Identity(),
 }
 """Norms of features: of each picture and feature alone, of each feature over the batch, or none."""
@@ -63,7 +63,7 @@ class Residual(nn.Module):
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
-        self.features = check_count(features, "features")
+        self.features, self.border = check_count(features, "features"), border
         self.body = nn.Sequential(
             convolution(features, features, border=border, generator=generator),
             norm_named(norm, features),
@@ -75,9 +75,11 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return features in the shape of x, (B, features, height, width)."""
         shape = ("B", self.features, "height", "width")
-        mixed = torch.is_autocast_enabled(x.device.type)  # features then come in bfloat16
-        like = None if mixed else next(self.parameters())
-        x = check_tensor(x, "x", shape=shape, finite=False, like=like)
+        x = check_tensor(x, "x", shape=shape, floating=True, finite=False)
+        if not torch.is_autocast_enabled(x.device.type):  # features then come in bfloat16
+            x = check_tensor(x, "x", finite=False, like=next(self.parameters()))
+        if self.border == "reflect":
+            check_reflected(x, "x", 1)
         return x + self.body(x)
 
 
@@ -104,7 +106,7 @@ def convolution(
         raise ValueError(f"size: expected an odd kernel, which has a middle, got {size}")
     if border not in BORDERS:
         raise ValueError(f"border: expected one of {', '.join(BORDERS)}, got {border!r}")
-    layer = skip_init(
+    layer = blank(
         nn.Conv2d,
         inputs,
         outputs,
@@ -114,6 +116,16 @@ def convolution(
         padding_mode=border,
     )
     return cast(nn.Conv2d, fresh(layer, generator, gain=gain))
+
+
+def check_reflected(x: Tensor, name: str, pixels: int) -> Tensor:
+    """Return pictures if a mirror at their border shows so many pixels."""
+    if min(x.shape[-2:]) <= pixels:
+        raise ValueError(
+            f"{name}: a mirror at the border shows {pixels} pixels beside the first one, so a side "
+            f"has at least {pixels + 1}, got {x.shape[-2]} × {x.shape[-1]}; take larger pictures"
+        )
+    return x
 
 
 def norm_named(norm: str, features: int) -> nn.Module:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import is_parametrized
 
 from gdmlib._checks import check_count, check_event_shape
 from gdmlib._random import draw, standard_normal
@@ -28,15 +29,26 @@ def spectral(network: nn.Module, generator: Generator | None = None) -> nn.Modul
     trained yet may be evaluated.
 
     Args:
-        network: Whose layers are parametrised anew; its weights become ``...original``.
+        network: Whose layers are parametrised anew; its weights become ``...original``. Those that
+            already are stay as they are.
         generator: Draws the first guesses.
     """
+    layers = {
+        name: layer
+        for name, layer in network.named_modules()
+        if isinstance(layer, _LAYERS) and not is_parametrized(layer, "weight")
+    }
+    for name, layer in layers.items():
+        if not layer.weight.is_meta and not bool(layer.weight.any()):
+            raise ValueError(
+                f"network: all weights of its layer {name!r} are 0, and cannot be divided by their "
+                "largest singular value; start that layer with other numbers"
+            )
     seed = int(draw(torch.rand, 1, generator=generator) * 2**31)
     with torch.random.fork_rng(devices=[]):  # the guesses are drawn from torch's own generator
-        torch.manual_seed(seed)
-        for layer in list(network.modules()):
-            if isinstance(layer, _LAYERS):
-                spectral_norm(layer)
+        torch.default_generator.manual_seed(seed)  # `torch.manual_seed` moves those of GPUs, too
+        for layer in layers.values():
+            spectral_norm(layer)
     return network
 
 
@@ -58,7 +70,7 @@ def layer_norm(
         generator: Draws the first guess.
     """
     shape = check_event_shape(input_shape)
-    like = next(p for p in layer.parameters() if p.is_floating_point())
+    like = next((p for p in layer.parameters() if p.is_floating_point()), torch.empty(0))
 
     def plain(x: Tensor) -> Tensor:
         return layer(x[None])[0]
@@ -72,4 +84,6 @@ def layer_norm(
             y = plain(x) - found[0]  # the bias cancels
             value = y.norm()
             (x,) = found[1](y)
+            if not bool(x.any()):  # nothing comes back: a map to 0
+                return 0.0
     return float(value)

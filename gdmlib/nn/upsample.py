@@ -17,10 +17,9 @@ from typing import cast
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.utils import skip_init
 
 from gdmlib._checks import check_count
-from gdmlib.nn.dense import fresh
+from gdmlib.nn.dense import blank, fresh
 from gdmlib.nn.residual import convolution
 
 KINDS = ("pixel_shuffle", "transposed", "resize")
@@ -83,15 +82,16 @@ class _Transposed(nn.Module):
         super().__init__()
         inputs, outputs = check_count(inputs, "inputs"), check_count(outputs, "outputs")
         side = 2 * factor - factor % 2
-        layer = skip_init(
-            nn.ConvTranspose2d, inputs, outputs, side, stride=factor, padding=factor // 2
+        layer = cast(
+            nn.ConvTranspose2d,
+            blank(nn.ConvTranspose2d, inputs, outputs, side, stride=factor, padding=factor // 2),
         )
-        mix = cast(nn.Conv2d, fresh(skip_init(nn.Conv2d, inputs, outputs, 1), generator))
+        mix = cast(nn.Conv2d, fresh(blank(nn.Conv2d, inputs, outputs, 1), generator))
         steps = torch.arange(side, dtype=mix.weight.dtype) - (side - 1) / 2
         tent = 1 - steps.abs() / factor
         with torch.no_grad():
             layer.weight.copy_(mix.weight.transpose(0, 1) * torch.outer(tent, tent))
-            layer.bias.zero_()
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
         self.layer, self.factor = layer, factor
 
     def forward(self, x: Tensor) -> Tensor:

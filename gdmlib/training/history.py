@@ -11,7 +11,8 @@ class History:
 
     Attributes:
         epoch: The epochs done: 1, 2, ...; ``len(history)`` is their number.
-        metrics: For every metric of the step its mean over the examples of each epoch.
+        metrics: For every metric of the step its mean over the examples of each epoch; NaN where a
+            player of a game had no turn.
         valid_epoch, valid: The epochs after which ``validate`` was called, and what it returned.
         best_epoch: The epoch (from 1) with the lowest monitored value; None before the first.
         seconds: Time spent, resumed runs included.

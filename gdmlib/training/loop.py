@@ -136,6 +136,8 @@ def fit(
             started = time.perf_counter()
             epoch = len(history) + 1
             means = _train(step, data, batch_size, generator, epoch, bar)
+            if getattr(step, "sometimes", False):  # a player may have waited all the epoch
+                means = {**dict.fromkeys(history.metrics, math.nan), **means}
             _append(history.metrics, means, f"step, epoch {epoch}")
             history.epoch.append(epoch)
             _check_parameters(objects, epoch)

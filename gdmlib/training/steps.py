@@ -160,6 +160,7 @@ class Turns(nn.Module):
         every: For some players, on every how many batches they move, from the first one on; 1 for
             those that are not named.
         noise: A generator that the losses draw from, to be kept with the rest.
+        about: What else a resumed run must not change, numbers or text by name.
         players: Name and step, in the order in which they move; made by `gradient_step`.
     """
 
@@ -170,6 +171,7 @@ class Turns(nn.Module):
         *,
         every: Mapping[str, int] | None = None,
         noise: Generator | None = None,
+        about: Mapping[str, Any] | None = None,
         **players: Any,
     ) -> None:
         super().__init__()
@@ -182,7 +184,8 @@ class Turns(nn.Module):
         self.every = {name: check_count((every or {}).get(name, 1), "every") for name in players}
         self.players = players
         self.state: dict[str, Any] = {"turns": self}
-        self.settings: dict[str, Any] = {"every": self.every}
+        self.sometimes = max(self.every.values()) > 1  # an epoch may have no batch for a player
+        self.settings: dict[str, Any] = {"every": self.every, **(about or {})}
         for name, step in players.items():
             self.state |= {f"{name}.{key}": thing for key, thing in step.state.items()}
             more = getattr(step, "settings", {})

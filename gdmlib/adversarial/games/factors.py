@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.func import jacrev
 
 from gdmlib._checks import check_count, check_tensor, holds
-from gdmlib.adversarial.games.fields import ExactGame, Game
+from gdmlib.adversarial.games.fields import ExactGame, Game, check_wide
 from gdmlib.adversarial.games.rules import Polynomial, Rule
 
 
@@ -50,7 +50,7 @@ def spectral_factor(game: Game, rule: Rule, at: Tensor | None = None) -> float:
     """
     _smooth(rule)
     point = torch.zeros(game.dim, dtype=torch.float64) if at is None else game.check(at, "at")
-    check_tensor(point, "at", ndim=1)
+    check_wide(check_tensor(point, "at", ndim=1), "at")
     speed = float(game.field(point).abs().max())
     if speed > 1e-6:
         raise ValueError(f"at: expected an equilibrium, and the field there is {speed:.3g}")
@@ -90,8 +90,8 @@ def measured_factor(path: Tensor, memory: int = 0) -> float:
         path: Of `run`, (steps + 1, ..., d).
         memory: How many points before the last one a step looks at; `Rule.memory`.
     """
-    check_tensor(path, "path", floating=True)
-    rows, d = 1 + check_count(memory, "memory", least=0), path.shape[-1]
+    check_wide(check_tensor(path, "path", floating=True), "path")
+    rows, d = 1 + check_count(memory, "memory", least=0), path.shape[-1] if path.ndim else 1
     if path.ndim < 2 or len(path) < rows * d + rows + 1:
         raise ValueError(
             f"path: expected at least {rows * d + rows + 1} points of shape (..., d), got "
@@ -102,6 +102,8 @@ def measured_factor(path: Tensor, memory: int = 0) -> float:
     before, after = states[:-1].flatten(0, 1), states[1:].flatten(0, 1)
     size = before.norm(dim=1, keepdim=True)  # else late, large points would be all that counts
     moved = size[:, 0] > 0
+    if not bool(moved.any()):
+        raise ValueError("path: expected points that move, got 0 at every step")
     before, after = before[moved] / size[moved], after[moved] / size[moved]
     return float(torch.linalg.eigvals(torch.linalg.pinv(before) @ after).abs().max())
 

@@ -27,6 +27,14 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 Field = Callable[[Tensor], Tensor]
 
 
+def check_wide(x: Tensor, name: str) -> Tensor:
+    """Return numbers that systems of equations can be solved in: float32 or float64."""
+    check_tensor(x, name, floating=True, finite=False)
+    if x.element_size() < 4:
+        raise ValueError(f"{name}: expected float32 or float64, got {x.dtype}; use {name}.float()")
+    return x
+
+
 class Game:
     """Two players, and where each wants to go.
 
@@ -83,7 +91,7 @@ class Game:
     def spectrum(self, point: Tensor | None = None) -> Tensor:
         """Return the Jacobian's eigenvalues at a point, by default the origin, complex (d,)."""
         at = torch.zeros(self.dim, dtype=torch.float64) if point is None else point
-        return torch.linalg.eigvals(self.jacobian(at))
+        return torch.linalg.eigvals(self.jacobian(check_wide(at, "point")))
 
 
 class ExactGame(Game):
@@ -148,6 +156,7 @@ class DiracGAN(ExactGame):
 
     def slope(self, t: Tensor) -> Tensor:
         """Return f'(t), shaped like t."""
+        t = check_tensor(t, "t", floating=True, finite=False)
         value, back = vjp(self.f, t)[:2]
         return back(torch.ones_like(value))[0]
 

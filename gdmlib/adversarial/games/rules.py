@@ -38,7 +38,7 @@ from torch import Tensor
 from torch.func import jacrev, vjp, vmap
 
 from gdmlib._checks import check_count, check_not_negative, check_share, holds
-from gdmlib.adversarial.games.fields import Game
+from gdmlib.adversarial.games.fields import Game, check_wide
 
 Step = Callable[[Game, Tensor], Tensor]
 Polynomial = Callable[[complex], list[complex]]
@@ -170,7 +170,7 @@ def proximal(lr: float, most: int = 50) -> Rule:
     check_count(most, "most")
 
     def step(game: Game, state: Tensor) -> Tensor:
-        z = state.reshape(-1, game.dim)
+        z = check_wide(state, "start").reshape(-1, game.dim)
         end, identity = z, torch.eye(game.dim).to(z)
         near = 64 * torch.finfo(z.dtype).eps * (1 + z.detach().abs())
         for _ in range(most):  # one step even from a solution, which gives its derivative
