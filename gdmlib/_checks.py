@@ -123,6 +123,20 @@ def check_labels(y: Tensor, name: str, *, num_classes: int, length: int | None =
     return check_values(labels, name, fits, f"labels 0 to {num_classes - 1}")
 
 
+_MASKS = (torch.bool, torch.uint8, torch.uint16, torch.uint32, torch.uint64)
+
+
+def check_classes(labels: Tensor, classes: int, length: int | None = None) -> Tensor:
+    """Return labels that index classes, int64 (B,); Booleans and unsigned integers are refused.
+
+    As an index those would be a mask, or wrap around.
+    """
+    labels = check_tensor(labels, "labels", ndim=1, integer=True)
+    if labels.dtype in _MASKS:
+        raise ValueError(f"labels: expected signed integers, got {labels.dtype}; use labels.long()")
+    return check_labels(labels, "labels", num_classes=classes, length=length)
+
+
 def check_shapes(**parameters: tuple[Tensor, str]) -> None:
     """Check that a model's numbers agree in shape and dtype: ``means=(means, "K d")``.
 

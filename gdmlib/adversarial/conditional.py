@@ -27,10 +27,10 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import interpolate, one_hot
 
 from gdmlib._checks import (
+    check_classes,
     check_count,
     check_event_shape,
     check_events,
-    check_labels,
     check_sizes,
     check_tensor,
 )
@@ -39,22 +39,10 @@ from gdmlib.adversarial.dcgan import DCDiscriminator
 from gdmlib.adversarial.patches import convolution
 from gdmlib.nn.dense import blank, fresh
 from gdmlib.nn.norms import BatchNorm2d
+from gdmlib.nn.residual import check_features
 
 WAYS = ("norm", "concatenation")
 """How a `ConditionalGenerator` can be told the class."""
-
-_MASKS = (torch.bool, torch.uint8, torch.uint16, torch.uint32, torch.uint64)
-
-
-def check_classes(labels: Tensor, classes: int, length: int | None = None) -> Tensor:
-    """Return class labels, int64 (B,), or say what is wrong with them.
-
-    Booleans and unsigned integers are refused: as an index they would be a mask, or wrap around.
-    """
-    labels = check_tensor(labels, "labels", ndim=1, integer=True)
-    if labels.dtype in _MASKS:
-        raise ValueError(f"labels: expected signed integers, got {labels.dtype}; use labels.long()")
-    return check_labels(labels, "labels", num_classes=classes, length=length)
 
 
 def count_classes(labels: Tensor, classes: int) -> Tensor:
@@ -100,7 +88,7 @@ class ConditionalBatchNorm2d(nn.Module):
             labels: Classes, shape (B,).
         """
         shape = ("B", self.features, "height", "width")
-        x = check_tensor(x, "x", shape=shape, floating=True, finite=False, like=self.scale)
+        x = check_features(x, shape, self.scale)
         labels = check_classes(labels, self.classes, len(x))
         return (
             self.norm(x) * self.scale[labels][..., None, None]

@@ -69,6 +69,7 @@ class VGGFeatures(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return features of pictures in [0, 1], (B, 3, H, W)."""
         x = check_tensor(x, "x", shape=("B", 3, "H", "W"), floating=True, finite=False)
+        check_tensor(x, "x", finite=False, like=next(self.body.parameters(), self.mean))
         return self.body((x - self.mean) / self.spread)
 
 

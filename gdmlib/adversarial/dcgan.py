@@ -17,10 +17,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gdmlib._checks import (
+    check_classes,
     check_count,
     check_event_shape,
     check_events,
-    check_labels,
     check_sizes,
     check_tensor,
 )
@@ -84,7 +84,7 @@ class DCGenerator(nn.Module):
                 else f"labels: expected one of {self.classes} classes for each latent"
             )
         if labels is not None and self.classes is not None:
-            labels = check_labels(labels, "labels", num_classes=self.classes, length=len(z))
+            labels = check_classes(labels, self.classes, len(z))
             z = torch.cat([z, self.embedding(labels)], dim=1)
         return self.body(z)
 

@@ -23,9 +23,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gdmlib._checks import (
+    check_classes,
     check_count,
     check_event_shape,
-    check_labels,
     check_not_negative,
     check_sizes,
     check_tensor,
@@ -224,12 +224,7 @@ class GAN(Model):
             return None
         if labels is None:
             raise ValueError(f"labels: expected {length} labels of {self.classes} classes")
-        if labels.dtype in (torch.bool, torch.uint8, torch.uint16, torch.uint32, torch.uint64):
-            raise ValueError(
-                f"labels: expected signed integers, got {labels.dtype}; as an index these would "
-                "mean a mask, or wrap around: use labels.long()"
-            )
-        return check_labels(labels, "labels", num_classes=self.classes, length=length)
+        return check_classes(labels, self.classes, length)
 
 
 def dense_players(

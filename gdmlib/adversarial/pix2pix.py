@@ -90,8 +90,10 @@ class Pix2Pix(nn.Module):
             check_tensor(x, "x", shape=shape, finite=False, like=real)
             real, fake = torch.cat([x, real], dim=1), torch.cat([x, fake], dim=1)
         if isinstance(self.discriminator, PatchDiscriminator):
-            return self.discriminator.both(real, fake)
-        return self.discriminator(real), self.discriminator(fake)
+            of_real, of_fake = self.discriminator.both(real, fake)
+        else:
+            of_real, of_fake = self.discriminator(real), self.discriminator(fake)
+        return of_real.to(real.dtype), of_fake.to(real.dtype)
 
     def error(self, y: Tensor, fake: Tensor) -> Tensor:
         """Return the weighted L1 and L2 errors of each answer, (B,)."""
@@ -147,7 +149,7 @@ class Pix2Pix(nn.Module):
                 real, fake = self.judge(x, y, made)
             else:
                 seen = torch.cat([x, made], dim=1) if self.conditional else made
-                fake, real = self.discriminator(seen), None
+                fake, real = self.discriminator(seen).to(made.dtype), None
             game, error = self.game.generator(fake, real), self.error(y, made).mean()
             return {"loss": self.adversarial * game + error, "error": error}
 

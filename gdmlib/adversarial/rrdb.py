@@ -18,9 +18,9 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from gdmlib._checks import check_count, check_tensor
+from gdmlib._checks import check_count
 from gdmlib.adversarial.superres import BORDER, Enlarger
-from gdmlib.nn.residual import convolution
+from gdmlib.nn.residual import check_features, convolution
 
 SHARE = 0.2
 """How much of what a block makes is added to its input."""
@@ -48,7 +48,7 @@ class DenseBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return features in the shape of x, (B, features, h, w)."""
         shape = ("B", self.features, "h", "w")
-        x = check_tensor(x, "x", shape=shape, finite=False)
+        x = check_features(x, shape, next(self.parameters()))
         seen = x
         for layer in list(self.layers)[:-1]:
             seen = torch.cat([seen, leaky_relu(layer(seen), 0.2)], dim=1)

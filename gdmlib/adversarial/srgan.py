@@ -134,7 +134,7 @@ class SRGAN(nn.Module):
             return made.new_zeros(())
         with torch.no_grad():
             wanted = self.features(high)
-        return (self.features(made) - wanted).square().mean()
+        return (self.features(made) - wanted).to(made.dtype).square().mean()
 
     def generator_loss(self, batch: Pair) -> dict[str, Tensor]:
         """Return what the network pays for small and large pictures, and the parts of it."""
@@ -144,8 +144,11 @@ class SRGAN(nn.Module):
             "pixel": self.pixel * (made - high).square().mean(),
         }
         if self.adversarial:
-            fake, real = self._logits(made, high) if self.game.needs_real else (
-                self.discriminator(made), None)  # fmt: skip
+            real: Tensor | None = None
+            if self.game.needs_real:
+                fake, real = self._logits(made, high)
+            else:
+                fake = self.discriminator(made).to(made.dtype)
             parts["adversarial"] = self.adversarial * self.game.generator(fake, real)
         return {"loss": torch.stack(list(parts.values())).sum(), **parts}
 
@@ -169,7 +172,7 @@ class SRGAN(nn.Module):
             fake, real = self.discriminator(torch.cat([made, high])).chunk(2)
         else:
             fake, real = self.discriminator(made), self.discriminator(high)
-        return fake, real
+        return fake.to(made.dtype), real.to(made.dtype)  # in mixed precision the layers round
 
     def turns(
         self,

@@ -34,6 +34,8 @@ def check_ordering(ordering: Ordering, d: int, name: str = "ordering") -> Tensor
     if ordering is None:
         return torch.arange(d)
     # NumPy makes a copy in one piece: an array may run backwards, which a tensor cannot.
+    if isinstance(ordering, str):
+        raise ValueError(f"{name}: expected whole numbers of shape ({d},), got {ordering!r}")
     order = torch.as_tensor(ordering if isinstance(ordering, Tensor) else np.array(ordering))
     if order.is_floating_point() or order.ndim != 1:
         raise ValueError(

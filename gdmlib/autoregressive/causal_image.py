@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_event_shape
+from gdmlib._checks import check_count, check_event_shape
 from gdmlib._random import standard_normal, uniform
 from gdmlib.autoregressive.chain_rule import ChainRule
 from gdmlib.autoregressive.neighbourhood import Neighbourhood
@@ -29,6 +29,7 @@ def wavefronts(height: int, width: int, lag: int) -> Iterator[tuple[Tensor, Tens
     Yields:
         The rows and the columns of the pixels of one step, int64.
     """
+    height, width = check_count(height, "height"), check_count(width, "width")
     rows = torch.arange(height)
     for step in range(width + lag * (height - 1)):
         columns = step - lag * rows

@@ -129,7 +129,8 @@ def ssim(x: Tensor, y: Tensor, data_range: float = 1.0, window: int | None = Non
     _check_pair(x, y, data_range)
     if x.ndim not in (3, 4):
         raise ValueError(f"x: expected shape (N, C, H, W) or (N, H, W), got {tuple(x.shape)}")
-    side, shorter = 11 if window is None else window, min(x.shape[-2:])
+    side = 11 if window is None else check_count(window, "window")
+    shorter = min(x.shape[-2:])
     if side % 2 == 0 or not 3 <= side <= shorter:
         raise ValueError(
             f"window: expected an odd number from 3 to {shorter}, the shorter side of the images, "

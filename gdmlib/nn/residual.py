@@ -12,7 +12,7 @@ with batch norm, a learned slope and zeros at the border that of super-resolutio
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar, cast
 
 import torch
@@ -75,9 +75,7 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return features in the shape of x, (B, features, height, width)."""
         shape = ("B", self.features, "height", "width")
-        x = check_tensor(x, "x", shape=shape, floating=True, finite=False)
-        if not torch.is_autocast_enabled(x.device.type):  # features then come in bfloat16
-            x = check_tensor(x, "x", finite=False, like=next(self.parameters()))
+        x = check_features(x, shape, next(self.parameters()))
         if self.border == "reflect":
             check_reflected(x, "x", 1)
         return x + self.body(x)
@@ -116,6 +114,14 @@ def convolution(
         padding_mode=border,
     )
     return cast(nn.Conv2d, fresh(layer, generator, gain=gain))
+
+
+def check_features(x: Tensor, shape: Sequence[int | str], like: Tensor) -> Tensor:
+    """Return features between two layers; in mixed precision they come in bfloat16."""
+    x = check_tensor(x, "x", shape=shape, floating=True, finite=False)
+    if torch.is_autocast_enabled(x.device.type):
+        return x
+    return check_tensor(x, "x", finite=False, like=like)
 
 
 def check_reflected(x: Tensor, name: str, pixels: int) -> Tensor:

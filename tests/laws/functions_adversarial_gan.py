@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
+from torch import nn
 
 from gdmlib import adversarial
-from gdmlib.nn.spectral import layer_norm
+from gdmlib.nn.spectral import layer_norm, spectral
 
 from .builders import normal, randomise, seeded, uniform
 from .calls import Call, call, whole
@@ -41,6 +43,15 @@ many = adversarial.Ensemble([points, smooth_less])
 drawing, judging = randomise(maker(), 0).eval(), randomise(judge(), 0)
 flat = randomise(judge(norm=None, spectral=True), 0).eval()
 LATENTS = normal(4, 3)
+told = adversarial.GAN(
+    adversarial.ConditionalGenerator((1, 4, 4), latent=3, channels=(3,), classes=2,
+                                     generator=seeded()),
+    adversarial.ConcatenatedDiscriminator(judge((3, 4, 4)), classes=2), latent=3, classes=2,
+).eval()  # fmt: skip
+told = randomise(told, 0)
+for _name, _value in told.named_buffers():
+    if _name.endswith("running_var"):
+        _value.abs_().add_(0.5)
 
 FUNCTIONS: list[Call] = [
     call("GAN.forward", lambda z: points(z), LATENTS, model=points),
@@ -69,6 +80,25 @@ FUNCTIONS: list[Call] = [
     call("DCDiscriminator.forward, spectral", lambda x: flat(x), PICTURES, model=flat),
 ]  # fmt: skip
 
+for _loss in adversarial.LOSSES.values():
+    FUNCTIONS += [
+        call(f"{_loss.name}.discriminator", lambda real, fake, loss=_loss: loss.discriminator(
+            real, fake), normal(5), normal(5, seed=1), single=False),
+        call(f"{_loss.name}.generator", lambda fake, real, loss=_loss: loss.generator(fake, real),
+             normal(5), normal(5, seed=1), single=False),
+    ]  # fmt: skip
+FUNCTIONS += [
+    whole("GAN.forward of classes", lambda z, labels: told(z, labels), LATENTS[:3],
+          torch.tensor([0, 1, 0]), model=told),
+    whole("GAN.sample of classes", lambda labels: told.sample(3, seeded(), labels=labels),
+          torch.tensor([0, 1, 0]), model=told),
+    whole("GAN.discriminator_loss of classes", lambda x, labels: told.discriminator_loss(
+        (x, labels), seeded())["loss"], PICTURES, torch.tensor([0, 1, 0]), model=told),
+    whole("r1_penalty", lambda real: adversarial.r1_penalty(judging, real), PICTURES,
+          model=judging),
+    whole("gradient_penalty", lambda real, fake: adversarial.gradient_penalty(
+        judging, real, fake, generator=seeded()), PICTURES, -PICTURES, model=judging),
+]  # fmt: skip
 FITS: list[Call] = []
 COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "GAN": (lambda latent: gan(latent=latent), 3),
@@ -89,3 +119,38 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "layer_norm, steps": (lambda steps: layer_norm(
         judging.head, judging.width, steps=steps, generator=seeded()), 3),
 }  # fmt: skip
+
+CHANCE: dict[str, Callable[..., Any]] = {
+    "dense_players": lambda generator: nn.ModuleList(
+        adversarial.dense_players(2, latent=2, hidden=3, generator=generator)
+    ),
+    "DCGenerator": partial(adversarial.DCGenerator, (1, 4, 4), latent=2, channels=2, classes=3),
+    "DCDiscriminator": partial(adversarial.DCDiscriminator, (1, 4, 4), channels=2),
+    "DCDiscriminator, spectral": partial(
+        adversarial.DCDiscriminator, (1, 4, 4), channels=2, spectral=True
+    ),
+    "spectral": lambda generator: nn.Sequential(*spectral(_alone(), generator)),
+    "GAN.sample": partial(points.sample, 3),
+    "GAN.sample of classes": partial(told.sample, 2, labels=torch.tensor([0, 1])),
+    "GAN.generator_loss": lambda generator: points.generator_loss(POINTS, generator),
+    "GAN.discriminator_loss": lambda generator: points.discriminator_loss(POINTS, generator)[
+        "loss"
+    ],
+    "Ensemble.sample": partial(many.sample, 3),
+    "Ensemble.discriminator_loss": lambda generator: many.discriminator_loss(POINTS, generator),
+    "gradient_penalty": partial(adversarial.gradient_penalty, judging, PICTURES, -PICTURES),
+    "invert": lambda generator: (
+        adversarial.invert(points, POINTS, steps=2, starts=1, generator=generator).latents
+    ),
+}
+"""What draws by a generator."""
+
+
+def _alone() -> nn.Module:
+    """Return layers that are always the same."""
+    parts = [nn.utils.skip_init(nn.Linear, 6, 5), nn.utils.skip_init(nn.Linear, 5, 4)]
+    for seed, part in enumerate(parts):
+        with torch.no_grad():
+            part.weight.copy_(normal(*part.weight.shape, seed=seed))
+            part.bias.zero_()
+    return nn.Sequential(*parts)

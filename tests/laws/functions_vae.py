@@ -60,6 +60,10 @@ def of(name: str, model: Any, x: Tensor) -> list[Call]:
     ]  # fmt: skip
 
 
+def linear_vae(**options: Any) -> latent.LinearVAE:
+    return latent.LinearVAE(4, **options, generator=seeded())
+
+
 FUNCTIONS = [
     *(line for name, (model, x) in MODELS.items() for line in of(name, model, x)),
     call("VAE.decode_logits", binary.decode_logits, CODES, model=binary, smooth=True),
@@ -71,13 +75,12 @@ FITS = [whole("LinearVAE.fit", lambda x: latent.LinearVAE.fit(x, latent=2), norm
 
 COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "VAE": (lambda event_shape: vae(event_shape), (2, 2)),
-    "VAE, latent": (lambda n: vae(latent=n), 2),
+    "VAE, latent": (lambda latent: vae(latent=latent), 2),
     "VAE, hidden": (lambda hidden: vae(hidden=hidden), (2, 3)),
     "VAE, k": (lambda k: vae(k=k), 2),
     "LinearVAE": (lambda event_shape: latent.LinearVAE(
         event_shape, latent=2, generator=seeded()), 4),
-    "LinearVAE, latent": (lambda n: latent.LinearVAE(
-        4, latent=n, generator=seeded()), 2),
+    "LinearVAE, latent": (lambda latent: linear_vae(latent=latent), 2),
     "elbo": (lambda samples: binary.elbo(BITS, samples, seeded()), 2),
     "importance_bound": (lambda k: binary.importance_bound(BITS, k, seeded()), 2),
     "grid_log_prob": (lambda points: latent.grid_log_prob(binary, BITS, points), 4),

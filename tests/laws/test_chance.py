@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+import gdmlib
 from gdmlib.autoregressive import (
     FVSBN,
     MADE,
@@ -142,3 +145,36 @@ def test_fits_leave_the_global_generator_alone(call):
     state = torch.get_rng_state()
     call(*call.arguments)
     assert torch.equal(torch.get_rng_state(), state)
+
+
+# --- layers that draw by PyTorch's own generator --------------------------------------------------
+
+DRAWING = {
+    name
+    for name, kind in vars(nn).items()
+    if isinstance(kind, type) and issubclass(kind, nn.Module) and "reset_parameters" in dir(kind)
+    and not name.endswith(("Norm", "Norm1d", "Norm2d", "Norm3d"))
+}  # fmt: skip
+SOURCES = sorted(Path(gdmlib.__file__).parent.rglob("*.py"))
+
+
+def bare(source: str) -> list[str]:
+    """Return the calls of layers that draw their first weights by the global generator."""
+    calls = [node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    return [
+        f"line {f.lineno}: nn.{f.attr}"
+        for f in calls
+        if isinstance(f, ast.Attribute) and f.attr in DRAWING and ast.unparse(f.value) == "nn"
+    ]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
+def test_layers_are_made_blank(path):
+    assert bare(path.read_text(encoding="utf-8")) == []
+
+
+def test_a_layer_that_draws_by_itself_is_noticed():
+    assert {"Linear", "Conv2d", "ConvTranspose2d", "Embedding", "LSTM"} < DRAWING
+    assert "GroupNorm" not in DRAWING and "BatchNorm2d" not in DRAWING
+    source = "a = blank(nn.Linear, 2, 3)\nb = nn.Conv2d(2, 3, 3)\n"
+    assert bare(source) == ["line 2: nn.Conv2d"]

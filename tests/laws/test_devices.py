@@ -15,6 +15,12 @@ from gdmlib import _random, data, training
 from gdmlib.data import crops
 from gdmlib.densities import categorical
 
+from . import (
+    functions_adversarial_cyclegan,
+    functions_adversarial_gan,
+    functions_adversarial_pix2pix,
+    functions_adversarial_superres,
+)
 from .registry import CASES
 from .test_chance import CALLS, numbers
 
@@ -103,6 +109,43 @@ def test_data_and_training_take_a_generator_from_another_device(function):
 def test_what_is_drawn_here_by_a_generator_from_abroad_is_noticed(function):
     with pytest.raises(RuntimeError, match="the generator lives on meta"):
         same_from_abroad(function)
+
+
+# --- the default device ---------------------------------------------------------------------------
+
+GIVEN = ("spectral", "DCDiscriminator, spectral", "ProjectionDiscriminator")
+"""These work on a network that is there already."""
+FAMILIES = (
+    functions_adversarial_cyclegan,
+    functions_adversarial_gan,
+    functions_adversarial_pix2pix,
+    functions_adversarial_superres,
+)
+BUILDS = {
+    name: build
+    for family in FAMILIES
+    for name, build in family.CHANCE.items()
+    if name not in GIVEN and isinstance(build(generator=torch.Generator()), nn.Module)
+}
+
+
+def built_elsewhere(build):
+    """Check that all numbers of a model are on the device that was said to be the default one."""
+    with torch.device(ELSEWHERE):
+        model = build(generator=None)
+    here = [name for name, value in model.state_dict().items() if value.device != ELSEWHERE]
+    assert not here, f"on the CPU: {', '.join(here)}"
+
+
+@pytest.mark.parametrize("name", BUILDS)
+def test_networks_are_built_on_the_default_device(name):
+    built_elsewhere(BUILDS[name])
+
+
+def test_a_network_that_is_built_on_the_cpu_is_noticed():
+    assert len(BUILDS) >= 12
+    with pytest.raises(AssertionError, match="on the CPU: weight, bias"):
+        built_elsewhere(lambda generator: nn.utils.skip_init(nn.Linear, 2, 2))
 
 
 # --- no float64 -----------------------------------------------------------------------------------

@@ -47,6 +47,8 @@ class Game:
     """
 
     def __init__(self, field: Field, sizes: tuple[int, int] = (1, 1)) -> None:
+        if len(tuple(sizes)) != 2:
+            raise ValueError(f"sizes: expected those of two players, got {sizes!r}")
         n, m = sizes
         self.sizes = check_count(n, "sizes"), check_count(m, "sizes")
         self._field = field
