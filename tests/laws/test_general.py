@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gdmlib.adversarial import SRGAN, CycleGAN, Ensemble, Pix2Pix
 from gdmlib.densities.density import Model
 from gdmlib.latent import Dequantised
 from gdmlib.metrics import Judge
@@ -20,7 +21,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWa
 METHODS = [call for case in CASES for call in calls(case)]
 WITH_MODEL = [call for call in FUNCTIONS if call.model is not None]
 # The others are networks, and do what PyTorch's do.
-WHOLE_MODELS = [c for c in WITH_MODEL if isinstance(c.model, (Model, Judge, Dequantised))]
+WHOLE = (Model, Judge, Dequantised, Pix2Pix, CycleGAN, SRGAN, Ensemble)
+WHOLE_MODELS = [c for c in WITH_MODEL if isinstance(c.model, WHOLE)]
 EVERY = [*METHODS, *FUNCTIONS, *CONSTRUCTORS, *FITS, TRAINED]
 LOG_PROBS = [smooth(case) for case in having("log_prob")]
 DIFFERENTIATED = [
