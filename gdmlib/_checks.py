@@ -214,9 +214,18 @@ def check_sizes(sizes: int | Iterable[int], name: str, *, none: bool = True) -> 
 
 def check_not_negative(value: float, name: str) -> float:
     """Return ``value`` if it is finite and not negative."""
-    if not 0.0 <= value < math.inf:
-        raise ValueError(f"{name}: expected a finite number of at least 0, got {value}")
+    if not (_number(value) and 0.0 <= value < math.inf):
+        raise ValueError(f"{name}: expected a finite number of at least 0, got {value!r}")
     return value
+
+
+def _number(value: Any) -> bool:
+    """Whether it is one real number, of Python, NumPy or torch."""
+    try:
+        float(value)
+    except (TypeError, ValueError, RuntimeError):
+        return False
+    return not isinstance(value, (str, bytes))
 
 
 def check_positive(x: Tensor, name: str) -> Tensor:
@@ -230,8 +239,8 @@ def check_positive(x: Tensor, name: str) -> Tensor:
 
 def check_share(value: float, name: str) -> float:
     """Return ``value`` if it is a share of at least 0 and below 1."""
-    if not 0 <= value < 1:
-        raise ValueError(f"{name}: expected a share of at least 0 and below 1, got {value}")
+    if not (_number(value) and 0 <= value < 1):
+        raise ValueError(f"{name}: expected a share of at least 0 and below 1, got {value!r}")
     return value
 
 

@@ -30,7 +30,7 @@ from gdmlib.adversarial.content import VGGFeatures, content_features
 from gdmlib.adversarial.cyclegan import CycleGAN
 from gdmlib.adversarial.dcgan import DCDiscriminator, DCGenerator
 from gdmlib.adversarial.ensemble import Ensemble, Stacked
-from gdmlib.adversarial.gan import GAN, dense_players
+from gdmlib.adversarial.gan import GAN
 from gdmlib.adversarial.health import CollapseError, DivergenceError, Watched
 from gdmlib.adversarial.inversion import Inversion, invert
 from gdmlib.adversarial.losses import (
@@ -43,6 +43,7 @@ from gdmlib.adversarial.losses import (
 from gdmlib.adversarial.patches import PatchDiscriminator
 from gdmlib.adversarial.pix2pix import Pix2Pix
 from gdmlib.adversarial.play import adversaries, averaged
+from gdmlib.adversarial.players import dense_players
 from gdmlib.adversarial.pool import ImagePool
 from gdmlib.adversarial.resnet import ResNetGenerator
 from gdmlib.adversarial.rrdb import RRDB, DenseBlock, RRDBNet

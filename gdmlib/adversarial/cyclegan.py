@@ -58,10 +58,15 @@ class CycleGAN(nn.Module):
         super().__init__()
         self.forward_map, self.backward_map = forward_map, backward_map
         self.judge_x, self.judge_y = judge_x, judge_y
-        forward, backward = cycle if isinstance(cycle, tuple) else (cycle, cycle)
+        weights = cycle if isinstance(cycle, (tuple, list)) else (cycle, cycle)
+        if len(weights) != 2:
+            raise ValueError(f"cycle: expected a weight, or one for each cycle, got {cycle!r}")
+        forward, backward = weights
         self.cycle = (check_not_negative(forward, "cycle"), check_not_negative(backward, "cycle"))
         self.identity = check_not_negative(identity, "identity") * max(self.cycle)
         self.adversarial = check_not_negative(adversarial, "adversarial")
+        if not max(self.cycle) + self.adversarial:
+            raise ValueError("cycle, adversarial: both are 0; the maps would learn nothing")
         self.loss = loss_named(loss)
         if self.loss.needs_real:
             raise ValueError(

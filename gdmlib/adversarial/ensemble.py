@@ -43,6 +43,11 @@ class Stacked(nn.Module):
                     f"networks: {buffers[0]!r} is a buffer, which a stack does not train; take "
                     "layers without, such as a group norm"
                 )
+            tied = len([*network.named_parameters(remove_duplicate=False)])
+            if tied != len([*network.parameters()]):
+                raise ValueError(
+                    "networks: expected layers with numbers of their own, got tied ones"
+                )
         shapes = [{k: v.shape for k, v in network.state_dict().items()} for network in networks]
         if any(found != shapes[0] for found in shapes):
             raise ValueError("networks: expected one architecture, got different ones")

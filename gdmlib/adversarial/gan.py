@@ -14,9 +14,7 @@ algorithm 1 there. A GAN has samples and no density.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -27,14 +25,12 @@ from gdmlib._checks import (
     check_count,
     check_event_shape,
     check_not_negative,
-    check_sizes,
     check_tensor,
 )
 from gdmlib._random import standard_normal
 from gdmlib.adversarial.losses import AdversarialLoss, gradient_penalty, loss_named, r1_penalty
 from gdmlib.adversarial.play import adversaries
 from gdmlib.densities.density import Model
-from gdmlib.nn.dense import blank, fresh
 from gdmlib.nn.norms import batch_norms
 from gdmlib.training import Turns
 from gdmlib.training.loop import evaluating
@@ -73,11 +69,14 @@ class GAN(Model):
         classes: int | None = None,
     ) -> None:
         super().__init__()
+        for player, name in ((generator, "generator"), (discriminator, "discriminator")):
+            if not isinstance(player, nn.Module):
+                raise ValueError(f"{name}: expected a network, got {type(player).__name__}")
         self.generator, self.discriminator = generator, discriminator
         self.latent = check_count(latent, "latent")
         self.adversarial = loss_named(loss)
         self.classes = None if classes is None else check_count(classes, "classes", least=2)
-        if penalty is not None and penalty not in PENALTIES:
+        if penalty is not None and penalty not in list(PENALTIES):
             wanted = ", ".join(map(repr, PENALTIES))
             raise ValueError(f"penalty: expected one of {wanted}, or None, got {penalty!r}")
         # Batch norm makes an event's logit depend on its neighbours in the batch. A gradient with
@@ -99,9 +98,14 @@ class GAN(Model):
 
     def _probe(self) -> torch.Size:
         labels = None if self.classes is None else torch.zeros(1, dtype=torch.int64)
+        z = torch.zeros(1, self.latent).to(self._like())
         with evaluating(self.generator):
-            like = self._like()
-            return self._made(torch.zeros(1, self.latent).to(like), labels).shape[1:]
+            try:
+                return self._call(self.generator, z, labels).shape[1:]
+            except RuntimeError as error:
+                raise ValueError(
+                    f"latent: the generator makes no event of {self.latent} numbers: {error}"
+                ) from error
 
     def forward(self, z: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return the event of each latent, shape (B, latent) -> (B, *event_shape)."""
@@ -193,12 +197,25 @@ class GAN(Model):
     # In mixed precision the networks round, and what is made of their answers does not.
 
     def _made(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        x = self.generator(z) if labels is None else self.generator(z, labels)
+        x = self._call(self.generator, z, labels)
+        if x.shape != (len(z), *self.event_shape):
+            raise ValueError(
+                f"event_shape: expected events of shape {tuple(self.event_shape)}, and the "
+                f"generator makes {tuple(x.shape)} of {len(z)} latents"
+            )
         return x.to(z.dtype)
 
     def _logits(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        c = self.discriminator(x) if labels is None else self.discriminator(x, labels)
+        c = self._call(self.discriminator, x, labels)
+        if c.shape[:1] != x.shape[:1]:
+            raise ValueError(
+                f"discriminator: expected logits of each of {len(x)} events, got {tuple(c.shape)}"
+            )
         return c.to(x.dtype)
+
+    @staticmethod
+    def _call(network: nn.Module, x: Tensor, labels: Tensor | None) -> Tensor:
+        return network(x) if labels is None else network(x, labels)
 
     def _judge(self, real: Tensor, fake: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return the logits of both, by one pass of the discriminator where it may be one."""
@@ -225,36 +242,3 @@ class GAN(Model):
         if labels is None:
             raise ValueError(f"labels: expected {length} labels of {self.classes} classes")
         return check_classes(labels, self.classes, length)
-
-
-def dense_players(
-    event_shape: int | Sequence[int],
-    *,
-    latent: int,
-    hidden: int | Iterable[int] = (128, 128),
-    generator: Generator | None = None,
-) -> tuple[nn.Sequential, nn.Sequential]:
-    """Return a generator and a discriminator of dense layers, for events of few numbers.
-
-    Args:
-        event_shape: The shape of an event; a number d stands for (d,).
-        latent: How many numbers an event is made from.
-        hidden: Sizes of the hidden layers of both; a number is that of the only one.
-        generator: Draws the weights to start from.
-    """
-    shape = check_event_shape(event_shape)
-    d, widths = math.prod(shape), check_sizes(hidden, "hidden")
-    maker = _dense([check_count(latent, "latent"), *widths, d], nn.ReLU(), generator)
-    judge = _dense([d, *widths, 1], nn.LeakyReLU(0.2), generator)
-    if len(shape) == 1:
-        return nn.Sequential(*maker), nn.Sequential(*judge)
-    back = nn.Unflatten(1, tuple(shape))
-    return nn.Sequential(*maker, back), nn.Sequential(nn.Flatten(), *judge)
-
-
-def _dense(widths: list[int], gate: nn.Module, generator: Generator | None) -> list[nn.Module]:
-    """Return layers whose numbers keep their size behind a rectifier, with gates between."""
-    parts: list[nn.Module] = []
-    for inputs, outputs in pairwise(widths):
-        parts += [fresh(blank(nn.Linear, inputs, outputs), generator, gain=6**0.5), gate]
-    return parts[:-1]

@@ -15,6 +15,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_count
+from gdmlib._files import check_writable, path_of
 from gdmlib.adversarial.gan import GAN
 from gdmlib.training import Turns, save_weights
 from gdmlib.training.steps import Batch, Metrics
@@ -89,7 +90,10 @@ class Watched:
         self.patience = check_count(patience, "patience")
         if not 0 < least < 1 < most:
             raise ValueError(f"least: expected 0 < least < 1 < most, got {least} and {most}")
-        self.least, self.most, self.keep = least, most, keep
+        self.least, self.most = least, most
+        self.keep = None if keep is None else path_of(keep)
+        if self.keep is not None:
+            check_writable(self.keep)
         self.state, self.settings = {**turns.state, "watch": self}, turns.settings
         self.sometimes = turns.sometimes
         self.good: int | None = None

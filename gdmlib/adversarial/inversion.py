@@ -78,6 +78,11 @@ def invert(
         targets = x.detach().repeat(starts, *[1] * (x.ndim - 1)).clone()
         w = standard_normal((len(targets), gan.latent), x, generator)
         seen = None if features is None else features(targets).detach()
+        if seen is not None and (seen.ndim < 2 or len(seen) != len(targets)):
+            raise ValueError(
+                f"features: expected some of each of {len(targets)} events, (B, F), got "
+                f"{tuple(seen.shape)}"
+            )
 
         def losses(w: Tensor) -> Tensor:
             made = gan.generator(w)

@@ -80,7 +80,8 @@ class AdversarialLoss:
 
 def _logits(logits: Tensor, name: str) -> Tensor:
     # Not finite ones pass: the loss is then not finite either, and `fit` says when that was.
-    return check_tensor(logits, name, floating=True, finite=False)
+    logits = check_tensor(logits, name, floating=True, finite=False)
+    return logits.float() if logits.element_size() < 4 else logits  # the square of 300 is too much
 
 
 def _cross_entropy(real: Tensor, fake: Tensor) -> Tensor:
@@ -128,7 +129,7 @@ def loss_named(loss: str | AdversarialLoss) -> AdversarialLoss:
     """Return the loss of this name; a loss passes through."""
     if isinstance(loss, AdversarialLoss):
         return loss
-    if loss not in LOSSES:
+    if not isinstance(loss, str) or loss not in LOSSES:
         raise ValueError(f"loss: expected one of {', '.join(LOSSES)}, got {loss!r}")
     return LOSSES[loss]
 

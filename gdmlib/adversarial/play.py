@@ -13,7 +13,7 @@ from typing import Any
 from torch import Generator, nn
 from torch.optim import Adam
 
-from gdmlib._checks import check_count, check_not_negative
+from gdmlib._checks import check_count, check_not_negative, check_share
 from gdmlib.training import Averaged, Turns, gradient_step
 from gdmlib.training.steps import Loss, Step
 
@@ -52,6 +52,9 @@ def adversaries(
     if len(rates) != 2:
         raise ValueError(f"lr: expected a rate, or one for each of the two players, got {lr!r}")
     of_generator, of_discriminator = rates
+    if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+        raise ValueError(f"betas: expected the two shares that Adam keeps, got {betas!r}")
+    betas = check_share(betas[0], "betas"), check_share(betas[1], "betas")
     check_not_negative(of_generator, "lr")
     check_not_negative(of_discriminator, "lr")
     if {*map(id, generator.parameters())} & {*map(id, discriminator.parameters())}:

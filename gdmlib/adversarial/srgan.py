@@ -14,6 +14,7 @@ has a dense layer there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -79,7 +80,7 @@ class SRDiscriminator(nn.Module):
                 f"x: expected at least {self.smallest} pixels a side, which are halved to one, got "
                 f"{tuple(x.shape[-2:])}"
             )
-        h = self.body((2 * x - 1).contiguous(memory_format=torch.channels_last))
+        h = self.body(2 * x - 1)  # channels last from here on, as the weights are
         h = h.mean((2, 3), keepdim=True)
         return self.logit(leaky_relu(self.hidden(h), 0.2)).flatten()
 
@@ -231,10 +232,12 @@ def blend(model: nn.Module, a: nn.Module, b: nn.Module, share: float) -> nn.Modu
         model, a, b: Networks of one architecture.
         share: Of b; 0 gives a, 1 gives b.
     """
+    if not math.isfinite(share):
+        raise ValueError(f"share: expected a finite number, got {share}")
     weights, first, second = (dict(m.state_dict()) for m in (model, a, b))
-    shapes = [{k: v.shape for k, v in part.items()} for part in (weights, first, second)]
+    shapes = [{k: (v.shape, v.dtype) for k, v in part.items()} for part in (weights, first, second)]
     if shapes[0] != shapes[1] or shapes[0] != shapes[2]:
-        raise ValueError("model, a, b: expected networks of one architecture, with equal shapes")
+        raise ValueError("model, a, b: expected networks of one architecture and dtype")
     for name, value in weights.items():
         if value.is_floating_point():
             value.copy_(torch.lerp(first[name], second[name], share))

@@ -84,7 +84,7 @@ class Enlarger(nn.Module):
         """Return pictures, (B, channels, h, w) -> (B, channels, scale · h, scale · w)."""
         shape = ("B", self.channels, "h", "w")
         x = check_tensor(x, "x", shape=shape, floating=True, like=next(self.parameters()))
-        h = self.first(x.contiguous(memory_format=torch.channels_last))
+        h = self.first(x)  # channels last from here on, as the weights are
         h = self.last(self.up(h + self.body(h)))
         # The bicubic filter computes in the precision of the picture, whatever the layers do.
         return (enlarge(x, self.scale) + h if self.base else h.to(x.dtype)).contiguous()

@@ -87,7 +87,13 @@ class PhotoFeatures(nn.Module):
             raise ValueError(f"name: expected one of {', '.join(SIZES)}, got {name!r}")
         stages, gate = SIZES[name]
         model = cls(stages, gate=gate)
-        model.record = load_weights(model, weights_of(name))
+        try:
+            model.record = load_weights(model, weights_of(name))
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"{weights_of(name)}: the weights of the features are not here; install gdmlib "
+                f"anew, or make them: python -m gdmlib.metrics.perceptual_training {name}"
+            ) from error
         return model.eval().requires_grad_(False)
 
     def each(self, x: Tensor) -> list[Tensor]:

@@ -84,7 +84,13 @@ class Game:
 
     def field(self, points: Tensor) -> Tensor:
         """Return the velocities at points, both (..., d)."""
-        return self._field(self.check(points))
+        velocities = self._field(self.check(points))
+        if velocities.shape != points.shape:
+            raise ValueError(
+                f"field: expected velocities of shape {tuple(points.shape)}, as the points have, "
+                f"got {tuple(velocities.shape)}"
+            )
+        return velocities
 
     def jacobian(self, point: Tensor) -> Tensor:
         """Return the derivatives of the field at one point (d,), ∂vᵢ/∂θⱼ in row i, (d, d)."""

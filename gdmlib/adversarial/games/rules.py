@@ -176,7 +176,12 @@ def proximal(lr: float, most: int = 50) -> Rule:
         for _ in range(most):  # one step even from a solution, which gives its derivative
             missing = end - lr * game.field(end) - z
             slopes = identity - lr * vmap(jacrev(game.field))(end)
-            end = end - torch.linalg.solve(slopes, missing)
+            change, failed = torch.linalg.solve_ex(slopes, missing)
+            if not holds(failed == 0):
+                raise ValueError(
+                    f"lr: no step of {lr:g} solves θ' = θ + {lr:g} v(θ'); take another"
+                )
+            end = end - change
             if holds((end - lr * game.field(end) - z).abs() <= near):
                 return end.reshape(state.shape)
         raise ValueError(
