@@ -11,11 +11,15 @@
   `epll` for a mixture of Gaussians on patches (`fit_patch_mixture`, `PatchDenoiser`);
 - samples of all pictures that explain a measurement: `posterior_sample` by a diffusion or a
   `FlowDenoiser`, `langevin` by any gradient, and `mixture_posterior`, which is exact;
-- `ConvDenoiser` is trained to take noise of any level away;
+- denoisers know what pictures look like: `ConvDenoiser`, which is told the level of noise,
+  `MLPDenoiser`, which knows one level, and `BM3D`, where the package is installed;
+- `plug_and_play` makes of a denoiser a solver for any operator, `message_passing` one for cameras
+  with random patterns;
 - `latent_inversion` searches among the pictures that a decoder can make.
 """
 
 from gdmlib.inverse.blur import Blur
+from gdmlib.inverse.bm3d import BM3D, MissingBM3DError
 from gdmlib.inverse.camera import Scrambled, single_pixel
 from gdmlib.inverse.classical import least_squares, power_spectrum, ridge, wiener
 from gdmlib.inverse.denoiser import ConvDenoiser
@@ -24,8 +28,11 @@ from gdmlib.inverse.gaussian import GaussianPosterior
 from gdmlib.inverse.langevin import langevin
 from gdmlib.inverse.latent_inversion import LatentInversion, latent_inversion
 from gdmlib.inverse.masking import Crop, Grey, Masking
+from gdmlib.inverse.message_passing import message_passing
+from gdmlib.inverse.mlp_denoiser import MLPDenoiser
 from gdmlib.inverse.operators import Matrix, Operator, orthonormal_rows
 from gdmlib.inverse.patch_mixture import fit_patch_mixture
+from gdmlib.inverse.plug_and_play import plug_and_play
 from gdmlib.inverse.posterior import FlowDenoiser, mixture_posterior, posterior_sample
 from gdmlib.inverse.primal_dual import total_variation, variation
 from gdmlib.inverse.prior import (
@@ -43,6 +50,7 @@ from gdmlib.inverse.separable import Downsampling, FlatCam, LiSens, Separable
 from gdmlib.inverse.wavelets import shrink_wavelets, sparse_wavelets, wavelets
 
 __all__ = [
+    "BM3D",
     "Blur",
     "BoundPrior",
     "CausalPrior",
@@ -55,8 +63,10 @@ __all__ = [
     "Grey",
     "LatentInversion",
     "LiSens",
+    "MLPDenoiser",
     "Masking",
     "Matrix",
+    "MissingBM3DError",
     "Operator",
     "PatchDenoiser",
     "PatchPrior",
@@ -73,8 +83,10 @@ __all__ = [
     "latent_inversion",
     "least_squares",
     "map_by_projection",
+    "message_passing",
     "mixture_posterior",
     "orthonormal_rows",
+    "plug_and_play",
     "posterior_sample",
     "power_spectrum",
     "proximal_map",

@@ -1,0 +1,76 @@
+"""BM3D, the best denoiser before networks, by the package of its authors, where it is installed.
+
+Dabov, Foi, Katkovnik and Egiazarian 2007, https://doi.org/10.1109/TIP.2007.901238; the package,
+``pip install bm3d``, is that of Mäkinen, Azzari and Foi 2020,
+https://doi.org/10.1109/TIP.2020.3014721, for research and education only.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gdmlib._checks import check_tensor, check_values
+
+
+class MissingBM3DError(ImportError):
+    """The optional package bm3d is not installed."""
+
+
+class BM3D:
+    """BM3D as a denoiser for `gdmlib.inverse.plug_and_play`.
+
+    Args:
+        stages: 2 for the whole method, 1 for its first half, hard thresholding, which is faster.
+
+    Raises:
+        MissingBM3DError: If the package bm3d is not installed.
+    """
+
+    def __init__(self, *, stages: int = 2) -> None:
+        if stages not in (1, 2):
+            raise ValueError(f"stages: expected 1 or 2, got {stages!r}")
+        self.package, self.stages = _package(), stages
+
+    def denoise(self, y: Tensor, sigma: float | Tensor) -> Tensor:
+        """Return the guess of the clean pictures, shaped like y, channel by channel.
+
+        Args:
+            y: Noisy pictures, (..., C, H, W).
+            sigma: The standard deviation of the noise, one number or one for each picture, (...).
+        """
+        y = check_tensor(y, "y", floating=True)
+        if y.ndim < 3:
+            raise ValueError(
+                f"y: expected pictures of shape (..., channels, height, width), got "
+                f"{tuple(y.shape)}"
+            )
+        levels = torch.as_tensor(sigma, dtype=torch.float64).cpu()
+        check_values(
+            levels,
+            "sigma",
+            (levels > 0) & torch.isfinite(levels),
+            "standard deviations of noise, finite numbers above 0",
+        )
+        stage = self.package.BM3DStages
+        chosen = stage.ALL_STAGES if self.stages == 2 else stage.HARD_THRESHOLDING
+        planes = y.detach().cpu().double().flatten(0, -3)
+        each = levels.expand(y.shape[:-3])[..., None].expand(y.shape[:-2]).flatten().tolist()
+        made = [
+            torch.as_tensor(self.package.bm3d(plane.numpy(), s, stage_arg=chosen))
+            for plane, s in zip(planes, each, strict=True)
+        ]
+        return torch.stack(made).view(y.shape).to(y)
+
+
+def _package() -> Any:
+    try:
+        return import_module("bm3d")
+    except ImportError as error:
+        raise MissingBM3DError(
+            "BM3D needs the package bm3d, which is not installed (pip install bm3d); its licence "
+            "allows research and education only, so this library does not depend on it"
+        ) from error
