@@ -10,6 +10,7 @@ from gdmlib.reproduce import (
     patches,
     photographs,
     pixels,
+    plug_and_play,
     superres,
 )
 from gdmlib.reproduce.experiment import Experiment
@@ -34,6 +35,7 @@ _ALL: tuple[Experiment, ...] = (
     superres.SRRESNET,
     superres.SRGAN_X4,
     denoising.DENOISER,
+    *plug_and_play.ALL,
 )
 
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from gdmlib.data import spc15
-from gdmlib.inverse.cameras import SinglePixel
-from gdmlib.inverse.operators import Masking, Operator
+from gdmlib.inverse.camera import single_pixel as camera_of
+from gdmlib.inverse.masking import Masking
+from gdmlib.inverse.operators import Matrix, Operator
 from gdmlib.inverse.restored import Restored
 from gdmlib.metrics import psnr, ssim
 from gdmlib.reproduce.experiment import Experiment, Fitting, Outcome
@@ -80,7 +81,8 @@ def single_pixel(
     shape = tuple(clean.shape[1:])
     numbers = {rate: round(rate * side * side) for rate in rates}
     generator = seeded(camera_seed)
-    camera = SinglePixel(shape, max(numbers.values()), rows="gaussian", generator=generator)
+    camera = camera_of(shape, max(numbers.values()), rows="gaussian", generator=generator)
+    assert isinstance(camera, Matrix)
     for rate, m in numbers.items():
         operator = camera.first(m)
         for i, x in enumerate(clean):
@@ -93,9 +95,7 @@ def inpainting(clean: Tensor, missing: list[float], noise: float, mask_seed: int
     for share in missing:
         generator = seeded(mask_seed)
         for x in clean:
-            d = x[0].numel()
-            kept = torch.randperm(d, generator=generator) >= round(share * d)
-            operator = Masking(kept.view(1, *x.shape[1:]).expand(x.shape))
+            operator = Masking.random(x.shape, missing=share, generator=generator)
             y = operator.measure(x, noise=noise, generator=generator)
             yield Case(f"{share:.0%} missing", operator, y, x)
 
@@ -165,7 +165,9 @@ def _run(protocol: Protocol, build: Callable[..., Restore], job: Job) -> Outcome
             ("PSNR", "SSIM"), ("dB", "of 1.00"), torch.stack(rows).T, strict=True
         )
     ]
-    details = {f"processor seconds a picture, {k}": sum(v) / len(v) for k, v in seconds.items()}
+    details: dict[str, Any] = {
+        f"processor seconds a picture, {k}": sum(v) / len(v) for k, v in seconds.items()
+    }
     details |= {f"PSNR of each, {k}": [round(float(r[0]), 3) for r in v] for k, v in values.items()}
     return Outcome(made[0], data, details, tuple(made[1:]))
 
@@ -179,12 +181,12 @@ def _restored(restore: Restore, case: Case, border: int, device: torch.device) -
     """Restore one picture; PSNR and SSIM without the border, and the time it took."""
     operator, y = case.operator.to(device), case.y.to(device)
     began = time.process_time()
-    made = restore(operator, y)
+    found = restore(operator, y)
     seconds = time.process_time() - began
-    image = (made.image if isinstance(made, Restored) else made).detach().cpu()
-    keep = (..., *(slice(border, n - border) for n in case.clean.shape[-2:]))
-    pair = image.view(case.clean.shape)[keep][None], case.clean[keep][None]
-    return {"values": torch.stack([psnr(*pair)[0], ssim(*pair)[0]]), "seconds": seconds}
+    image = (found.image if isinstance(found, Restored) else found).detach().cpu()
+    top, left = (slice(border, n - border) for n in case.clean.shape[-2:])
+    made, clean = (x.view(1, *case.clean.shape)[..., top, left] for x in (image, case.clean))
+    return {"values": torch.stack([psnr(made, clean)[0], ssim(made, clean)[0]]), "seconds": seconds}
 
 
 SINGLE_PIXEL = Protocol(
