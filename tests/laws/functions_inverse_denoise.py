@@ -1,0 +1,86 @@
+"""Denoisers, and what restores by them: their lines of ``functions.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gdmlib import inverse
+from gdmlib.data.crops import Crops, turned
+
+from .builders import normal, randomise, seeded, uniform
+from .calls import Call, call, whole
+
+SHAPE = (1, 4, 4)
+PICTURES = 0.1 + 0.8 * uniform(3, *SHAPE)
+PATCHES = 0.1 + 0.8 * uniform(3, 1, 5, 5)
+ROWS = torch.linalg.qr(normal(16, 6)).Q.mT.contiguous()
+camera = inverse.Matrix(ROWS, SHAPE, orthonormal=True)
+SEEN = camera(PICTURES)
+
+
+def conv(**sizes: Any) -> inverse.ConvDenoiser:
+    options = {"features": (2, 3), "blocks": 1} | sizes
+    return inverse.ConvDenoiser(**options, generator=seeded())
+
+
+def mlp(**sizes: Any) -> inverse.MLPDenoiser:
+    options = {"seen": 5, "made": 3, "hidden": (4,)} | sizes
+    return inverse.MLPDenoiser(**options, generator=seeded())
+
+
+told, plain = randomise(conv(), 0), randomise(mlp(), 0)
+
+
+def split(y: Tensor, **options: Any) -> Tensor:
+    settings = {"steps": 3, "sigmas": (0.2, 0.1)} | options
+    return inverse.plug_and_play(camera, y, told, **settings).image
+
+
+def passed(y: Tensor, **options: Any) -> Tensor:
+    settings = {"steps": 2, "correct": False} | options
+    return inverse.message_passing(camera, y, told, **settings).image
+
+
+FUNCTIONS = [
+    call("ConvDenoiser.denoise", lambda y: told.denoise(y, 0.1), PICTURES, model=told, smooth=True),
+    call("ConvDenoiser.score_function", lambda y: told.score_function(y, 0.1), PICTURES,
+         model=told, smooth=True),
+    call("ConvDenoiser.score", told.score, PICTURES, model=told),
+    call("MLPDenoiser.denoise", lambda y: plain.denoise(y), PICTURES, model=plain, smooth=True),
+    call("MLPDenoiser.score", plain.score, PATCHES, model=plain, smooth=True),
+    call("plug_and_play", split, SEEN),
+    call("plug_and_play from a start", lambda y, start: split(y, start=start), SEEN, PICTURES),
+    call("plug_and_play with noise", lambda y: split(y, noise=0.1), SEEN),
+    call("message_passing", passed, SEEN),
+    whole("message_passing, corrected", lambda y: passed(
+        y, correct=True, generator=seeded()), SEEN),
+    call("turned", lambda x: turned(x, 5), PICTURES, smooth=True),
+]  # fmt: skip
+FITS: list[Call] = []
+COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
+    "ConvDenoiser": (lambda channels: conv(channels=channels), 2),
+    "ConvDenoiser, features": (lambda features: conv(features=features), (2,)),
+    "ConvDenoiser, blocks": (lambda blocks: conv(blocks=blocks), 2),
+    "MLPDenoiser": (lambda hidden: mlp(hidden=hidden), (3,)),
+    "MLPDenoiser, seen": (lambda seen: mlp(seen=seen), 5),
+    "MLPDenoiser, made": (lambda made: mlp(made=made), 3),
+    "plug_and_play": (lambda steps: split(SEEN, steps=steps), 3),
+    "message_passing": (lambda steps: passed(SEEN, steps=steps), 2),
+    "Crops": (lambda size: Crops(list(PICTURES), size=size, generator=seeded())(
+        uniform(2, 4)), 3),
+}  # fmt: skip
+
+CHANCE: dict[str, Callable[..., nn.Module | Tensor | tuple[Tensor, ...]]] = {
+    "ConvDenoiser": partial(inverse.ConvDenoiser, features=2, blocks=1),
+    "ConvDenoiser.loss": partial(told.loss, PICTURES),
+    "MLPDenoiser": partial(inverse.MLPDenoiser, seen=3, made=1, hidden=2),
+    "MLPDenoiser.loss": partial(plain.loss, PATCHES),
+    "message_passing": partial(passed, SEEN, correct=True),
+    "Crops": lambda generator: Crops(list(PICTURES), size=2, generator=generator)(uniform(3, 4)),
+}
+"""What draws by a generator."""
