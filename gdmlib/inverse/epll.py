@@ -84,20 +84,24 @@ class PatchDenoiser(nn.Module):
             found[mine] = self.means[c] + (gain[c] * rows[mine]) @ self.bases[c].T
         return found
 
-    def denoise(self, x: Tensor, sigma: float) -> Tensor:
-        """Return pictures with less noise, (B, C, H, W), each colour by itself.
+    def denoise(self, x: Tensor, sigma: float | Tensor) -> Tensor:
+        """Return pictures with less noise, (..., C, H, W), each colour by itself.
 
         Args:
             x: Pictures with noise.
-            sigma: Its standard deviation.
+            sigma: Its standard deviation, one number, or one a picture, (...).
         """
-        h = self.side
-        check_picture(x, None, h, h)
-        grey, size = x.flatten(0, 1)[:, None], tuple(x.shape[-2:])
-        parts = unfold(grey, h)
-        clean = self.patches(parts.mT.flatten(0, 1), sigma).unflatten(0, (len(grey), -1)).mT
-        count = fold(torch.ones_like(parts[:1]), size, h)
-        return (fold(clean, size, h) / count).view_as(x)
+        h, size = self.side, tuple(x.shape[-2:])
+        rows = check_picture(x.reshape(-1, *x.shape[-3:]), None, h, h)
+        levels = torch.as_tensor(sigma, dtype=torch.float64).expand(x.shape[:-3]).reshape(-1)
+        count = fold(unfold(torch.ones_like(rows[:1, :1]), h), size, h)
+        clean = torch.empty_like(rows)
+        for level in levels.unique().tolist():
+            mine = (levels == level).to(x.device)
+            parts = unfold(rows[mine].flatten(0, 1)[:, None], h)
+            twins = self.patches(parts.mT.flatten(0, 1), level).unflatten(0, (len(parts), -1)).mT
+            clean[mine] = (fold(twins, size, h) / count).view_as(rows[mine])
+        return clean.view_as(x)
 
 
 def epll(

@@ -11,6 +11,7 @@ from gdmlib.reproduce import (
     photographs,
     pixels,
     plug_and_play,
+    priors,
     superres,
 )
 from gdmlib.reproduce.experiment import Experiment
@@ -35,6 +36,7 @@ _ALL: tuple[Experiment, ...] = (
     superres.SRRESNET,
     superres.SRGAN_X4,
     denoising.DENOISER,
+    *priors.ALL,
     *plug_and_play.ALL,
 )
 

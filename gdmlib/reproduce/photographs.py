@@ -105,7 +105,8 @@ def begin_ride(
     return fitting.place(model.initialise(images, mcgsm)), begun["details"]
 
 
-def _ride_images(fitting: Fitting, x: list[Tensor], valid: list[Tensor]) -> Fitted:
+def ride_of(fitting: Fitting, x: list[Tensor], valid: list[Tensor]) -> Fitted:
+    """Train an MCGSM and the RIDE that starts from it on grey levels, (H, W) each."""
     _check_crops(fitting, ("crop", "valid_crop"), x, valid)
     config, generator = fitting.job.config, fitting.generator
     crops = random_crops(valid, config["valid_crops"], config["valid_crop"], generator)
@@ -174,7 +175,7 @@ RIDE_IMAGES = held_out(
     "ride_bsds300_images",
     "RIDE, one layer, from an MCGSM",
     IMAGES,
-    _ride_images,
+    ride_of,
     Published(3.802, "bit/px", RIDE_PAPER),
     _FROM_MCGSM,
     config=_RIDE,
@@ -188,7 +189,7 @@ RIDE_STABLE = held_out(
     "ride_stable_bsds300_images",
     "RIDE, one layer of stable cells, from an MCGSM",
     IMAGES,
-    _ride_images,
+    ride_of,
     Published(3.802, "bit/px", RIDE_PAPER),
     f"{_FROM_MCGSM} The forget gates of a cell add up to at most 1, so that its memory cannot grow "
     "from step to step, as the paper's may (Leifert, Strauß, Grüning, Wustlich and Labahn 2016, "

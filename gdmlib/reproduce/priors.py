@@ -1,0 +1,203 @@
+"""Restoring with total variation and with explicit priors: a mixture on patches, and RIDE."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gdmlib.autoregressive import MCGSM, RIDE
+from gdmlib.data.crops import dequantise, random_crops
+from gdmlib.densities import GaussianMixture
+from gdmlib.inverse import (
+    CausalPrior,
+    Operator,
+    PatchDenoiser,
+    Restored,
+    epll,
+    fit_patch_mixture,
+    map_by_projection,
+    message_passing,
+    total_variation,
+)
+from gdmlib.reproduce.denoising import photographs
+from gdmlib.reproduce.experiment import Experiment, Fitting
+from gdmlib.reproduce.inverse import (
+    INPAINTING,
+    PUBLISHED_SINGLE_PIXEL,
+    SINGLE_PIXEL,
+    Protocol,
+    Restore,
+    restoring,
+)
+from gdmlib.reproduce.photographs import context_of, ride_of
+from gdmlib.reproduce.records import Published
+from gdmlib.reproduce.settings import as_settings
+from gdmlib.reproduce.tasks import seeded
+
+
+def by_total_variation(steps: int, tolerance: float) -> Restore:
+    """Return what restores by the least total variation."""
+
+    def restore(operator: Operator, y: Tensor) -> Restored:
+        return total_variation(operator, y, steps=steps, tolerance=tolerance)
+
+    return restore
+
+
+def mixture(fitting: Fitting, size: int, train_patches: int, components: int, n_iter: int) -> Any:
+    """Return a mixture of Gaussians for the patches of photographs, fitted once."""
+
+    def fitted() -> dict[str, Any]:
+        generator = seeded(fitting.generator.initial_seed())
+        with as_settings("no data can be made with these settings: "):
+            found = [(255 * x[0]).round() for x in _train(fitting)]
+            x = dequantise(random_crops(found, train_patches, size, generator), generator)
+        model = fit_patch_mixture(
+            x.flatten(1), components=components, n_iter=n_iter, generator=generator
+        )
+        fitting.job.keep("mixture", model)
+        return {"weights": model.weights, "means": model.means, "covariances": model.covariances}
+
+    kept = fitting.job.stage("mixture", fitted)
+    return fitting.place(PatchDenoiser(GaussianMixture(**kept)))
+
+
+def _train(fitting: Fitting) -> list[Tensor]:
+    found = photographs(fitting.job.config["data"] if fitting.job.smoke else "BSDS500")
+    return found.train + found.valid
+
+
+def by_mixture(
+    fitting: Fitting,
+    steps: int,
+    passing: bool,
+    size: int,
+    train_patches: int,
+    components: int,
+    n_iter: int,
+) -> Restore:
+    """Return what restores by a mixture on patches, by message passing or splitting."""
+    model = mixture(fitting, size, train_patches, components, n_iter)
+
+    def restore(operator: Operator, y: Tensor) -> Restored:
+        if passing:
+            return message_passing(operator, y, model, steps=steps, generator=seeded(0))
+        return epll(operator, y, model, steps=steps)
+
+    return restore
+
+
+def ride(fitting: Fitting) -> RIDE:
+    """Return a RIDE, trained once as in the records of `gdmlib.reproduce.photographs`."""
+
+    def trained() -> dict[str, Any]:
+        torch.manual_seed(0)
+        with as_settings("no data can be made with these settings: "):
+            found = [(255 * x[0]).round() for x in _train(fitting)]
+        held = max(1, len(found) // 20)
+        model, _ = ride_of(fitting, found[:-held], found[-held:])
+        return {"state": model.state_dict()}
+
+    kept = fitting.job.stage("ride", trained)
+    sizes = {**fitting.settings(MCGSM), **fitting.settings(RIDE), "head_sees_context": True}
+    model = RIDE(context_of(fitting), **sizes)
+    model.load_state_dict(kept["state"])
+    return fitting.place(model.eval().requires_grad_(False))
+
+
+def by_ride(
+    fitting: Fitting,
+    steps: int,
+    ascent: int,
+    orientations: int,
+    size: int,
+    train_patches: int,
+    patch_components: int,
+    n_iter: int,
+) -> Restore:
+    """Return what climbs RIDE's log-density from what a mixture on patches finds."""
+    start = mixture(fitting, size, train_patches, patch_components, n_iter)
+    prior = CausalPrior(ride(fitting), orientations=orientations)
+
+    def restore(operator: Operator, y: Tensor) -> Restored:
+        first = message_passing(operator, y, start, steps=steps, generator=seeded(0))
+        return map_by_projection(operator, y, prior, start=first.image, steps=ascent, lr=1e-6)
+
+    return restore
+
+
+_TV = {"steps": 1000, "tolerance": 1e-3}
+_TV_WORDS = (
+    "The picture of the least isotropic total variation among those with A x = y, by the "
+    "primal–dual method, until the gap is at most a thousandth of the objective or 1000 steps "
+    "are made."
+)
+_PATCHES = {"size": 8, "train_patches": 100_000, "n_iter": 25}
+_PATCHES_SMOKE = {"size": 3, "train_patches": 200, "n_iter": 2, "steps": 10}
+_PATCH_WORDS = (
+    "A mixture of 100 Gaussians on 8 × 8 patches of the training and the test part of BSDS500; all "
+    "test pictures are of the third part, which a test checks by content."
+)
+_RIDE = {
+    "rows": 4, "columns": 4, "components": 16, "scales": 4, "features": 40,
+    "pixels_of_an_image": 2500, "mcgsm_epochs": 10, "mcgsm_batch_size": 1000, "mcgsm_lr": 5e-3,
+    "units": 32, "layers": 1, "cell": "stable", "crop": 64, "train_crops": 600, "valid_crop": 128,
+    "valid_crops": 20, "epochs": 18, "batch_size": 2, "lr": 1.5e-3, "clip": 1.0,
+}  # fmt: skip
+_RIDE_SMOKE = {
+    "rows": 1, "columns": 1, "components": 2, "scales": 2, "features": 3, "mcgsm_epochs": 1,
+    "mcgsm_batch_size": 100, "pixels_of_an_image": 200, "crop": 8, "train_crops": 12,
+    "valid_crop": 10, "valid_crops": 2, "units": 3, "epochs": 1, "batch_size": 4,
+}  # fmt: skip
+_AT_MOST = PUBLISHED_SINGLE_PIXEL["PSNR, rate 0.40"]
+_OTHERS = {k: v for k, v in PUBLISHED_SINGLE_PIXEL.items() if "0.40" not in k}
+
+
+def _declare(
+    name: str,
+    title: str,
+    protocol: Protocol,
+    build: Any,
+    words: str,
+    own: dict[str, Any],
+    smoke: dict[str, Any],
+) -> Experiment:
+    single_pixel = protocol is SINGLE_PIXEL
+    published: Published | None = _AT_MOST if single_pixel else None
+    return restoring(
+        name, title, protocol, build, published, words, config=own, smoke=smoke, seeds=(0,),
+        trains=build is by_ride, others=_OTHERS if single_pixel else {},
+    )  # fmt: skip
+
+
+def _of_settings(build: Any) -> Any:
+    """Return a builder that needs nothing but settings, as one of a fitting."""
+
+    def made(fitting: Fitting, steps: int, tolerance: float) -> Restore:
+        return build(steps, tolerance)
+
+    return made
+
+
+_BY_TV = _of_settings(by_total_variation)
+ALL = (
+    _declare("spc_tv", "Total variation", SINGLE_PIXEL, _BY_TV, _TV_WORDS, _TV, {"steps": 30}),
+    _declare("inpainting_tv", "Total variation", INPAINTING, _BY_TV, _TV_WORDS, _TV,
+             {"steps": 30}),
+    _declare("spc_epll", "Message passing with a mixture on patches", SINGLE_PIXEL, by_mixture,
+             f"{_PATCH_WORDS} Message passing, each patch by its most probable Gaussian.",
+             {**_PATCHES, "components": 100, "steps": 12, "passing": True},
+             {**_PATCHES_SMOKE, "components": 2}),
+    _declare("inpainting_epll", "EPLL, a mixture on patches", INPAINTING, by_mixture,
+             f"{_PATCH_WORDS} Half-quadratic splitting, the level falls from 0.2 to 0.003.",
+             {**_PATCHES, "components": 100, "steps": 30, "passing": False},
+             {**_PATCHES_SMOKE, "components": 2}),
+    _declare("spc_ride", "RIDE, gradient ascent and projection", SINGLE_PIXEL, by_ride,
+             f"{_PATCH_WORDS} Where message passing with it ends, the ascent of the log-density of "
+             "a RIDE begins: stable cells, started from an MCGSM, trained on the same photographs.",
+             {**_PATCHES, **_RIDE, "patch_components": 100, "steps": 12, "ascent": 150,
+              "orientations": 1},
+             {**_PATCHES_SMOKE, **_RIDE_SMOKE, "patch_components": 2, "ascent": 2}),
+)  # fmt: skip
