@@ -17,7 +17,6 @@ from gdmlib.nn.dense import fresh
 from gdmlib.nn.residual import (
     Residual,
     check_halves,
-    check_reflected,
     convolution,
     norm_named,
 )
@@ -79,7 +78,7 @@ class ResNetGenerator(nn.Module):
             x, "x", shape=shape, floating=True, finite=False, like=next(self.parameters())
         )
         what = f"a generator that halves {self.halvings} times"
-        x = check_reflected(check_halves(x, "x", self.halvings, what), "x", 3)
+        x = check_halves(x, "x", self.halvings, what)
         if min(x.shape[-2:]) < 2 ** (self.halvings + 1):
             raise ValueError(
                 f"x: {what} needs two pixels a side at the end, and so pictures of at least "

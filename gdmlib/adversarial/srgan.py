@@ -188,11 +188,13 @@ class SRGAN(nn.Module):
 
         Args:
             prepare: Makes pairs (small, large) of a batch: cuts crops, and shrinks them. Each
-                player gets its own.
+                player gets its own. If it has a ``generator``, as `EnlargingPairs`, that is the
+                ``noise`` which is kept with an interrupted run.
             lr, betas: Of Adam, as in the paper.
             mixed_precision: Whether convolutions are computed in bfloat16.
             options: Further options of `gdmlib.adversarial.adversaries`.
         """
+        options.setdefault("noise", getattr(prepare, "generator", None))
 
         def paid(loss: Callable[[Pair], Any]) -> Callable[[Any], Any]:
             def pay(batch: Any) -> Any:

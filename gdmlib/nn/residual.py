@@ -63,7 +63,7 @@ class Residual(nn.Module):
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
-        self.features, self.border = check_count(features, "features"), border
+        self.features = check_count(features, "features")
         self.body = nn.Sequential(
             convolution(features, features, border=border, generator=generator),
             norm_named(norm, features),
@@ -75,10 +75,22 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return features in the shape of x, (B, features, height, width)."""
         shape = ("B", self.features, "height", "width")
-        x = check_features(x, shape, next(self.parameters()))
-        if self.border == "reflect":
-            check_reflected(x, "x", 1)
-        return x + self.body(x)
+        return x + self.body(check_features(x, shape, next(self.parameters())))
+
+
+class Conv2d(nn.Conv2d):
+    """As PyTorch's; what is too small for a mirror at its border is refused with advice."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return features, (B, outputs, height, width)."""
+        pixels = max(int(n) for n in self.padding)
+        if self.padding_mode == "reflect" and min(input.shape[-2:]) <= pixels:
+            raise ValueError(
+                f"x: a mirror at the border shows {pixels} pixels beside the first one, so a side "
+                f"has at least {pixels + 1}, got {input.shape[-2]} × {input.shape[-1]}; take "
+                "larger pictures, or another border"
+            )
+        return super().forward(input)
 
 
 def convolution(
@@ -105,7 +117,7 @@ def convolution(
     if border not in BORDERS:
         raise ValueError(f"border: expected one of {', '.join(BORDERS)}, got {border!r}")
     layer = blank(
-        nn.Conv2d,
+        Conv2d,
         inputs,
         outputs,
         size,
@@ -122,16 +134,6 @@ def check_features(x: Tensor, shape: Sequence[int | str], like: Tensor) -> Tenso
     if torch.is_autocast_enabled(x.device.type):
         return x
     return check_tensor(x, "x", finite=False, like=like)
-
-
-def check_reflected(x: Tensor, name: str, pixels: int) -> Tensor:
-    """Return pictures if a mirror at their border shows so many pixels."""
-    if min(x.shape[-2:]) <= pixels:
-        raise ValueError(
-            f"{name}: a mirror at the border shows {pixels} pixels beside the first one, so a side "
-            f"has at least {pixels + 1}, got {x.shape[-2]} × {x.shape[-1]}; take larger pictures"
-        )
-    return x
 
 
 def norm_named(norm: str, features: int) -> nn.Module:

@@ -43,8 +43,11 @@ class _GradientStep:
         if self.schedule is not None:
             self.state["schedule"] = self.schedule
 
-    @torch.enable_grad()
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
+        with torch.inference_mode(False), torch.enable_grad():
+            return self._move(batch)
+
+    def _move(self, batch: Batch) -> dict[str, Tensor]:
         if not self.model.training:
             self.model.train()
         self.optimizer.zero_grad(set_to_none=True)

@@ -16,6 +16,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gdmlib import adversarial
+from gdmlib.data import resize
 from gdmlib.training import CheckpointError, History, Turns, fit
 
 from .builders import seeded
@@ -201,13 +202,14 @@ def check_last_batch(kind: Kind) -> None:
 
 
 def check_modes(kind: Kind) -> None:
-    """Under `no_grad`, and on batches made in inference mode, a step is the same step."""
+    """Under `no_grad`, in inference mode and on what was made there, a step is the same step."""
     expected, step = kind.build(seeded(3))
     step(kind.first())
     with torch.inference_mode():
         made = kind.first()
     for what, batch, mode in (
         ("under no_grad", kind.first(), torch.no_grad()),
+        ("in inference mode", kind.first(), torch.inference_mode()),
         ("a batch made in inference mode", made, torch.enable_grad()),
     ):
         model, step = kind.build(seeded(3))
@@ -289,6 +291,7 @@ def draw(*shape: int, seed: int = 0) -> Tensor:
 POINTS, PICTURES = draw(21, 2), draw(21, 1, 4, 4)
 LABELS = torch.arange(21) % 3
 QUESTIONS, ANSWERS = draw(21, 1, 8, 8), draw(21, 1, 8, 8, seed=1)
+PHOTOGRAPHS, PLACES = (draw(2, 3, 12, 14) + 1) / 2, (draw(21, 4, seed=2) + 1) / 2
 LOW, HIGH = (draw(21, 3, 4, 4) + 1) / 2, (draw(21, 3, 8, 8) + 1) / 2
 
 
@@ -368,6 +371,12 @@ def enlargement(noise: Generator, norm: str = "batch", **options: Any) -> tuple[
     return model, model.turns(noise=noise, average=0.9)
 
 
+def crops(noise: Generator) -> tuple[nn.Module, Any]:
+    model, _ = enlargement(noise, norm="none")
+    pairs = resize.EnlargingPairs(PHOTOGRAPHS, size=8, scale=2, generator=noise)
+    return model, model.turns(prepare=pairs)
+
+
 def other(build: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     return lambda noise: build(noise, **options)
 
@@ -405,5 +414,6 @@ KINDS = [
         other(enlargement, adversarial=2.0))),
     Kind("SRGAN, relativistic", other(enlargement, norm="none", loss="relativistic"),
          (LOW, HIGH)),
+    Kind("SRGAN of crops", crops, PLACES),
 ]  # fmt: skip
 WITH_OTHERS = [kind for kind in KINDS if kind.others]

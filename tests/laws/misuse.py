@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from gdmlib import adversarial
 from gdmlib.nn.photo_features import PhotoFeatures
 from gdmlib.nn.residual import Residual
+from gdmlib.nn.upsample import KINDS, upsampler
 
 from .builders import seeded
 from .calls import Call, copied, leaves
@@ -220,6 +221,13 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], int, Size]] = {
                     upsample=kind, steps=(3,), generator=seeded()), 1, _same(1, 3),
         )
         for norm, kind in (("batch", "resize"), ("none", "transposed"), ("none", "pixel_shuffle"))
+    },
+    **{
+        f"upsampler, {kind}": (
+            partial(upsampler, 2, 3, 3, kind=kind, border="reflect", generator=seeded()), 2,
+            _same(3, 3),
+        )
+        for kind in KINDS
     },
     "RRDBNet": (
         partial(adversarial.RRDBNet, channels=1, features=2, blocks=1, growth=2,
