@@ -11,7 +11,7 @@ from torch import nn
 
 from gdmlib import adversarial, data, metrics
 from gdmlib.adversarial.content import VGGFeatures
-from gdmlib.adversarial.rrdb import DenseBlock
+from gdmlib.adversarial.rrdb import RRDB, DenseBlock
 from gdmlib.data import resize
 from gdmlib.nn.photo_features import PhotoFeatures
 from gdmlib.nn.upsample import KINDS, upsampler
@@ -57,6 +57,7 @@ def vgg() -> nn.Module:
 
 
 seen_by_vgg, block = VGGFeatures(vgg(), 2).double(), randomise(DenseBlock(3, 2, seeded()), 0)
+of_three = randomise(RRDB(3, 2, seeded()), 0)
 game = adversarial.SRGAN(randomise(srresnet(), 1), judge, features=seen, pixel=0.5)
 compared = adversarial.SRGAN(game.network, judge, features=seen, loss="relativistic")
 PAIRS = resize.EnlargingPairs([HIGH[0], OTHER[1]], size=8, scale=4, generator=seeded())
@@ -85,6 +86,7 @@ FUNCTIONS = [
     call("RRDBNet", lambda x: dense(x), LOW, model=dense, smooth=True),
     call("SRDiscriminator", lambda x: judge(x), HIGH, model=judge, smooth=True),
     call("DenseBlock", lambda x: block(x), LOW, model=block, smooth=True),
+    call("RRDB", lambda x: of_three(x), LOW, model=of_three, smooth=True),
     call("VGGFeatures", lambda x: seen_by_vgg(x), HIGH, model=seen_by_vgg),
     whole("SRGAN.generator_loss", lambda low, high: list(game.generator_loss((low, high)).values()),
           LOW, HIGH, model=game),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from gdmlib import adversarial
 from gdmlib._checks import check_count, check_tensor
 
 from . import (
@@ -54,6 +58,31 @@ def test_wrong_counts(name):
 @pytest.mark.parametrize("name", misuse.NETWORKS)
 def test_sizes_of_pictures(name):
     misuse.check_sizes(name, *misuse.NETWORKS[name])
+
+
+# --- nothing is left out --------------------------------------------------------------------------
+
+WITHOUT = {
+    "AdversarialLoss", "CollapseError", "DivergenceError", "Enlarger", "Inversion", "Stacked",
+    "adversaries", "averaged", "blend", "content_features", "games", "loss_named",
+}  # fmt: skip
+"""These take no tensors, or are what others are made of, return or inherit from."""
+
+
+def unlisted(names: list[str], sources: list[Path]) -> set[str]:
+    """Return the names that no line of the laws has."""
+    nodes = [node for path in sources for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    used = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    used |= {node.id for node in nodes if isinstance(node, ast.Name)}
+    return set(names) - used
+
+
+def test_every_public_name_has_a_line():
+    here = Path(__file__).parent
+    sources = [*here.glob("functions_adversarial_*.py"), here / "adversaries.py"]
+    assert unlisted(adversarial.__all__, sources) - WITHOUT == set()
+    assert unlisted(adversarial.games.__all__, sources) - {"ExactGame", "theory"} == set()
+    assert unlisted(["GAN", "Nothing"], sources) == {"Nothing"}
 
 
 # --- broken ones ---------------------------------------------------------------------------------
