@@ -245,7 +245,11 @@ def check_share(value: float, name: str) -> float:
 
 
 def check_event_shape(
-    event_shape: SupportsIndex | Sequence[int], *, image: bool = False, channels: int | None = None
+    event_shape: SupportsIndex | Sequence[int],
+    *,
+    image: bool = False,
+    channels: int | None = None,
+    name: str = "event_shape",
 ) -> torch.Size:
     """Return the shape of an event; a number d stands for (d,), an image has so many channels."""
     sizes: tuple[Any, ...]
@@ -254,7 +258,7 @@ def check_event_shape(
     except TypeError:
         sizes = (event_shape,)
     try:
-        shape = torch.Size(check_count(n, "event_shape") for n in sizes)
+        shape = torch.Size(check_count(n, name) for n in sizes)
     except ValueError:
         shape = torch.Size()
     fits = len(shape) == 3 and channels in (None, shape[0]) if image else len(shape) > 0
@@ -262,7 +266,7 @@ def check_event_shape(
         wanted = "a positive whole number or some of them"
         if image:
             wanted = f"({channels or 'channels'}, height, width), positive whole numbers"
-        raise ValueError(f"event_shape: expected {wanted}, got {event_shape!r}")
+        raise ValueError(f"{name}: expected {wanted}, got {event_shape!r}")
     return shape
 
 

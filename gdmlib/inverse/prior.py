@@ -127,7 +127,7 @@ class PatchPrior(nn.Module):
             side = math.isqrt(event[0]) if len(event) == 1 else 0
             shape = event if len(event) == 3 else (1, side, side)
         assert shape is not None
-        self.patch = check_event_shape(shape, image=True)
+        self.patch = check_event_shape(shape, image=True, name="shape")
         if self.patch.numel() != math.prod(event):
             raise ValueError(
                 f"density: expected events (C, h, w), or of a square number of pixels, got "
