@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from numbers import Real
 
 import torch
 from scipy.optimize import linear_sum_assignment
@@ -117,11 +118,9 @@ class FlowMatching(Density):
             labels, guidance: As for `Denoiser.denoise`.
         """
         x = self.check(x)
-        times = check_tensor(
-            u if isinstance(u, Tensor) else torch.tensor(float(u), dtype=torch.float64),
-            "u",
-            floating=True,
-        )
+        number = torch.tensor(float(u), dtype=torch.float64) if isinstance(u, Real) else u
+        assert not isinstance(number, float)
+        times = check_tensor(number, "u", floating=True)
         times = times.expand(len(x)) if times.ndim == 0 else times
         check_tensor(times, "u", shape=(len(x),))
         if not bool(((times >= 0) & (times <= 1)).all()):

@@ -36,7 +36,7 @@ def check_wrong_arguments(call: Call, equal: bool = True) -> None:
         equal: Whether all arguments have as many examples.
     """
     names = [call.parameter(i) for i in range(len(call.arguments))]
-    names = [*names, "x"]  # what a network calls it, that it is handed on to
+    names = [*names, "x", "z"]  # what a network or a flow calls it, that it is handed on to
     for i, argument in enumerate(call.arguments):
         for what, wrong in _wrong(argument):
             arguments: list[Any] = [*copied(call.arguments)]

@@ -18,6 +18,11 @@ from . import (
     functions_adversarial_gan,
     functions_adversarial_pix2pix,
     functions_adversarial_superres,
+    functions_autoencoder,
+    functions_diffusion,
+    functions_latent_flows,
+    functions_metrics,
+    functions_vae,
     misuse,
 )
 from .builders import normal
@@ -30,10 +35,16 @@ FAMILIES = (
     functions_adversarial_gan,
     functions_adversarial_pix2pix,
     functions_adversarial_superres,
+    functions_autoencoder,
+    functions_diffusion,
+    functions_latent_flows,
+    functions_metrics,
+    functions_vae,
 )
 FOREIGN = ("CycleGAN", "CycleGAN.inverse", "CycleGAN.map_loss", "CycleGAN.judge_loss",
-           "Stacked.forward")  # fmt: skip
-"""Here networks of dense layers say themselves which shapes they take."""
+           "Stacked.forward", "ddim", "FlowMatching.sample")  # fmt: skip
+"""Here networks of dense layers say themselves which shapes they take; the last two lines of the
+laws count what they are given."""
 UNEQUAL = ("PatchDiscriminator.both",)
 """Takes as many made events as one likes."""
 EVERY = [
