@@ -1,7 +1,8 @@
 """Inverse problems on the 15 pictures of Dave, Vadathya and Mitra: what a method is measured on.
 
 A method is declared by `restoring`: ``build(fitting, **settings)`` makes whatever it needs, once,
-and returns ``restore(operator, y)``, which is called with one picture's measurements at a time.
+and returns ``restore(operator, y)``, which is called with one picture's measurements at a time. Of
+their noise, a setting, ``build`` hears if it has an argument for it.
 """
 
 from __future__ import annotations

@@ -74,24 +74,24 @@ def _ready(model: ConvDenoiser) -> ConvDenoiser:
 
 
 def by_splitting(
-    fitting: Fitting, steps: int, strongest: float, faintest: float, rough: bool
+    fitting: Fitting, noise: float, steps: int, strongest: float, faintest: float, rough: bool
 ) -> Restore:
     """Return what restores by half-quadratic splitting, from strong noise to faint."""
     model = Rough(denoiser(fitting), rough)
 
     def restore(operator: Operator, y: Tensor) -> Restored:
         sigmas = strongest / 255, faintest / 255
-        return plug_and_play(operator, y, model, steps=steps, sigmas=sigmas)
+        return plug_and_play(operator, y, model, noise=noise, steps=steps, sigmas=sigmas)
 
     return restore
 
 
-def by_message_passing(fitting: Fitting, steps: int, rough: bool) -> Restore:
+def by_message_passing(fitting: Fitting, noise: float, steps: int, rough: bool) -> Restore:
     """Return what restores by message passing."""
     model = Rough(denoiser(fitting), rough)
 
     def restore(operator: Operator, y: Tensor) -> Restored:
-        return message_passing(operator, y, model, steps=steps, generator=seeded(0))
+        return message_passing(operator, y, model, noise=noise, steps=steps, generator=seeded(0))
 
     return restore
 

@@ -102,3 +102,13 @@ def test_protocols_are_those_of_the_paper() -> None:
 def test_real_pictures(real_data: object) -> None:
     x = inverse.pictures("spc15")
     assert x.shape == (15, 1, 256, 256)
+
+
+def test_noise_is_added_and_the_method_is_told() -> None:
+    quiet = inverse.single_pixel(clean(), [0.5], 1, 16, 0.0, 0)
+    loud = inverse.single_pixel(clean(), [0.5], 1, 16, 0.1, 0)
+    difference = next(loud).y - next(quiet).y
+    assert abs(float(difference.std()) - 0.1) < 0.02
+    for name in ("spc_message_passing", "spc_plug_and_play"):
+        told = run(name, smoke=True, changes={"noise": 0.05})
+        assert told.metric.value < run(name, smoke=True).metric.value
