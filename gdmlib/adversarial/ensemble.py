@@ -10,7 +10,7 @@ gradient of the sum of all losses is the gradient of each, and Adam moves each n
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -19,7 +19,7 @@ from torch import Generator, Tensor, nn
 from gdmlib._checks import check_count, check_events, check_tensor
 from gdmlib._random import standard_normal
 from gdmlib.adversarial.gan import GAN
-from gdmlib.adversarial.losses import gradient_penalty, r1_penalty
+from gdmlib.adversarial.losses import LOSSES, gradient_penalty, r1_penalty
 from gdmlib.adversarial.play import adversaries
 from gdmlib.training import Turns
 
@@ -57,7 +57,10 @@ class Stacked(nn.Module):
         stacked, _ = torch.func.stack_module_state([first, *others])
         self._keys = {name.replace(".", "/"): name for name in stacked}
         for key, name in self._keys.items():  # a parameter's name may hold no dot
-            self.register_parameter(key, nn.Parameter(stacked[name].detach().clone()))
+            stack = stacked[name].detach().clone()
+            if stack.ndim == 3:  # of dense layers, laid out as their gradients come: not copied
+                stack = stack.mT.contiguous().mT
+            self.register_parameter(key, nn.Parameter(stack))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return what each network makes of its own part of x, layer by layer."""
@@ -72,14 +75,17 @@ class Stacked(nn.Module):
         if type(plan) is not nn.Sequential:
             return self._part(plan, "", x).to(x.dtype)
         dtype = x.dtype
-        for name in plan._modules:  # `named_children` leaves out a gate that stands twice
-            x = self._part(plan.get_submodule(name), f"{name}/", x)
+        for name, part in plan._modules.items():  # a gate that stands twice is twice there
+            assert part is not None
+            x = self._part(part, f"{name}/", x)
         return x.to(dtype)  # in mixed precision the layers round, and not what is made of them
 
     def _part(self, part: nn.Module, prefix: str, x: Tensor) -> Tensor:
         if type(part) is nn.Linear and part.bias is not None and x.ndim == 3:
             # What `torch.vmap` makes of a dense layer costs three times as much.
-            weight, bias = (getattr(self, prefix + name) for name in ("weight", "bias"))
+            weight, bias = (self._parameters[prefix + name] for name in ("weight", "bias"))
+            assert weight is not None
+            assert bias is not None
             return torch.baddbmm(bias[:, None], x, weight.mT)
         if isinstance(part, _GATES):
             return part(x)
@@ -154,7 +160,7 @@ class Ensemble(nn.Module):
             fake = self.generator(self._latents(real.shape[1], real, noise))
         # One pass for both: `Stacked` has no layer whose events look at each other.
         logits = self.discriminator(torch.cat([real, fake], dim=1))
-        paid = torch.vmap(gan.adversarial.discriminator)(*logits.chunk(2, dim=1)).sum()
+        paid = self._sum(gan.adversarial.discriminator, *logits.chunk(2, dim=1))
         if gan.penalty is None:
             return paid
 
@@ -173,9 +179,16 @@ class Ensemble(nn.Module):
         loss, real = self._members[0][0].adversarial, self._share(batch)
         fake = self.generator(self._latents(real.shape[1], real, noise))
         if not loss.needs_real:
-            return torch.vmap(loss.generator)(self.discriminator(fake)).sum()
+            return self._sum(loss.generator, self.discriminator(fake))
         logits, made = self.discriminator(torch.cat([real, fake], dim=1)).chunk(2, dim=1)
-        return torch.vmap(loss.generator)(made, logits).sum()
+        return self._sum(loss.generator, made, logits)
+
+    def _sum(self, pay: Callable[..., Tensor], *logits: Tensor) -> Tensor:
+        """Return the sum of what all pay for their logits, (S, B, ...) each."""
+        loss = self._members[0][0].adversarial
+        if loss.needs_real or LOSSES.get(loss.name) is not loss:
+            return torch.vmap(pay)(*logits).sum()
+        return self.size * pay(*logits)  # a mean of all is 1/S of the sum of means
 
     def turns(self, *, noise: Generator | None = None, **options: Any) -> Turns:
         """Return the step of all games, with the options of `GAN.turns`."""

@@ -61,7 +61,10 @@ def adversaries(
         raise ValueError("discriminator: shares a parameter with the generator; give it its own")
 
     def moves(player: nn.Module, loss: Loss, rate: float) -> Step:
-        optimizer = Adam(player.parameters(), lr=rate, betas=betas)
+        parameters = list(player.parameters())
+        # One kernel for all parameters and all that Adam does, where there is one.
+        fused = all(p.device.type in ("cpu", "cuda") and p.is_floating_point() for p in parameters)
+        optimizer = Adam(parameters, lr=rate, betas=betas, fused=fused)
         return gradient_step(player, optimizer, loss, clip=clip)
 
     step = moves(generator, generator_loss, of_generator)
