@@ -191,7 +191,7 @@ class Ensemble(nn.Module):
         return self.size * pay(*logits)  # a mean of all is 1/S of the sum of means
 
     def turns(self, *, noise: Generator | None = None, **options: Any) -> Turns:
-        """Return the step of all games, with the options of `GAN.turns`."""
+        """Return the step of all games, with the options of `adversaries`."""
         return adversaries(
             self.generator,
             self.discriminator,

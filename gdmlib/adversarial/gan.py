@@ -29,7 +29,7 @@ from gdmlib._checks import (
 )
 from gdmlib._random import standard_normal
 from gdmlib.adversarial.losses import AdversarialLoss, gradient_penalty, loss_named, r1_penalty
-from gdmlib.adversarial.play import adversaries
+from gdmlib.adversarial.play import adversaries, asking
 from gdmlib.densities.density import Model
 from gdmlib.nn.norms import batch_norms
 from gdmlib.training import Turns
@@ -136,6 +136,11 @@ class GAN(Model):
         real, labels = self._check_batch(batch)
         with torch.no_grad():
             fake = self._made(self._latents(real, noise), labels)
+        return self._discriminator_loss(real, labels, fake, noise)
+
+    def _discriminator_loss(
+        self, real: Tensor, labels: Tensor | None, fake: Tensor, noise: Generator | None
+    ) -> dict[str, Tensor]:
         paid = self.adversarial.discriminator(*self._judge(real, fake, labels))
         if self.penalty is None:
             return {"loss": paid}
@@ -152,7 +157,9 @@ class GAN(Model):
     def generator_loss(self, batch: Any, noise: Generator | None = None) -> Tensor:
         """Return what the generator pays for as many events as the batch has, ()."""
         real, labels = self._check_batch(batch)
-        fake = self._made(self._latents(real, noise), labels)
+        return self._generator_loss(real, labels, self._made(self._latents(real, noise), labels))
+
+    def _generator_loss(self, real: Tensor, labels: Tensor | None, fake: Tensor) -> Tensor:
         if not self.adversarial.needs_real:
             return self.adversarial.generator(self._logits(fake, labels))
         logits, made = self._judge(real, fake, labels)
@@ -167,21 +174,35 @@ class GAN(Model):
         average: float | None = None,
         clip: float | None = None,
         noise: Generator | None = None,
+        reuse: bool = False,
     ) -> Turns:
-        """Return the step of the game for `gdmlib.training.fit`; see `adversaries`."""
+        """Return the step of the game for `gdmlib.training.fit`; see `adversaries`.
+
+        Args:
+            lr, betas, steps, average, clip, noise: As there.
+            reuse: Whether the generator pays for the events that the discriminator has just seen,
+                which are so made once; otherwise each draws its own, as in algorithm 1.
+        """
+        trained = [p for p in self.generator.parameters() if p.requires_grad]
+        kept: list[tuple[Tensor, Tensor | None, Tensor]] = []
+
+        def of_discriminator(batch: Any) -> dict[str, Tensor]:
+            if not reuse:
+                return self.discriminator_loss(batch, noise)
+            real, labels = self._check_batch(batch)
+            with asking(trained):  # the generator's own turn comes next, with this graph
+                fake = self._made(self._latents(real, noise), labels)
+            kept[:] = [(real, labels, fake)]
+            return self._discriminator_loss(real, labels, fake.detach(), noise)
+
+        def of_generator(batch: Any) -> Tensor:
+            return self._generator_loss(*kept.pop()) if kept else self.generator_loss(batch, noise)
+
         return adversaries(
-            self.generator,
-            self.discriminator,
-            generator_loss=lambda batch: self.generator_loss(batch, noise),
-            discriminator_loss=lambda batch: self.discriminator_loss(batch, noise),
-            lr=lr,
-            betas=betas,
-            steps=steps,
-            average=average,
-            clip=clip,
-            noise=noise,
-            about=self.about,
-        )
+            self.generator, self.discriminator, generator_loss=of_generator,
+            discriminator_loss=of_discriminator, lr=lr, betas=betas, steps=steps, average=average,
+            clip=clip, noise=noise, about={**self.about, **({"reuse": True} if reuse else {})},
+        )  # fmt: skip
 
     @property
     def about(self) -> dict[str, Any]:

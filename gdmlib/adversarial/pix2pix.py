@@ -12,16 +12,13 @@ pays, with the weights λ,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import torch
 from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_not_negative, check_pair, check_tensor
 from gdmlib.adversarial.losses import AdversarialLoss, loss_named
 from gdmlib.adversarial.patches import PatchDiscriminator
-from gdmlib.adversarial.play import adversaries
+from gdmlib.adversarial.play import adversaries, asking
 from gdmlib.adversarial.translator import UNetGenerator
 from gdmlib.training import Turns
 
@@ -135,7 +132,7 @@ class Pix2Pix(nn.Module):
 
         def of_discriminator(batch: Batch) -> Tensor:
             x, y = check_pair(batch, "questions and answers", "x", "y")
-            with _asking(trained):  # the generator's own turn comes next, with this graph
+            with asking(trained):  # the generator's own turn comes next, with this graph
                 made = self(x, noise)
             self._made = (x, made)
             return self.game.discriminator(*self.judge(x, _answers(y, made), made.detach()))
@@ -173,16 +170,3 @@ def _answers(y: Tensor, made: Tensor) -> Tensor:
     if float(y.detach().amin()) < -1.001 or float(y.detach().amax()) > 1.001:
         raise ValueError("y: expected pictures from -1 to 1, as the generator's are; use 2 * y - 1")
     return y
-
-
-@contextmanager
-def _asking(parameters: list[nn.Parameter]) -> Iterator[None]:
-    """Let the trained parameters of a player that waits for its turn ask for gradients."""
-    silent = [p for p in parameters if not p.requires_grad]
-    for p in silent:
-        p.requires_grad_(True)
-    try:
-        yield
-    finally:
-        for p in silent:
-            p.requires_grad_(False)

@@ -7,7 +7,8 @@ the settings of Radford, Metz and Chintala 2016, https://arxiv.org/abs/1511.0643
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Generator, nn
@@ -83,3 +84,16 @@ def averaged(turns: Turns) -> nn.Module:
     if not isinstance(player, Averaged):
         raise ValueError("turns: no average is kept; make the step with average=0.999")
     return player.model
+
+
+@contextmanager
+def asking(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+    """Let the trained parameters of a player that waits for its turn ask for gradients."""
+    silent = [p for p in parameters if not p.requires_grad]
+    for p in silent:
+        p.requires_grad_(True)
+    try:
+        yield
+    finally:
+        for p in silent:
+            p.requires_grad_(False)

@@ -219,3 +219,35 @@ def test_dcgan_refuses_what_it_does_not_know() -> None:
         maker(torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64))
     with pytest.raises(ValueError, match="one of 3 classes for each"):
         DCGenerator((1, 8, 8), latent=2, classes=3)(torch.zeros(1, 2))
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_events_can_be_made_once_for_both_players(steps: int):
+    # One event made of each latent, whoever sees it; the judge moves, and then its own loss of
+    # these very events is what the generator descends on.
+    maker, judge = dense_players(2, latent=2, hidden=8, generator=seeded(0))
+    gan, noise, x = GAN(maker, judge, latent=2), seeded(1), torch.randn(6, 2, generator=seeded(2))
+    calls: list[Tensor] = []
+    maker.register_forward_hook(lambda module, inputs, output: calls.append(output))
+    turns = gan.turns(noise=noise, steps=steps, reuse=True)
+    assert turns.settings["reuse"]
+    turns(x)
+    assert len(calls) == 1
+    draws = torch.randn(6, 2, generator=seeded(1))
+    fresh, _ = dense_players(2, latent=2, hidden=8, generator=seeded(0))
+    torch.testing.assert_close(calls[0], fresh(draws))
+    assert all(p.requires_grad for p in gan.parameters())
+    wanted = torch.autograd.grad(
+        gan.adversarial.generator(judge(fresh(draws))[:, 0]), list(fresh.parameters())
+    )
+    for p, slope in zip(maker.parameters(), wanted, strict=True):
+        torch.testing.assert_close(p.grad, slope)
+
+
+def test_a_frozen_part_of_the_generator_stays_where_it_is():
+    maker, judge = dense_players(2, latent=2, hidden=8, generator=seeded(0))
+    maker[0].weight.requires_grad_(False)
+    before = maker[0].weight.clone()
+    GAN(maker, judge, latent=2).turns(noise=seeded(1), reuse=True)(torch.zeros(3, 2))
+    assert torch.equal(maker[0].weight, before)
+    assert not maker[0].weight.requires_grad
