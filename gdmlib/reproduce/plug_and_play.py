@@ -99,7 +99,7 @@ def by_message_passing(fitting: Fitting, noise: float, steps: int, rough: bool) 
 _PRIOR = (
     "The prior is the convolutional denoiser of the record denoiser_bsd68, trained on the training "
     "and the test part of BSDS500; all test pictures are of the third part, which a test checks by "
-    "content. Steps and levels were chosen on training pictures."
+    "content. Steps and levels were chosen on its validation pictures."
 )
 _SMOKE = {k: v for k, v in DENOISER.smoke.items() if k in TRAINING}
 _SMOKE |= {"steps": 2, "rough": False}
