@@ -24,7 +24,7 @@ from torch.nn.functional import leaky_relu
 
 from gdmlib._checks import check_count, check_not_negative, check_pair, check_sizes, check_tensor
 from gdmlib.adversarial.losses import AdversarialLoss, loss_named
-from gdmlib.adversarial.play import adversaries
+from gdmlib.adversarial.play import adversaries, asking
 from gdmlib.adversarial.superres import Enlarger
 from gdmlib.nn.residual import convolution, gate_named, norm_named
 from gdmlib.training import Turns
@@ -139,7 +139,9 @@ class SRGAN(nn.Module):
 
     def generator_loss(self, batch: Pair) -> dict[str, Tensor]:
         """Return what the network pays for small and large pictures, and the parts of it."""
-        made, high = self._made(batch)
+        return self._generator_loss(*self._made(batch))
+
+    def _generator_loss(self, made: Tensor, high: Tensor) -> dict[str, Tensor]:
         parts = {
             "content": self.content * self.content_loss(made, high),
             "pixel": self.pixel * (made - high).square().mean(),
@@ -157,6 +159,9 @@ class SRGAN(nn.Module):
         """Return what the discriminator pays, ()."""
         with torch.no_grad():
             made, high = self._made(batch)
+        return self._discriminator_loss(made, high)
+
+    def _discriminator_loss(self, made: Tensor, high: Tensor) -> Tensor:
         fake, real = self._logits(made, high)
         return self.game.discriminator(real, fake)
 
@@ -188,13 +193,26 @@ class SRGAN(nn.Module):
 
         Args:
             prepare: Makes pairs (small, large) of a batch: cuts crops, and shrinks them. Each
-                player gets its own. If it has a ``generator``, as `EnlargingPairs`, that is the
-                ``noise`` which is kept with an interrupted run.
+                player gets its own; without, what the network makes of a batch is for both. If it
+                has a ``generator``, as `EnlargingPairs`, that is the ``noise`` which is kept with
+                an interrupted run.
             lr, betas: Of Adam, as in the paper.
             mixed_precision: Whether convolutions are computed in bfloat16.
             options: Further options of `gdmlib.adversarial.adversaries`.
         """
         options.setdefault("noise", getattr(prepare, "generator", None))
+        trained = [p for p in self.network.parameters() if p.requires_grad]
+        kept: list[Pair] = []
+
+        def of_discriminator(pair: Pair) -> Tensor:
+            if prepare is not None:
+                return self.discriminator_loss(pair)
+            with asking(trained):  # the network's own turn comes next, with this graph
+                kept[:] = [self._made(pair)]
+            return self._discriminator_loss(kept[0][0].detach(), kept[0][1])
+
+        def of_generator(pair: Pair) -> dict[str, Tensor]:
+            return self._generator_loss(*(kept.pop() if kept else self._made(pair)))
 
         def paid(loss: Callable[[Pair], Any]) -> Callable[[Any], Any]:
             def pay(batch: Any) -> Any:
@@ -207,8 +225,8 @@ class SRGAN(nn.Module):
         return adversaries(
             self.network,
             self.discriminator,
-            generator_loss=paid(self.generator_loss),
-            discriminator_loss=paid(self.discriminator_loss),
+            generator_loss=paid(of_generator),
+            discriminator_loss=paid(of_discriminator),
             lr=lr,
             betas=betas,
             about={

@@ -256,3 +256,22 @@ def test_vgg_comes_with_the_weights_that_are_here(monkeypatch, tmp_path):
     mean, spread = (torch.tensor(v)[:, None, None] for v in
                     ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))  # fmt: skip
     assert torch.allclose(features(x), stub.features[:2]((x - mean) / spread), atol=1e-5)
+
+
+def test_what_both_players_see_is_made_once(pair):
+    made, calls = [], []
+    for prepare in (None, lambda batch: batch):
+        game = SRGAN(
+            srresnet(norm="batch"), discriminator(), content=0.0, adversarial=1.0, pixel=1.0
+        )
+        seen: list[torch.Tensor] = []
+        game.network.register_forward_hook(lambda *parts, seen=seen: seen.append(parts[2]))
+        turns = game.turns(prepare=prepare, lr=1e-2)
+        turns(pair)
+        turns(pair)
+        made.append(dict(game.named_parameters()))
+        calls.append(len(seen))
+    assert calls == [2, 4]
+    for name, value in made[0].items():
+        torch.testing.assert_close(value, made[1][name], msg=name)
+        assert value.requires_grad
