@@ -13,5 +13,7 @@
 ``latent``      a VAE beside plain PyTorch and diffusion beside a peer, into ``latent.json``;
 ``quality``     training of both networks of that diffusion, and the judgement of their samples;
 ``diffusion_peer``  the peer of the diffusion, where it is installed.
+``adversarial``  games of two networks beside a peer's scripts, into ``adversarial.json``;
+``gan_peer``    those scripts, step by step.
 ``builds``      another comparison: the library with an earlier build of itself.
 """

@@ -185,8 +185,9 @@ def test_the_page_uses_every_table_and_types_no_measurement(root: Path):
     [
         (apart.FLOWS, apart.flows_markdown, "normflows"),
         (apart.LATENT, apart.latent_markdown, "denoising-diffusion-pytorch"),
+        (apart.ADVERSARIAL, apart.adversarial_markdown, "PyTorch-GAN"),
     ],
-    ids=["flows", "latent"],
+    ids=["flows", "latent", "adversarial"],
 )
 def test_what_has_a_peer_of_its_own_is_shown_at_every_size(
     root: Path, path: Path, write: Any, peer: str
@@ -209,6 +210,13 @@ def test_the_table_of_latent_models_says_beside_what_and_at_which_size(root: Pat
     assert "other: plain PyTorch | 8 × 8 |" in lines[2]
     last = record["growth"][-1]["points"][-1]["steps"]
     assert f"| {last} steps |" in lines[-3]
+
+
+def test_the_table_of_adversaries_says_beside_what(root: Path):
+    record = speed.read_record(root, apart.ADVERSARIAL)
+    lines = apart.adversarial_markdown(record).replace(speed.GAP, " ").splitlines()
+    assert "other: one after the other | batch of 64 |" in lines[2]
+    assert "other: plain PyTorch | 64 × 64 |" in lines[-3]
 
 
 def test_the_page_uses_every_table_of_the_records_apart(root: Path):

@@ -76,6 +76,7 @@ def make_toy(root: Path, folder: Path) -> Path:
         "benchmarks/results.json": "{}",
         "benchmarks/flows.json": "{}",
         "benchmarks/latent.json": "{}",
+        "benchmarks/adversarial.json": "{}",
         "book/index.md": "# Book\n",
         "notebooks/01.md": "# One\n",
         "results/one.json": "{}",

@@ -3,6 +3,7 @@
 ``{speed-flows}``          flows beside normflows, at several sizes; from ``flows.json``.
 ``{speed-latent}``         a VAE and diffusion beside others, at all sizes; from ``latent.json``.
 ``{speed-latent-growth}``  the log-log figure of all of them, described by the same numbers.
+``{speed-adversarial}``    steps of adversaries beside others; from ``adversarial.json``.
 ``{speed-quality}``        what the samples of both networks are worth; from ``latent.json``.
 """
 
@@ -20,6 +21,7 @@ from .tables import GAP, MISSING, markdown_table
 
 FLOWS = Path("benchmarks") / "flows.json"
 LATENT = Path("benchmarks") / "latent.json"
+ADVERSARIAL = Path("benchmarks") / "adversarial.json"
 FIGURE = "_static/speed_latent.png"
 #: What the figure shows, and how its description calls it.
 SHORT = {
@@ -41,9 +43,16 @@ def latent_markdown(record: Mapping[str, Any]) -> str:
     return _table(record, "Size", _size)
 
 
+def adversarial_markdown(record: Mapping[str, Any]) -> str:
+    """Return the table of adversaries, and on what it was measured."""
+    return _table(record, "Size", _size)
+
+
 def _size(point: Mapping[str, Any]) -> str:
     if "steps" in point:
         return f"{point['steps']}{GAP}steps"
+    if "batch" in point:
+        return f"batch of {point['batch']}"
     side = round(point["pixels"] ** 0.5)
     return f"{side}{GAP}×{GAP}{side}"
 
@@ -179,6 +188,7 @@ DIRECTIVES: Sequence[tuple[str, Callable[..., str], tuple[Path, ...]]] = (
     ("speed-flows", flows_markdown, (FLOWS,)),
     ("speed-latent", latent_markdown, (LATENT,)),
     ("speed-latent-growth", growth_markdown, (LATENT, FLOWS)),
+    ("speed-adversarial", adversarial_markdown, (ADVERSARIAL,)),
     ("speed-quality", quality_markdown, (LATENT,)),
 )
 
