@@ -58,7 +58,7 @@ def single_pixel(
         )
     if rows == "gaussian":
         patterns = orthonormal_rows(draw(torch.randn, m, n, generator=generator))
-        return Matrix(patterns, shape, orthonormal=True)
+        return Matrix(patterns, shape, orthonormal=True, copy=False)
     return Scrambled(shape, m, rows=rows, generator=generator)
 
 

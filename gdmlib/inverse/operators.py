@@ -167,6 +167,7 @@ class Matrix(Operator):
         event_shape: Of an event; None for a vector.
         orthonormal: True promises orthonormal rows, which saves the decomposition of A Aᵀ; the
             promise is checked on a few random vectors.
+        copy: Whether to keep a copy of a; False saves its memory, if a is not changed later.
 
     Raises:
         ValueError: If the sizes disagree, or rows that should be orthonormal are not.
@@ -181,6 +182,7 @@ class Matrix(Operator):
         event_shape: int | Sequence[int] | None = None,
         *,
         orthonormal: bool = False,
+        copy: bool = True,
     ) -> None:
         check_tensor(a, "a", ndim=2, floating=True)
         super().__init__(a.shape[1] if event_shape is None else event_shape, a.shape[:1])
@@ -195,7 +197,7 @@ class Matrix(Operator):
         else:
             values, basis = torch.linalg.eigh(a @ a.mT)
             values = values.clamp(min=0)
-        self.register_buffer("a", a)
+        self.register_buffer("a", a.clone() if copy else a)
         self.register_buffer("eigenvalues", values)
         self.register_buffer("basis", basis)
 
@@ -204,7 +206,7 @@ class Matrix(Operator):
         m = check_count(measurements, "measurements")
         if m > len(self.a):
             raise ValueError(f"measurements: expected at most {len(self.a)}, got {m}")
-        return Matrix(self.a[:m], self.event_shape, orthonormal=self.orthonormal)
+        return Matrix(self.a[:m], self.event_shape, orthonormal=self.orthonormal, copy=False)
 
     def _apply_to(self, x: Tensor) -> Tensor:
         return x.flatten(-len(self.event_shape)) @ self.a.mT

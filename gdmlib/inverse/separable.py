@@ -50,8 +50,8 @@ class Separable(Operator):
             values.append(found.clamp(min=0))
             bases.append(basis)
         super().__init__(event_shape, (channels, *sizes))
-        self.register_buffer("left", left)
-        self.register_buffer("right", right)
+        self.register_buffer("left", None if left is None else left.clone())
+        self.register_buffer("right", None if right is None else right.clone())
         self.register_buffer("left_basis", bases[0])
         self.register_buffer("right_basis", bases[1])
         down, across = (v.to(values[0 if left is not None else 1]) for v in values)
@@ -102,7 +102,7 @@ class FlatCam(Separable):
             generator: Draws the masks.
         """
         _, *sides = check_event_shape(event_shape, image=True)
-        sizes = (size, size) if isinstance(size, int) else size
+        sizes = size if isinstance(size, (tuple, list)) else (size, size)
         signs = [
             2.0 * draw(torch.randint, 2, (check_count(m, "size"), n), generator=generator) - 1
             for m, n in zip(sizes, sides, strict=True)
