@@ -4,7 +4,7 @@
   `FlatCam`, `LiSens` and `Downsampling`, `Scrambled`, and `single_pixel`; each knows its adjoint,
   its pseudo-inverse, the projection onto what explains a measurement, and its noise;
 - classical answers: `least_squares`, `ridge`, `wiener`, `total_variation` with the gap that is
-  left, `sparse_wavelets`; `GaussianPosterior` is exact, with its uncertainty.
+  left, `sparse_wavelets`; `GaussianPosterior` is exact, with its uncertainty;
 - priors say which pictures are probable: `PatchPrior`, `CausalPrior`, `PixelPrior`, `BoundPrior`
   and `ScorePrior` make them of the densities of this library; `gradient` is what solvers ask;
 - the most probable picture: `map_by_projection` without noise, `proximal_map` with noise, and
@@ -12,7 +12,8 @@
 - samples of all pictures that explain a measurement: `posterior_sample` by a diffusion or a
   `FlowDenoiser`, `langevin` by any gradient, and `mixture_posterior`, which is exact;
 - denoisers know what pictures look like: `ConvDenoiser`, which is told the level of noise,
-  `MLPDenoiser`, which knows one level, and `BM3D`, where the package is installed;
+  `MLPDenoiser`, which knows one level, `DictionaryDenoiser`, which looks for few atoms, and
+  `BM3D`, where the package is installed;
 - `plug_and_play` makes of a denoiser a solver for any operator, `message_passing` one for cameras
   with random patterns;
 - `latent_inversion` searches among the pictures that a decoder can make.
@@ -23,6 +24,7 @@ from gdmlib.inverse.bm3d import BM3D, MissingBM3DError
 from gdmlib.inverse.camera import Scrambled, single_pixel
 from gdmlib.inverse.classical import least_squares, power_spectrum, ridge, wiener
 from gdmlib.inverse.denoiser import ConvDenoiser
+from gdmlib.inverse.dictionary import DictionaryDenoiser, fit_dictionary
 from gdmlib.inverse.epll import PatchDenoiser, epll
 from gdmlib.inverse.gaussian import GaussianPosterior
 from gdmlib.inverse.langevin import langevin
@@ -56,6 +58,7 @@ __all__ = [
     "CausalPrior",
     "ConvDenoiser",
     "Crop",
+    "DictionaryDenoiser",
     "Downsampling",
     "FlatCam",
     "FlowDenoiser",
@@ -77,6 +80,7 @@ __all__ = [
     "Scrambled",
     "Separable",
     "epll",
+    "fit_dictionary",
     "fit_patch_mixture",
     "gradient",
     "langevin",

@@ -26,6 +26,7 @@ from torch.nn.functional import fold, unfold
 from gdmlib._checks import check_count, check_tensor
 from gdmlib.densities.mixture import GaussianMixture
 from gdmlib.inverse.operators import Operator
+from gdmlib.inverse.plug_and_play import falling
 from gdmlib.inverse.prior import check_picture
 from gdmlib.inverse.projection import _rows, _shaped, _start
 from gdmlib.inverse.restored import Restored
@@ -135,7 +136,7 @@ def epll(
     if not 0 <= noise < math.inf:
         raise ValueError(f"noise: expected a standard deviation of at least 0, got {noise}")
     if sigmas is None:
-        sigmas = falling(0.2, 0.003, steps)
+        sigmas = falling((0.2, 0.003), check_count(steps, "steps"))
     if not sigmas or not all(0 < s < math.inf for s in sigmas):
         raise ValueError(f"sigmas: expected positive numbers, got {list(sigmas)}")
     rows, batch = _rows(operator, y)
@@ -155,12 +156,3 @@ def epll(
             frames.append(x)
     found = Restored(x, len(sigmas), tuple(history), frames=tuple(frames))
     return _shaped(found, batch)
-
-
-def falling(first: float, last: float, steps: int) -> list[float]:
-    """Return noise levels from first down to last, each the same share of the one before."""
-    steps = check_count(steps, "steps")
-    if not 0 < last <= first < math.inf:
-        raise ValueError(f"first, last: expected 0 < last <= first, got {first} and {last}")
-    ratio = 1.0 if steps == 1 else (last / first) ** (1 / (steps - 1))
-    return [first * ratio**k for k in range(steps)]

@@ -9,7 +9,7 @@ import torch
 
 from gdmlib.densities import GaussianMixture
 from gdmlib.inverse import Masking, Matrix, PatchDenoiser, PatchPrior, epll, fit_patch_mixture
-from gdmlib.inverse.epll import falling
+from gdmlib.inverse.plug_and_play import falling
 
 
 def seeded(seed=0):
@@ -163,7 +163,7 @@ def test_missing_pixels_are_filled_in():
     assert float(after) < 0.25 * float(before)
     torch.testing.assert_close(operator(found.image), y)
     assert torch.equal(found.frames[1], found.image)
-    assert [entry["sigma"] for entry in found.history] == pytest.approx(falling(0.2, 0.003, 30))
+    assert [entry["sigma"] for entry in found.history] == pytest.approx(falling((0.2, 0.003), 30))
 
 
 def test_noise_is_taken_out():
@@ -213,10 +213,3 @@ def test_epll_refuses_bad_input(change, match):
     settings = {"y": torch.rand(2, 3).double(), "mixture": mixture(d=4)} | change
     with pytest.raises(ValueError, match=match):
         epll(operator, settings.pop("y"), settings.pop("mixture"), **settings)
-
-
-def test_noise_levels_fall_by_a_ratio():
-    assert falling(0.8, 0.1, 4) == pytest.approx([0.8, 0.4, 0.2, 0.1])
-    assert falling(0.8, 0.1, 1) == [0.8]
-    with pytest.raises(ValueError, match="first, last: expected 0 < last"):
-        falling(0.1, 0.2, 3)
