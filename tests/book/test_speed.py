@@ -186,8 +186,9 @@ def test_the_page_uses_every_table_and_types_no_measurement(root: Path):
         (apart.FLOWS, apart.flows_markdown, "normflows"),
         (apart.LATENT, apart.latent_markdown, "denoising-diffusion-pytorch"),
         (apart.ADVERSARIAL, apart.adversarial_markdown, "PyTorch-GAN"),
+        (apart.INVERSE, apart.latent_markdown, "deepinv"),
     ],
-    ids=["flows", "latent", "adversarial"],
+    ids=["flows", "latent", "adversarial", "inverse"],
 )
 def test_what_has_a_peer_of_its_own_is_shown_at_every_size(
     root: Path, path: Path, write: Any, peer: str

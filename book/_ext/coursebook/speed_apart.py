@@ -4,6 +4,7 @@
 ``{speed-latent}``         a VAE and diffusion beside others, at all sizes; from ``latent.json``.
 ``{speed-latent-growth}``  the log-log figure of all of them, described by the same numbers.
 ``{speed-adversarial}``    steps of adversaries beside others; from ``adversarial.json``.
+``{speed-inverse}``        inverse problems beside others, at all sizes; from ``inverse.json``.
 ``{speed-quality}``        what the samples of both networks are worth; from ``latent.json``.
 """
 
@@ -22,6 +23,7 @@ from .tables import GAP, MISSING, markdown_table
 FLOWS = Path("benchmarks") / "flows.json"
 LATENT = Path("benchmarks") / "latent.json"
 ADVERSARIAL = Path("benchmarks") / "adversarial.json"
+INVERSE = Path("benchmarks") / "inverse.json"
 FIGURE = "_static/speed_latent.png"
 #: What the figure shows, and how its description calls it.
 SHORT = {
@@ -39,7 +41,7 @@ def flows_markdown(record: Mapping[str, Any]) -> str:
 
 
 def latent_markdown(record: Mapping[str, Any]) -> str:
-    """Return the table of a VAE and diffusion at all sizes, and on what it was measured."""
+    """Return a table of work on pictures at all sizes, and on what it was measured."""
     return _table(record, "Size", _size)
 
 
@@ -189,6 +191,7 @@ DIRECTIVES: Sequence[tuple[str, Callable[..., str], tuple[Path, ...]]] = (
     ("speed-latent", latent_markdown, (LATENT,)),
     ("speed-latent-growth", growth_markdown, (LATENT, FLOWS)),
     ("speed-adversarial", adversarial_markdown, (ADVERSARIAL,)),
+    ("speed-inverse", latent_markdown, (INVERSE,)),
     ("speed-quality", quality_markdown, (LATENT,)),
 )
 
