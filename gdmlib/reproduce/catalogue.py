@@ -1,6 +1,7 @@
 """All experiments, in the order of the table."""
 
 from gdmlib.reproduce import (
+    adversaries,
     binary,
     denoising,
     densities,
@@ -33,6 +34,8 @@ _ALL: tuple[Experiment, ...] = (
     flows.MAF_MNIST,
     judged.DIFFUSION,
     judged.FLOW_MATCHING,
+    adversaries.DCGAN,
+    adversaries.CGAN,
     superres.SRRESNET,
     superres.SRGAN_X4,
     denoising.DENOISER,

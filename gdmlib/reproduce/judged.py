@@ -28,6 +28,7 @@ from gdmlib.training import train
 Pairs = tuple[Tensor, Tensor]  # images in [0, 1] and labels
 CLASSES = 10
 AT_ONCE = 250  # samples that are drawn at once
+SHOWN = "samples that show the digit asked for"
 
 
 class Parts(NamedTuple):
@@ -37,6 +38,16 @@ class Parts(NamedTuple):
     valid: Pairs
     test: Pairs
     data: Data
+
+
+def parts_of(job: Job) -> Parts:
+    """Return the data of a run; the test part has at least as many images as samples are drawn."""
+    with as_settings("no data can be made with these settings: "):
+        parts = (_stand_in if job.config["data"] == STAND_IN else _digits)()
+        samples = job.config["samples"]
+        check_size("samples", samples, 4, 5000, "so that the floor has as many images")
+    job.uses(parts.data)
+    return parts
 
 
 def _digits() -> Parts:
@@ -118,18 +129,19 @@ def bits(model: Diffusion, images: Pairs, bound_images: int, bound_steps: int) -
     return Metric.of_examples("bound of the code length", torch.cat(terms).cpu(), "bits/dim")
 
 
-def _on(job: Job, pair: Pairs) -> Pairs:
+def on_device(job: Job, pair: Pairs) -> Pairs:
+    """Send images and labels to the device of the run."""
     return pair[0].to(job.device), pair[1].to(job.device)
 
 
-def _judge(job: Job, parts: Parts, judge_epochs: int) -> Judge:
+def judge_of(job: Job, parts: Parts, judge_epochs: int) -> Judge:
     """Return a judge of the digits, trained once for a run that is resumed."""
     judge = Judge(parts.train[0].shape[1:], generator=seeded(0)).to(job.device)
 
     def learn() -> dict[str, Any]:
         train(
             judge,
-            _on(job, parts.train),
+            on_device(job, parts.train),
             epochs=judge_epochs,
             lr=2e-3,
             generator=seeded(0),
@@ -141,7 +153,8 @@ def _judge(job: Job, parts: Parts, judge_epochs: int) -> Judge:
     return judge.eval().requires_grad_(False)
 
 
-def _accuracy(judge: Judge, x: Tensor, y: Tensor, name: str) -> Metric:
+def recognised(judge: Judge, x: Tensor, y: Tensor, name: str) -> Metric:
+    """Return the share of pictures in which the judge sees their class."""
     right = (judge.predict(x) == y).double().cpu()
     return Metric.of_examples(name, right, "", better="higher")
 
@@ -149,12 +162,9 @@ def _accuracy(judge: Judge, x: Tensor, y: Tensor, name: str) -> Metric:
 def _run(build: Callable[..., nn.Module], job: Job) -> Outcome:
     """Train on pairs and count on samples, for one seed."""
     config = job.config
-    with as_settings("no data can be made with these settings: "):
-        parts = (_stand_in if config["data"] == STAND_IN else _digits)()
-        check_size("samples", config["samples"], 4, 5000, "so that the floor has as many images")
-    job.uses(parts.data)
+    parts = parts_of(job)
     (seed,) = job.seeds
-    judge = _judge(job, parts, config["judge_epochs"])
+    judge = judge_of(job, parts, config["judge_epochs"])
     torch.manual_seed(seed)
     fitting = Fitting(job, "model", 0, 1, seeded(seed))
     shape = tuple(parts.train[0].shape[1:])
@@ -164,7 +174,7 @@ def _run(build: Callable[..., nn.Module], job: Job) -> Outcome:
     model.to(memory_format=torch.channels_last)
 
     def found() -> dict[str, Any]:
-        (x, y), valid = _on(job, parts.train), _on(job, parts.valid)
+        (x, y), valid = on_device(job, parts.train), on_device(job, parts.valid)
         vx, vy = (part[: config["valid_images"]] for part in valid)
         history = fitting.train(model, (2 * x - 1, y), (2 * vx - 1, vy))
         job.keep("model", model)
@@ -178,23 +188,26 @@ def _run(build: Callable[..., nn.Module], job: Job) -> Outcome:
 
 
 def _measure(model: nn.Module, judge: Judge, parts: Parts, job: Job) -> list[Metric]:
-    config, test = job.config, _on(job, parts.test)
+    config, test = job.config, on_device(job, parts.test)
     metrics, shares = [], []
     for few in config["sampler_steps"]:
         x, y = drawn(model, device=job.device, few=few, **config.of(drawn))
         distance = with_floor(
             frechet_distance, judge.features(x), judge.features(test[0]), generator=seeded(0)
         )
-        metrics.append(_distance(f"Fréchet distance, {few} steps", distance.value, distance))
-        shares.append(_accuracy(judge, x, y, f"samples that show the digit asked for, {few} steps"))
-    metrics.append(_distance("Fréchet distance, real images", distance.floor, distance))
-    metrics += [*shares, _accuracy(judge, *test, "test images that the judge knows")]
+        metrics.append(distance_metric(f"Fréchet distance, {few} steps", distance.value, distance))
+        shares.append(
+            recognised(judge, x, y, f"samples that show the digit asked for, {few} steps")
+        )
+    metrics.append(distance_metric("Fréchet distance, real images", distance.floor, distance))
+    metrics += [*shares, recognised(judge, *test, "test images that the judge knows")]
     if isinstance(model, Diffusion):
         metrics.append(bits(model, test, **config.of(bits)))
     return metrics
 
 
-def _distance(name: str, value: float, found: Any) -> Metric:
+def distance_metric(name: str, value: float, found: Any) -> Metric:
+    """Return a distance, whose error is the spread of the floor that was found with it."""
     return Metric(name, value, found.spread, "", "test examples", found.size)
 
 
