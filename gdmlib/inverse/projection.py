@@ -103,7 +103,7 @@ def proximal_map(
     growth: float = 1.1,
     keep: Collection[int] = (),
 ) -> Restored:
-    """Climb log p(x) - |A x - y|² / 2σ²; the other arguments are those of `map_by_projection`.
+    """Climb log p(x) - ‖A x - y‖² / 2σ²; the other arguments are those of `map_by_projection`.
 
     Args:
         noise: Its standard deviation σ, more than 0.
