@@ -87,7 +87,7 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "Masking, channels": (lambda channels: inverse.Masking(normal(3, 4) > 0, channels), 2),
     "hadamard": (hadamard, 4),
     "cosine": (cosine, 3),
-    "wavelet_matrix": (wavelet_matrix, 4),
+    "wavelet_matrix": (lambda n: wavelet_matrix(n), 4),
     "wavelets": (lambda levels: inverse.wavelets(PICTURES, levels, "haar"), 1),
     "shrink_wavelets, shifts": (lambda shifts: inverse.shrink_wavelets(
         PICTURES, 0.1, 1, shifts=shifts), 2),
