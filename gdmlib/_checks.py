@@ -191,14 +191,20 @@ def check_pair(batch: Any, what: str, first: str, second: str) -> tuple[Tensor, 
 # --- numbers ---
 
 
-def check_count(n: SupportsIndex, name: str = "n", least: int = 1) -> int:
-    """Return ``n`` as an int if it is an integer (NumPy's, too) of at least ``least``."""
+def check_integer(n: SupportsIndex, name: str) -> int:
+    """Return ``n`` as an int if it is an integer, NumPy's, too."""
     try:
         number = operator.index(n)
     except TypeError:
         number = None
     if number is None or isinstance(n, bool):
         raise ValueError(f"{name}: expected an integer, got {n!r}")
+    return number
+
+
+def check_count(n: SupportsIndex, name: str = "n", least: int = 1) -> int:
+    """Return ``n`` as an int if it is an integer (NumPy's, too) of at least ``least``."""
+    number = check_integer(n, name)
     if number < least:
         raise ValueError(f"{name}: expected at least {least}, got {number}")
     return number

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 LARGEST = 10**9
 """No setting is larger: a slip of the finger would train for years, or ask for all memory."""
+MOST_NAMES = 30
+"""A message lists no more."""
 STAND_IN = "stand-in"
 """What ``data`` is in a trial."""
 
@@ -182,7 +184,10 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """Say which name may have been meant, or which there are."""
     known = sorted(known)
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(known)}"
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    more = [f"and {len(known) - MOST_NAMES} more"] if len(known) > MOST_NAMES else []
+    return f"there are {', '.join([*known[:MOST_NAMES], *more])}"
 
 
 def _shown(value: Any) -> str:

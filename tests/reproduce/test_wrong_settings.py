@@ -96,7 +96,7 @@ def refused(capsys, *arguments):
     except SystemExit as left:
         status = left.code
     out, err = capsys.readouterr()
-    assert (status, out) == (2, "") and err.count("\n") == 1 and len(err) < 1_000, err
+    assert (status, out) == (2, "") and err.count("\n") == 1 and len(err) < 700, err
     return err
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_count, check_event_shape
+from gdmlib._checks import check_count, check_event_shape, check_integer
 from gdmlib._random import uniform
 from gdmlib.autoregressive.pixels.model import PixelModel
 
@@ -70,7 +70,7 @@ def _check_pixel(
     channels, height, width = check_event_shape(event_shape, image=True)
     if len(tuple(pixel)) != 2:
         raise ValueError(f"pixel: expected a row and a column, got {pixel!r}")
-    row, column = (check_count(n, "pixel", least=0) for n in pixel)
+    row, column = (check_integer(n, "pixel") for n in pixel)
     if not (0 <= row < height and 0 <= column < width and 0 <= colour < channels):
         raise ValueError(
             f"pixel: expected row, column and colour inside of {(height, width, channels)}, got "
