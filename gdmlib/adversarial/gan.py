@@ -29,7 +29,7 @@ from gdmlib._checks import (
 )
 from gdmlib._random import standard_normal
 from gdmlib.adversarial.losses import AdversarialLoss, gradient_penalty, loss_named, r1_penalty
-from gdmlib.adversarial.play import adversaries, asking
+from gdmlib.adversarial.play import Shared, adversaries
 from gdmlib.densities.density import Model
 from gdmlib.nn.norms import batch_norms
 from gdmlib.training import Turns
@@ -183,20 +183,21 @@ class GAN(Model):
             reuse: Whether the generator pays for the events that the discriminator has just seen,
                 which are so made once; otherwise each draws its own, as in algorithm 1.
         """
-        trained = [p for p in self.generator.parameters() if p.requires_grad]
-        kept: list[tuple[Tensor, Tensor | None, Tensor]] = []
+
+        def make(batch: Any) -> tuple[Tensor, Tensor | None, Tensor]:
+            real, labels = self._check_batch(batch)
+            return real, labels, self._made(self._latents(real, noise), labels)
+
+        shared = Shared(self.generator, make)
 
         def of_discriminator(batch: Any) -> dict[str, Tensor]:
             if not reuse:
                 return self.discriminator_loss(batch, noise)
-            real, labels = self._check_batch(batch)
-            with asking(trained):  # the generator's own turn comes next, with this graph
-                fake = self._made(self._latents(real, noise), labels)
-            kept[:] = [(real, labels, fake)]
+            real, labels, fake = shared.ahead(batch)
             return self._discriminator_loss(real, labels, fake.detach(), noise)
 
         def of_generator(batch: Any) -> Tensor:
-            return self._generator_loss(*kept.pop()) if kept else self.generator_loss(batch, noise)
+            return self._generator_loss(*shared.now(batch))
 
         return adversaries(
             self.generator, self.discriminator, generator_loss=of_generator,

@@ -18,7 +18,7 @@ from torch import Generator, Tensor, nn
 from gdmlib._checks import check_not_negative, check_pair, check_tensor
 from gdmlib.adversarial.losses import AdversarialLoss, loss_named
 from gdmlib.adversarial.patches import PatchDiscriminator
-from gdmlib.adversarial.play import adversaries, asking
+from gdmlib.adversarial.play import Shared, adversaries
 from gdmlib.adversarial.translator import UNetGenerator
 from gdmlib.training import Turns
 
@@ -63,7 +63,6 @@ class Pix2Pix(nn.Module):
                 "discriminator: the adversarial part needs one; give it, or adversarial=0"
             )
         self.generator, self.discriminator = generator, discriminator
-        self._made: tuple[Tensor, Tensor] | None = None
 
     def forward(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         """Return translations of pictures, (B, out_channels, height, width).
@@ -128,19 +127,19 @@ class Pix2Pix(nn.Module):
         """
         if self.discriminator is None:
             raise ValueError("discriminator: there is none to play with; use training.train")
-        trained = [p for p in self.generator.parameters() if p.requires_grad]
+
+        def make(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+            x, y = check_pair(batch, "questions and answers", "x", "y")
+            return x, y, self(x, noise)
+
+        shared = Shared(self.generator, make)
 
         def of_discriminator(batch: Batch) -> Tensor:
-            x, y = check_pair(batch, "questions and answers", "x", "y")
-            with asking(trained):  # the generator's own turn comes next, with this graph
-                made = self(x, noise)
-            self._made = (x, made)
+            x, y, made = shared.ahead(batch)
             return self.game.discriminator(*self.judge(x, _answers(y, made), made.detach()))
 
         def of_generator(batch: Batch) -> dict[str, Tensor]:
-            x, y = batch
-            kept, self._made = self._made, None
-            made = kept[1] if kept is not None and kept[0] is x else self(x, noise)
+            x, y, made = shared.now(batch)
             assert self.discriminator is not None
             if self.game.needs_real:
                 real, fake = self.judge(x, y, made)

@@ -7,9 +7,9 @@ the settings of Radford, Metz and Chintala 2016, https://arxiv.org/abs/1511.0643
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from torch import Generator, nn
 from torch.optim import Adam
@@ -17,6 +17,8 @@ from torch.optim import Adam
 from gdmlib._checks import check_count, check_not_negative, check_share
 from gdmlib.training import Averaged, Turns, gradient_step
 from gdmlib.training.steps import Loss, Step
+
+Made = TypeVar("Made")
 
 
 def adversaries(
@@ -86,8 +88,34 @@ def averaged(turns: Turns) -> nn.Module:
     return player.model
 
 
+class Shared(Generic[Made]):
+    """What one player makes in the other's turn, and finds made when its own turn comes.
+
+    Args:
+        player: Who makes it.
+        make: From a batch, with chance of its own.
+    """
+
+    def __init__(self, player: nn.Module, make: Callable[[Any], Made]) -> None:
+        self.trained = [p for p in player.parameters() if p.requires_grad]
+        self.make = make
+        self.kept: tuple[Any, Made] | None = None
+
+    def ahead(self, batch: Any) -> Made:
+        """Make it in the other's turn, with the graph that the player's own turn will want."""
+        with _asking(self.trained):
+            made = self.make(batch)
+        self.kept = batch, made
+        return made
+
+    def now(self, batch: Any) -> Made:
+        """Return what was made of this batch, once; what was not is made now."""
+        kept, self.kept = self.kept, None
+        return kept[1] if kept is not None and kept[0] is batch else self.make(batch)
+
+
 @contextmanager
-def asking(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
+def _asking(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     """Let the trained parameters of a player that waits for its turn ask for gradients."""
     silent = [p for p in parameters if not p.requires_grad]
     for p in silent:

@@ -24,7 +24,7 @@ from torch.nn.functional import leaky_relu
 
 from gdmlib._checks import check_count, check_not_negative, check_pair, check_sizes, check_tensor
 from gdmlib.adversarial.losses import AdversarialLoss, loss_named
-from gdmlib.adversarial.play import adversaries, asking
+from gdmlib.adversarial.play import Shared, adversaries
 from gdmlib.adversarial.superres import Enlarger
 from gdmlib.nn.residual import convolution, gate_named, norm_named
 from gdmlib.training import Turns
@@ -201,18 +201,16 @@ class SRGAN(nn.Module):
             options: Further options of `gdmlib.adversarial.adversaries`.
         """
         options.setdefault("noise", getattr(prepare, "generator", None))
-        trained = [p for p in self.network.parameters() if p.requires_grad]
-        kept: list[Pair] = []
+        shared = Shared(self.network, self._made)
 
         def of_discriminator(pair: Pair) -> Tensor:
             if prepare is not None:
                 return self.discriminator_loss(pair)
-            with asking(trained):  # the network's own turn comes next, with this graph
-                kept[:] = [self._made(pair)]
-            return self._discriminator_loss(kept[0][0].detach(), kept[0][1])
+            made, high = shared.ahead(pair)
+            return self._discriminator_loss(made.detach(), high)
 
         def of_generator(pair: Pair) -> dict[str, Tensor]:
-            return self._generator_loss(*(kept.pop() if kept else self._made(pair)))
+            return self._generator_loss(*shared.now(pair))
 
         def paid(loss: Callable[[Pair], Any]) -> Callable[[Any], Any]:
             def pay(batch: Any) -> Any:
