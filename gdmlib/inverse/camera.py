@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 
 from gdmlib._checks import check_count, check_event_shape
 from gdmlib._random import draw, permutation
+from gdmlib.inverse.masking import put_back
 from gdmlib.inverse.operators import Matrix, Operator, orthonormal_rows
 
 ROWS = ("gaussian", "hadamard", "dct")
@@ -109,8 +110,7 @@ class Scrambled(Operator):
         return (self.left @ (self.signs * x) @ self.right.mT).flatten(-3)[..., self.kept]
 
     def _adjoint_of(self, y: Tensor) -> Tensor:
-        c = y.new_zeros(*y.shape[:-1], self.event_shape.numel())
-        c = c.index_copy(-1, self.kept, y).unflatten(-1, self.event_shape)
+        c = put_back(y, self.kept, self.event_shape)
         return self.signs * (self.left.mT @ c @ self.right)
 
 

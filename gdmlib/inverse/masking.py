@@ -60,8 +60,13 @@ class Masking(Operator):
         return x.flatten(-3)[..., self.kept]
 
     def _adjoint_of(self, y: Tensor) -> Tensor:
-        x = y.new_zeros(*y.shape[:-1], self.event_shape.numel())
-        return x.index_copy(-1, self.kept, y).unflatten(-1, self.event_shape)
+        return put_back(y, self.kept, self.event_shape)
+
+
+def put_back(y: Tensor, kept: Tensor, event_shape: torch.Size) -> Tensor:
+    """Return events with numbers at the places that were kept, and zeros elsewhere."""
+    x = y.new_zeros(*y.shape[:-1], event_shape.numel())
+    return x.index_copy(-1, kept, y).unflatten(-1, event_shape)
 
 
 class Crop(Operator):

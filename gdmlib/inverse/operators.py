@@ -145,14 +145,17 @@ class Operator(nn.Module):
 
     def _check(self, x: Tensor, name: str, shape: torch.Size) -> Tensor:
         like = next((b for b in self.buffers() if b.is_floating_point() and b.ndim > 0), None)
-        check_tensor(x, name, floating=True, like=like)
+        x = check_tensor(x, name, floating=True, like=like)
         if x.shape[-len(shape) :] != shape:
-            what = "an event" if shape == self.event_shape else "the measurements"
+            wanted = ", ".join(map(str, shape))
+            if name == "y":
+                what, came = "what the operator measures", "measurements of shape"
+            else:
+                what, came = "an event of this operator", "shape"
             raise ValueError(
-                f"{name}: expected shape (..., {', '.join(map(str, shape))}), that of {what} of "
-                f"this operator, got {tuple(x.shape)}"
+                f"{name}: expected shape (..., {wanted}), {what}, got {came} {tuple(x.shape)}"
             )
-        return check_tensor(x, name)
+        return x
 
     def extra_repr(self) -> str:
         """Say the sizes."""

@@ -106,11 +106,11 @@ def falling(sigmas: Sequence[float], steps: int) -> list[float]:
 
 def begin(operator: Operator, y: Tensor, start: Tensor | None) -> Tensor:
     """Return pictures to begin with: those given, or the nearest to grey that explain y."""
+    y = operator.check_measurements(y)
     batch = y.shape[: y.ndim - len(operator.measurement_shape)]
     if start is None:
         grey = torch.full((*batch, *operator.event_shape), GREY, dtype=y.dtype, device=y.device)
         return operator.project(grey, y)
-    operator.adjoint(y)  # complains of measurements that are none
     shape = (*batch, *operator.event_shape)
     return check_tensor(start, "start", shape=shape, floating=True, like=y)
 

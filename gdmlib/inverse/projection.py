@@ -132,14 +132,8 @@ def proximal_map(
 
 def _rows(operator: Operator, y: Tensor) -> tuple[Tensor, torch.Size]:
     """Return measurements with one dimension of batch, and the dimensions there were."""
-    inner = len(operator.measurement_shape)
-    check_tensor(y, "y", floating=True)
-    if y.shape[y.ndim - inner :] != operator.measurement_shape:
-        raise ValueError(
-            f"y: expected shape (..., {', '.join(map(str, operator.measurement_shape))}), what the "
-            f"operator measures, got {tuple(y.shape)}"
-        )
-    batch = y.shape[: y.ndim - inner]
+    y = operator.check_measurements(y)
+    batch = y.shape[: y.ndim - len(operator.measurement_shape)]
     return y.detach().reshape(-1, *operator.measurement_shape), batch
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,18 +30,30 @@ FILTERS = {
 
 def wavelet_matrix(n: int, kind: str = "db2") -> Tensor:
     """Return one level of the transform, orthonormal, shape (n, n), n even: means, then details."""
-    if kind not in FILTERS:
+    return _matrix(n, kind).to(torch.empty(0), copy=True)
+
+
+def _matrix(n: int, kind: str) -> Tensor:
+    """Return the matrix in float64, on the processor, where it is built once."""
+    if kind not in list(FILTERS):
         raise ValueError(f"kind: expected one of {', '.join(map(repr, FILTERS))}, got {kind!r}")
-    taps = torch.tensor(FILTERS[kind], dtype=torch.float64)
-    if check_count(n, "n", least=len(taps)) % 2:
+    if check_count(n, "n", least=len(FILTERS[kind])) % 2:
         raise ValueError(f"n: each level halves the side, which must be even; got {n}")
-    signs = torch.tensor([1.0, -1.0], dtype=torch.float64).repeat(len(taps) // 2)
-    rows = torch.zeros(n, n, dtype=torch.float64)
+    return _built(int(n), kind)
+
+
+@cache
+@torch.inference_mode(False)
+def _built(n: int, kind: str) -> Tensor:
+    like: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}  # whatever the default is
+    taps = torch.tensor(FILTERS[kind], **like)
+    signs = torch.tensor([1.0, -1.0], **like).repeat(len(taps) // 2)
+    rows = torch.zeros(n, n, **like)
     for i in range(n // 2):
-        at = (2 * i + torch.arange(len(taps))) % n
+        at = (2 * i + torch.arange(len(taps), device="cpu")) % n
         rows[i, at] = taps
         rows[n // 2 + i, at] = signs * taps.flip(0)
-    return rows.to(torch.get_default_dtype())
+    return rows
 
 
 def wavelets(x: Tensor, levels: int = 3, kind: str = "db2", *, back: bool = False) -> Tensor:
@@ -63,7 +77,7 @@ def wavelets(x: Tensor, levels: int = 3, kind: str = "db2", *, back: bool = Fals
     order = range(levels)
     for level in reversed(order) if back else order:
         h, w = height >> level, width >> level
-        left, right = (wavelet_matrix(n, kind).to(x) for n in (h, w))
+        left, right = (_matrix(n, kind).to(x) for n in (h, w))
         corner = x[..., :h, :w]
         x[..., :h, :w] = left.mT @ corner @ right if back else left @ corner @ right.mT
     return x
