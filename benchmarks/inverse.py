@@ -116,9 +116,9 @@ def expected(size: int) -> Tensor:
 
 def check_gradient(found: Tensor, size: int) -> None:
     """Raise a ValueError if a gradient differs from that by diagonals."""
-    apart = float((found - expected(size)).norm() / expected(size).norm())
-    if not apart < 1e-3:
-        raise ValueError(f"expected equal gradients, they differ by {apart:.2g} of their length")
+    gap = float((found - expected(size)).norm() / expected(size).norm())
+    if not gap < 1e-3:
+        raise ValueError(f"expected equal gradients, they differ by {gap:.2g} of their length")
 
 
 def gradient_work(size: int, kind: type[RIDE]) -> Work:

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gdmlib._checks import check_tensor, check_values
+from gdmlib._checks import check_tensor
+from gdmlib.inverse.planes import plane_by_plane
 
 
 class MissingBM3DError(ImportError):
@@ -48,22 +49,14 @@ class BM3D:
                 f"y: expected pictures of shape (..., channels, height, width), got "
                 f"{tuple(y.shape)}"
             )
-        levels = torch.as_tensor(sigma, dtype=torch.float64).cpu()
-        check_values(
-            levels,
-            "sigma",
-            (levels > 0) & torch.isfinite(levels),
-            "standard deviations of noise, finite numbers above 0",
-        )
         stage = self.package.BM3DStages
         chosen = stage.ALL_STAGES if self.stages == 2 else stage.HARD_THRESHOLDING
-        planes = y.detach().cpu().double().flatten(0, -3)
-        each = levels.expand(y.shape[:-3])[..., None].expand(y.shape[:-2]).flatten().tolist()
-        made = [
-            torch.as_tensor(self.package.bm3d(plane.numpy(), s, stage_arg=chosen))
-            for plane, s in zip(planes, each, strict=True)
-        ]
-        return torch.stack(made).view(y.shape).to(y)
+
+        def of_plane(plane: Tensor, level: float) -> Tensor:
+            noisy = plane.cpu().double().numpy()
+            return torch.as_tensor(self.package.bm3d(noisy, level, stage_arg=chosen))
+
+        return plane_by_plane(of_plane, y, sigma)
 
 
 def _package() -> Any:

@@ -15,10 +15,11 @@ import torch
 from sklearn.decomposition import MiniBatchDictionaryLearning
 from sklearn.linear_model import orthogonal_mp
 from torch import Generator, Tensor
-from torch.nn.functional import fold, unfold
+from torch.nn.functional import fold, pad, unfold
 
 from gdmlib._checks import check_count, check_positive, check_tensor, check_values
 from gdmlib._random import draw
+from gdmlib.inverse.planes import plane_by_plane
 
 GAIN = 1.15
 """How much longer an error may be than the noise is on average: the paper's C."""
@@ -56,7 +57,6 @@ def fit_dictionary(
         alpha=float(check_positive(torch.tensor(float(alpha)), "alpha")),
         max_iter=check_count(passes, "passes"),
         batch_size=256,
-        transform_algorithm="omp",
         random_state=int(draw(torch.randint, 2**31, (), generator=generator)),
     )
     found = torch.as_tensor(search.fit(flat.numpy()).components_).to(patches)
@@ -100,17 +100,12 @@ class DictionaryDenoiser:
                 f"y: expected pictures of shape (..., channels, height, width) with sides of at "
                 f"least {self.side}, got {tuple(y.shape)}"
             )
-        levels = torch.as_tensor(sigma, dtype=torch.float64).cpu()
-        check_values(levels, "sigma", levels > 0, "standard deviations of noise above 0")
-        planes = y.detach().flatten(0, -3)[:, None]
-        each = levels.expand(y.shape[:-3])[..., None].expand(y.shape[:-2]).flatten().tolist()
-        made = [self._plane(plane[None], s) for plane, s in zip(planes, each, strict=True)]
-        return torch.cat(made).view(y.shape)
+        return plane_by_plane(self._plane, y, sigma)
 
     def _plane(self, plane: Tensor, sigma: float) -> Tensor:
         height, width = plane.shape[-2:]
         extra = [-(n - self.side) % self.stride for n in (height, width)]
-        wide = torch.nn.functional.pad(plane, (0, extra[1], 0, extra[0]), mode="replicate")
+        wide = pad(plane[None, None], (0, extra[1], 0, extra[0]), mode="replicate")
         patches = unfold(wide, self.side, stride=self.stride)[0]  # (side², places)
         means = patches.mean(0)
         rest = (patches - means).cpu().double().numpy()
@@ -123,4 +118,4 @@ class DictionaryDenoiser:
         size = tuple(wide.shape[-2:])
         total = fold(clean[None], size, self.side, stride=self.stride)
         count = fold(torch.ones_like(clean)[None], size, self.side, stride=self.stride)
-        return (total / count)[..., :height, :width]
+        return (total / count)[0, 0, :height, :width]

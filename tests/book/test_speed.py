@@ -184,9 +184,9 @@ def test_the_page_uses_every_table_and_types_no_measurement(root: Path):
     ("path", "write", "peer"),
     [
         (apart.FLOWS, apart.flows_markdown, "normflows"),
-        (apart.LATENT, apart.latent_markdown, "denoising-diffusion-pytorch"),
-        (apart.ADVERSARIAL, apart.adversarial_markdown, "PyTorch-GAN"),
-        (apart.INVERSE, apart.latent_markdown, "deepinv"),
+        (apart.LATENT, apart.sized_markdown, "denoising-diffusion-pytorch"),
+        (apart.ADVERSARIAL, apart.sized_markdown, "PyTorch-GAN"),
+        (apart.INVERSE, apart.sized_markdown, "deepinv"),
     ],
     ids=["flows", "latent", "adversarial", "inverse"],
 )
@@ -207,7 +207,7 @@ def test_what_has_a_peer_of_its_own_is_shown_at_every_size(
 
 def test_the_table_of_latent_models_says_beside_what_and_at_which_size(root: Path):
     record = speed.read_record(root, apart.LATENT)
-    lines = apart.latent_markdown(record).replace(speed.GAP, " ").splitlines()
+    lines = apart.sized_markdown(record).replace(speed.GAP, " ").splitlines()
     assert "other: plain PyTorch | 8 × 8 |" in lines[2]
     last = record["growth"][-1]["points"][-1]["steps"]
     assert f"| {last} steps |" in lines[-3]
@@ -215,7 +215,7 @@ def test_the_table_of_latent_models_says_beside_what_and_at_which_size(root: Pat
 
 def test_the_table_of_adversaries_says_beside_what(root: Path):
     record = speed.read_record(root, apart.ADVERSARIAL)
-    lines = apart.adversarial_markdown(record).replace(speed.GAP, " ").splitlines()
+    lines = apart.sized_markdown(record).replace(speed.GAP, " ").splitlines()
     assert "other: one after the other | batch of 64 |" in lines[2]
     assert "other: plain PyTorch | 64 × 64 |" in lines[-3]
 

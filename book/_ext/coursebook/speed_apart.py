@@ -40,13 +40,8 @@ def flows_markdown(record: Mapping[str, Any]) -> str:
     return _table(record, "Numbers", lambda point: str(point["pixels"]))
 
 
-def latent_markdown(record: Mapping[str, Any]) -> str:
+def sized_markdown(record: Mapping[str, Any]) -> str:
     """Return a table of work on pictures at all sizes, and on what it was measured."""
-    return _table(record, "Size", _size)
-
-
-def adversarial_markdown(record: Mapping[str, Any]) -> str:
-    """Return the table of adversaries, and on what it was measured."""
     return _table(record, "Size", _size)
 
 
@@ -188,10 +183,10 @@ def _judged(row: Mapping[str, Any]) -> Sequence[str]:
 
 DIRECTIVES: Sequence[tuple[str, Callable[..., str], tuple[Path, ...]]] = (
     ("speed-flows", flows_markdown, (FLOWS,)),
-    ("speed-latent", latent_markdown, (LATENT,)),
+    ("speed-latent", sized_markdown, (LATENT,)),
     ("speed-latent-growth", growth_markdown, (LATENT, FLOWS)),
-    ("speed-adversarial", adversarial_markdown, (ADVERSARIAL,)),
-    ("speed-inverse", latent_markdown, (INVERSE,)),
+    ("speed-adversarial", sized_markdown, (ADVERSARIAL,)),
+    ("speed-inverse", sized_markdown, (INVERSE,)),
     ("speed-quality", quality_markdown, (LATENT,)),
 )
 
