@@ -33,6 +33,7 @@ from gdmlib.reproduce.judged import (
     distance_metric,
     judge_of,
     on_device,
+    on_mnist,
     parts_of,
     recognised,
 )
@@ -229,12 +230,10 @@ _PROTOCOL = (
 def _declare(
     name: str, title: str, build: Callable[..., GAN], protocol: str, **own: Any
 ) -> Experiment:
-    return Experiment(
+    return on_mnist(
         name=name,
         title=title,
-        dataset="MNIST, grey levels, samples judged (28 × 28)",
         run=partial(_run, build),
-        published=None,
         protocol=f"{_PROTOCOL} {protocol}",
         config={
             "data": "mnist", "latent": 64, "channels": [128, 64], "judge_channels": [64, 128],
@@ -245,8 +244,6 @@ def _declare(
             "data": STAND_IN, "latent": 4, "channels": [8, 4], "judge_channels": [4, 8],
             "epochs": 2, "batch_size": 20, "average": 0.5, "judge_epochs": 1, "samples": 20,
         },
-        seeds=(0,),
-        trains=True,
     )  # fmt: skip
 
 

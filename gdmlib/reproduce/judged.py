@@ -213,6 +213,15 @@ def distance_metric(name: str, value: float, found: Any) -> Metric:
 
 # --- declarations ---------------------------------------------------------------------------------
 
+on_mnist = partial(
+    Experiment,
+    dataset="MNIST, grey levels, samples judged (28 × 28)",
+    published=None,
+    seeds=(0,),
+    trains=True,
+)
+"""What all experiments have in common whose samples are judged."""
+
 _PROTOCOL = (
     "The first 50,000 training images train and of the last 10,000 the first validate; grey levels "
     "from -1 to 1, told the digit, one label in ten left out. A judge, a small classifier of the "
@@ -229,12 +238,10 @@ _SMALL = {"sampler_steps": [2, 3], "steps": 20, "bound_images": 5, "bound_steps"
 def _declare(
     name: str, title: str, build: Callable[..., nn.Module], protocol: str, **own: Any
 ) -> Experiment:
-    return Experiment(
+    return on_mnist(
         name=name,
         title=title,
-        dataset="MNIST, grey levels, samples judged (28 × 28)",
         run=partial(_run, build),
-        published=None,
         protocol=f"{_PROTOCOL} {protocol}",
         config={
             "data": "mnist", "channels": [32, 64, 96], "epochs": 60, "batch_size": 64, "lr": 1e-3,
@@ -245,8 +252,6 @@ def _declare(
             "data": STAND_IN, "channels": [4, 8], "epochs": 2, "batch_size": 20, "average": 0.5,
             "judge_epochs": 1, "samples": 20, **{k: v for k, v in _SMALL.items() if k in own},
         },
-        seeds=(0,),
-        trains=True,
     )  # fmt: skip
 
 

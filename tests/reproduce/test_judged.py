@@ -6,27 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from gdmlib.metrics import Judge
 from gdmlib.reproduce import judged, run
 from gdmlib.reproduce.job import Job
 from gdmlib.reproduce.settings import SettingError
-from gdmlib.training import train
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-@pytest.fixture(scope="module")
-def parts():
-    return judged._stand_in()
-
-
-@pytest.fixture(scope="module")
-def judge(parts):
-    judge = Judge(parts.train[0].shape[1:], generator=seeded())
-    train(judge, parts.train, epochs=60, batch_size=20, lr=5e-3, generator=seeded(), progress=False)
-    return judge.eval().requires_grad_(False)
 
 
 def measure(sampler, judge, parts, monkeypatch):
