@@ -28,7 +28,7 @@ from gdmlib.densities.mixture import GaussianMixture
 from gdmlib.inverse.operators import Operator
 from gdmlib.inverse.plug_and_play import falling
 from gdmlib.inverse.prior import check_picture
-from gdmlib.inverse.projection import _rows, _shaped, _start
+from gdmlib.inverse.projection import rows_of, shaped_as, start_of
 from gdmlib.inverse.restored import Restored
 
 _AT_ONCE = 2048  # patches that are compared with all components at once
@@ -139,8 +139,8 @@ def epll(
         sigmas = falling((0.2, 0.003), check_count(steps, "steps"))
     if not sigmas or not all(0 < s < math.inf for s in sigmas):
         raise ValueError(f"sigmas: expected positive numbers, got {list(sigmas)}")
-    rows, batch = _rows(operator, y)
-    x = _start(operator, rows, batch, start)
+    rows, batch = rows_of(operator, y)
+    x = start_of(operator, rows, batch, start)
     history: list[dict[str, Any]] = []
     frames = [x] if 0 in keep else []
     for step, sigma in enumerate(sigmas, 1):
@@ -155,4 +155,4 @@ def epll(
         if step in keep:
             frames.append(x)
     found = Restored(x, len(sigmas), tuple(history), frames=tuple(frames))
-    return _shaped(found, batch)
+    return shaped_as(found, batch)

@@ -22,7 +22,7 @@ from gdmlib._checks import check_count
 from gdmlib._random import standard_normal, uniform
 from gdmlib.inverse.operators import Operator
 from gdmlib.inverse.prior import Prior, value_and_gradient
-from gdmlib.inverse.projection import _rows, _start
+from gdmlib.inverse.projection import rows_of, start_of
 from gdmlib.inverse.restored import Restored
 from gdmlib.latent.schedule import shaped
 
@@ -59,8 +59,8 @@ def langevin(
     if not (0 < noise < math.inf and 0 < lr < math.inf):
         raise ValueError(f"noise, lr: expected positive numbers, got {noise} and {lr}")
     n, steps = check_count(n), check_count(steps, "steps")
-    rows, batch = _rows(operator, y)
-    x = _start(operator, rows, batch, start).repeat(n, *[1] * len(operator.event_shape))
+    rows, batch = rows_of(operator, y)
+    x = start_of(operator, rows, batch, start).repeat(n, *[1] * len(operator.event_shape))
     rows = rows.repeat(n, *[1] * (rows.ndim - 1))
 
     def value(x: Tensor) -> tuple[Tensor | None, Tensor]:

@@ -23,7 +23,7 @@ from gdmlib._random import standard_normal
 from gdmlib.adversarial.gan import GAN
 from gdmlib.adversarial.inversion import search
 from gdmlib.inverse.operators import Operator
-from gdmlib.inverse.projection import _rows
+from gdmlib.inverse.projection import rows_of
 from gdmlib.latent.vae import VAE
 from gdmlib.training.loop import evaluating
 
@@ -86,7 +86,7 @@ def latent_inversion(
             f"operator: expected events of the model, {tuple(model.event_shape)}, got "
             f"{tuple(operator.event_shape)}"
         )
-    rows, batch = _rows(operator, y)
+    rows, batch = rows_of(operator, y)
 
     def made(w: Tensor) -> Tensor:
         drawn = model.decode(w) if isinstance(model, VAE) else model.generator(w)

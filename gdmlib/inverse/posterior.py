@@ -31,7 +31,7 @@ from gdmlib._checks import check_count, check_not_negative, check_tensor
 from gdmlib._random import standard_normal
 from gdmlib.densities.mixture import GaussianMixture
 from gdmlib.inverse.operators import Operator
-from gdmlib.inverse.projection import _rows
+from gdmlib.inverse.projection import rows_of
 from gdmlib.inverse.restored import Restored
 from gdmlib.latent.denoiser import Ask, Denoiser
 from gdmlib.latent.flow_matching import FlowMatching
@@ -98,7 +98,7 @@ def posterior_sample(
             f"operator: expected events of the model, {tuple(model.event_shape)}, got "
             f"{tuple(operator.event_shape)}"
         )
-    rows, batch = _rows(operator, y)
+    rows, batch = rows_of(operator, y)
     n, chain = check_count(n), model.schedule
     if steps is not None:
         chain = chain.respaced(steps)

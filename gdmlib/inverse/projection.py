@@ -72,8 +72,8 @@ def map_by_projection(
     def move(v: Tensor, lengths: Tensor) -> Tensor:
         return operator.project(v, rows)
 
-    rows, batch = _rows(operator, y)
-    x = _start(operator, rows, batch, start)
+    rows, batch = rows_of(operator, y)
+    x = start_of(operator, rows, batch, start)
     x = operator.project(x, rows)
     left = _size(operator(operator.project(x + 1, rows)) - rows) / (1 + _size(rows))
     bound = 1e4 * torch.finfo(x.dtype).eps
@@ -87,7 +87,7 @@ def map_by_projection(
     def cost(x: Tensor) -> Tensor:
         return torch.zeros(len(x)).to(x)
 
-    return _shaped(_climb(prior, cost, move, x, steps, lr, momentum, growth, keep), batch)
+    return shaped_as(_climb(prior, cost, move, x, steps, lr, momentum, growth, keep), batch)
 
 
 def proximal_map(
@@ -125,26 +125,29 @@ def proximal_map(
     def cost(x: Tensor) -> Tensor:
         return (operator(x) - rows).flatten(1).square().sum(dim=1) / (2 * noise**2)
 
-    rows, batch = _rows(operator, y)
-    x = _start(operator, rows, batch, start)
-    return _shaped(_climb(prior, cost, move, x, steps, lr, momentum, growth, keep), batch)
+    rows, batch = rows_of(operator, y)
+    x = start_of(operator, rows, batch, start)
+    return shaped_as(_climb(prior, cost, move, x, steps, lr, momentum, growth, keep), batch)
 
 
-def _rows(operator: Operator, y: Tensor) -> tuple[Tensor, torch.Size]:
+def rows_of(operator: Operator, y: Tensor) -> tuple[Tensor, torch.Size]:
     """Return measurements with one dimension of batch, and the dimensions there were."""
     y = operator.check_measurements(y)
     batch = y.shape[: y.ndim - len(operator.measurement_shape)]
     return y.detach().reshape(-1, *operator.measurement_shape), batch
 
 
-def _start(operator: Operator, rows: Tensor, batch: torch.Size, start: Tensor | None) -> Tensor:
+def start_of(operator: Operator, rows: Tensor, batch: torch.Size, start: Tensor | None) -> Tensor:
+    """Return pictures to start from, those given or the least that agrees, in one batch."""
     if start is None:
         return operator.pseudo_inverse(rows)
     check_tensor(start, "start", shape=(*batch, *operator.event_shape), floating=True, like=rows)
     return start.detach().reshape(-1, *operator.event_shape)
 
 
-def _shaped(found: Restored, batch: torch.Size) -> Restored:
+def shaped_as(found: Restored, batch: torch.Size) -> Restored:
+    """Return what was found with the batch dimensions that the measurements had."""
+
     def back(x: Tensor) -> Tensor:
         return x.reshape(*batch, *x.shape[1:])
 
