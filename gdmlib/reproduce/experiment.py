@@ -172,12 +172,18 @@ Fitted = tuple[nn.Module, dict[str, Any]]
 Fit = Callable[[Fitting, Any, Any], Fitted]
 
 
-def trained(model: Callable[..., nn.Module], **fixed: Any) -> Fit:
+def trained(
+    model: Callable[..., nn.Module],
+    *,
+    begin: Callable[[Fitting, Any, Tensor], None] | None = None,
+    **fixed: Any,
+) -> Fit:
     """Return the fit that builds a model of one event's shape and trains it by `train`.
 
     Args:
         model: Called with the shape of an event, the settings it has arguments for, and a
             generator.
+        begin: ``begin(fitting, model, x)`` changes the model in place, before it is trained.
         fixed: Arguments of the model that are no settings.
     """
 
@@ -191,6 +197,8 @@ def trained(model: Callable[..., nn.Module], **fixed: Any) -> Fit:
             )
         with as_settings(f"no model can be made with {sizes}: "):
             made = fitting.place(model(tuple(x.shape[1:]), **sizes, generator=fitting.generator))
+        if begin is not None:
+            begin(fitting, made, fitting.place(x))
         history = fitting.train(made, fitting.place(x), fitting.place(valid))
         return made, {
             "parameters": sum(p.numel() for p in made.parameters()),
