@@ -14,6 +14,7 @@ from gdmlib.reproduce import (
     plug_and_play,
     priors,
     superres,
+    translation,
 )
 from gdmlib.reproduce.experiment import Experiment
 
@@ -36,6 +37,7 @@ _ALL: tuple[Experiment, ...] = (
     judged.FLOW_MATCHING,
     adversaries.DCGAN,
     adversaries.CGAN,
+    translation.PIX2PIX,
     superres.SRRESNET,
     superres.SRGAN_X4,
     denoising.DENOISER,
