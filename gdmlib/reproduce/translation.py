@@ -165,7 +165,8 @@ PIX2PIX = Experiment(
     "compares translations with twice as many other squares of these photographs, in features of a "
     "small classifier of photographs that no loss uses; among themselves, real squares give the "
     "floor; the error is its spread over ten divisions. Beside it the same generator, trained as "
-    "long on L1 alone. The generator is the moving average of the weights. No paper reports these numbers.",
+    "long on L1 alone. The generator is the moving average of the weights. No paper reports these "
+    "numbers.",
     config={
         "data": "BSDS500", "size": 64, "train_crops": 20_000, "test_crops": 1000,
         "channels": [64, 128, 256, 512], "judge_features": 64, "l1": 100.0, "epochs": 100,
