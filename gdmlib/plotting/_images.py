@@ -83,7 +83,7 @@ def image_grid(
             infinite pixel is drawn in the colour ``missing``.
         ncols: Images in a row; by default a grid about twice as wide as it is high.
         ax: Where to draw; by default a new figure in which each pixel covers a whole number of
-            screen pixels.
+            screen pixels. Rows of more than 640 pixels are made smaller.
         titles: One short text an image, written above it.
         cmap: Colour map of grey images. For signed values, such as a principal component, take
             ``"RdBu_r"`` and ``vmin = -vmax``.
@@ -109,7 +109,8 @@ def image_grid(
     room = 640.0 if ax is None else ax.get_window_extent().width
     scale = room / (ncols * width)
     if ax is None:
-        scale = min(scale, (400 if count == 1 else 200 if nrows == 1 else 130) / height)
+        most = (400 if count == 1 else 200 if nrows == 1 else 130) / height
+        scale = min(scale, max(most, 1.0))  # only what is too wide loses pixels
     enlarge = max(1, math.floor(scale))
     rgb = rgb.repeat(enlarge, axis=1).repeat(enlarge, axis=2)
     height, width = rgb.shape[1:3]

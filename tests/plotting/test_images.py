@@ -79,6 +79,15 @@ def test_grid_covers_whole_screen_pixels_in_a_figure_of_its_own():
     assert (box.width, box.height) == (pytest.approx(width), pytest.approx(height))
 
 
+@pytest.mark.parametrize("nrows", [1, 2, 4])
+def test_pictures_that_fit_in_width_keep_their_pixels(nrows):
+    picture = torch.rand(nrows, 1, 220, 60, generator=torch.Generator().manual_seed(0))
+    ax = plotting.image_grid(picture, ncols=1)
+    height = ax.get_figure().get_size_inches()[1] * plt.rcParams["figure.dpi"]
+    assert height == pytest.approx(len(mosaic(ax)))
+    assert height >= 220 * nrows
+
+
 def test_grid_draws_into_given_axes_and_shrinks_large_photographs():
     _, ax = plt.subplots(figsize=(2, 2))
     assert plotting.image_grid(np.random.default_rng(0).random((2, 3, 300, 500)), ax=ax) is ax
