@@ -17,6 +17,7 @@ from torch import Generator, Tensor, nn
 
 from gdmlib.adversarial import (
     GAN,
+    ConditionalGenerator,
     DCDiscriminator,
     DCGenerator,
     ProjectionDiscriminator,
@@ -68,8 +69,8 @@ def conditional(
     judge_channels: list[int],
     generator: Generator,
 ) -> GAN:
-    """Return a DCGAN that is told the digit: an embedding, and a projection discriminator."""
-    maker = DCGenerator(
+    """Return a GAN that is told the digit: by batch norm, and by a projection discriminator."""
+    maker = ConditionalGenerator(
         event_shape, latent=latent, channels=channels, classes=CLASSES, generator=generator
     )
     body = DCDiscriminator(event_shape, channels=judge_channels, norm="group", generator=generator)
@@ -153,9 +154,26 @@ def _measure(gan: GAN, judge: Judge, test: Pairs, job: Job) -> list[Metric]:
     ]
     if gan.classes:
         metrics.insert(0, recognised(judge, x, labels, SHOWN))
+        metrics.append(_spread(judge, (x, labels), test))
     else:
         metrics += _counted(judge, x, test[0])
     return [*metrics, recognised(judge, *test, "test images that the judge knows")]
+
+
+def spread_within(judge: Judge, pairs: Pairs) -> Tensor:
+    """Return how far the features of each picture are from the mean of its digit, (N,)."""
+    features, labels = judge.features(pairs[0]).double(), pairs[1]
+    centre = torch.stack([features[labels == k].mean(dim=0) for k in range(CLASSES)])
+    return (features - centre[labels]).norm(dim=1).cpu()
+
+
+def _spread(judge: Judge, made: Pairs, real: Pairs) -> Metric:
+    """Return how different the samples of a digit are, as a share of how different real ones are.
+
+    A generator may draw each digit well, and always the same one: the judge recognises it.
+    """
+    shares = spread_within(judge, made) / spread_within(judge, real).mean()
+    return Metric.of_examples("spread within a digit, real images 1", shares, "", "higher")
 
 
 def _counted(judge: Judge, x: Tensor, real: Tensor) -> list[Metric]:
@@ -258,8 +276,12 @@ DCGAN = _declare(
 )
 CGAN = _declare(
     "cgan_mnist",
-    "DCGAN, told the digit",
+    "Convolutional GAN, told the digit",
     conditional,
-    "An embedding of the digit joins the latent; a projection discriminator with group norm; the "
-    "hinge loss; as many samples of each digit.",
+    "Batch norm conditional on the digit; a projection discriminator with group norm; the hinge "
+    "loss; as many samples of each digit. The spread is the mean distance of the judge's "
+    "features from the mean of their digit.",
+    lr=1e-3,
+    judge_lr=1e-3,
+    momentum=0.0,
 )

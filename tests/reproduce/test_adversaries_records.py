@@ -45,6 +45,13 @@ def test_the_digit_asked_for_counts(judge, parts, monkeypatch):
     wrong = measure(lambda labels: (labels + 1) % 10, judge, parts, monkeypatch, classes=10)
     assert right[judged.SHOWN].value == 1
     assert wrong[judged.SHOWN].value == 0
+    # Each digit is shown well, and always the same one: only the spread can tell.
+    assert right["spread within a digit, real images 1"].value == pytest.approx(0, abs=1e-6)
+
+
+def test_the_spread_of_real_images_is_one(judge, parts):
+    assert adversaries._spread(judge, parts.test, parts.test).value == pytest.approx(1)
+    assert 0.7 < adversaries._spread(judge, parts.train, parts.test).value < 1.4
 
 
 def test_shares_are_counted_as_the_protocol_says():
@@ -65,7 +72,9 @@ def off(model, classes):
     told = (torch.arange(2000) % 10,) if classes else ()
     model(torch.randn(2000, 4, generator=seeded(3)), *told)
     hook.remove()
-    normed = (seen[0] - last.bias.view(1, -1, 1, 1)) / last.weight.view(1, -1, 1, 1)
+    normed = seen[0]
+    if last.affine:  # else the class has scale and shift, behind the norm
+        normed = (normed - last.bias.view(1, -1, 1, 1)) / last.weight.view(1, -1, 1, 1)
     mean, std = normed.mean((0, 2, 3)), normed.std((0, 2, 3))
     return max(float(mean.abs().max()), float((std - 1).abs().max()))
 
