@@ -186,7 +186,7 @@ ALL = (
     _declare("spc_tv", "Total variation", SINGLE_PIXEL, _BY_TV, _TV_WORDS, _TV, {"steps": 30}),
     _declare("inpainting_tv", "Total variation", INPAINTING, _BY_TV, _TV_WORDS, _TV,
              {"steps": 30}),
-    _declare("spc_epll", "Message passing with a mixture on patches", SINGLE_PIXEL, by_mixture,
+    _declare("spc_mixture", "Message passing with a mixture on patches", SINGLE_PIXEL, by_mixture,
              f"{_PATCH_WORDS} Message passing, each patch by its most probable Gaussian.",
              {**_PATCHES, "components": 100, "steps": 12, "passing": True},
              {**_PATCHES_SMOKE, "components": 2}),
