@@ -182,3 +182,69 @@ def test_bad_labels_are_refused() -> None:
         checks.check_labels(torch.tensor([-1, 1]), "y", num_classes=3)
     with pytest.raises(ValueError, match="expected 3 labels, one an example, got 2"):
         checks.check_labels(torch.tensor([0, 1]), "y", num_classes=2, length=3)
+
+
+def test_a_shape_may_begin_with_any_dimensions():
+    for size in ((2, 3), (1, 2, 3), (5, 1, 2, 3)):
+        assert checks.check_tensor(torch.zeros(size), "x", shape=(..., 2, "w")).shape == size
+    for size in ((3,), (2,), (2, 3, 1), ()):
+        with pytest.raises(ValueError, match=r"^x: expected shape \(\.\.\., 2, w\), a pair, got "):
+            checks.check_tensor(torch.zeros(size), "x", shape=(..., 2, "w"), what="a pair")
+    assert checks.check_tensor(torch.zeros(()), "x", shape=(...,)).ndim == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_few_digits_are_refused_where_equations_are_solved(dtype):
+    x = torch.ones(2, dtype=dtype)
+    assert checks.check_tensor(x, "x").dtype == dtype
+    with pytest.raises(ValueError, match=r"^a: torch.* too few digits .* use a\.float\(\)"):
+        checks.check_tensor(x, "a", digits=True)
+
+
+def test_check_above_zero():
+    for value in (2, 0.5, np.float32(0.5), torch.tensor(0.5)):
+        assert checks.check_above_zero(value, "weight") is value
+    assert checks.check_above_zero(math.inf, "weight", infinite=True) == math.inf
+    for bad in (0, -1.0, math.nan, math.inf, None, "1", [1.0], torch.ones(2)):
+        with pytest.raises(ValueError, match=r"^weight: expected a positive number, got .*; go$"):
+            checks.check_above_zero(bad, "weight", advice="; go")
+
+
+def test_check_finite_and_range():
+    assert checks.check_finite(-1.5, "mean") == -1.5
+    for bad in (math.nan, -math.inf, None, "1", torch.ones(2)):
+        with pytest.raises(ValueError, match=r"^mean: expected a finite number, got "):
+            checks.check_finite(bad, "mean")
+    assert checks.check_range(-1, 1) == (-1, 1)
+    with pytest.raises(ValueError, match=r"^low, high: expected low < high, got 1 and 1$"):
+        checks.check_range(1, 1)
+
+
+def test_check_numbers():
+    for values in ((1, 0.5), [1, 0.5], np.array([1, 0.5]), torch.tensor([1, 0.5])):
+        assert checks.check_numbers(values, "sigmas", positive=True) == [1.0, 0.5]
+    assert checks.check_numbers((-1, 0), "weights") == [-1.0, 0.0]
+    for bad in ((), None, "12", 3.0, (1, math.nan), (1, "2")):
+        with pytest.raises(
+            ValueError, match=r"^sigmas: expected finite numbers, one or more, got "
+        ):
+            checks.check_numbers(bad, "sigmas")
+    with pytest.raises(ValueError, match=r"^sigmas: expected positive numbers, got \(1, 0\)$"):
+        checks.check_numbers((1, 0), "sigmas", positive=True)
+
+
+def test_check_choice_and_kind():
+    found = checks.check_choice(np.int64(2), "stages", (1, 2))
+    assert found == 2 and type(found) is int
+    for bad in (3, "2", None, [2], torch.tensor([1, 2]), np.array([1, 2])):
+        with pytest.raises(ValueError, match=r"^stages: expected one of 1, 2, got "):
+            checks.check_choice(bad, "stages", (1, 2))
+    assert checks.check_kind("a", "word", str, "a word") == "a"
+    with pytest.raises(ValueError, match=r"^word: expected a word, got int$"):
+        checks.check_kind(1, "word", str, "a word")
+
+
+def test_what_came_is_said_briefly():
+    assert checks.said(torch.tensor(0.25)) == "0.25"
+    assert checks.said(torch.zeros(2, 3)) == "a tensor of (2, 3)"
+    assert checks.said("word") == "'word'" and checks.said("w" * 99) == "str"

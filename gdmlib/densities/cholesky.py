@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gdmlib._checks import check_values
+from gdmlib._checks import check_digits, check_values
 
 
 def cholesky(covariance: Tensor, name: str, tolerance: float = 0.0) -> Tensor:
@@ -68,15 +68,6 @@ def check_scale_tril(factor: Tensor) -> None:
     if bool(factor.triu(1).any()):
         raise ValueError("scale_tril: expected a lower triangle, got entries above; use tril")
     check_values(factor.diagonal(), "scale_tril", factor.diagonal() > 0, "a positive diagonal")
-
-
-def check_digits(x: Tensor) -> None:
-    """Refuse dtypes in which PyTorch solves no linear equations."""
-    if x.dtype in (torch.float16, torch.bfloat16):
-        raise ValueError(
-            f"x: {x.dtype} has too few digits to solve for the inverse of a matrix; use "
-            "model.float() and x.float()"
-        )
 
 
 def solve_lower(factor: Tensor, b: Tensor) -> Tensor:

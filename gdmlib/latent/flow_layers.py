@@ -9,9 +9,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle, softplus
 
-from gdmlib._checks import check_event_shape, check_shapes, check_tensor
+from gdmlib._checks import check_digits, check_event_shape, check_shapes, check_tensor
 from gdmlib._random import between, draw
-from gdmlib.densities.cholesky import check_digits
 from gdmlib.latent.flow import Mapped, Transform
 
 

@@ -22,9 +22,9 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_count, check_event_shape, check_tensor
+from gdmlib._checks import check_count, check_digits, check_event_shape, check_tensor
 from gdmlib._random import standard_normal, widest
-from gdmlib.densities.cholesky import check_digits, solve_lower
+from gdmlib.densities.cholesky import solve_lower
 from gdmlib.densities.gaussian import LOG_2PI
 from gdmlib.latent.latent_model import LatentModel, normal_log_prob
 from gdmlib.nn.precision import full_precision

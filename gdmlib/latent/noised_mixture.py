@@ -11,8 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_count, check_events
-from gdmlib.densities.cholesky import check_digits
+from gdmlib._checks import check_count, check_digits, check_events
 from gdmlib.densities.mixture import GaussianMixture
 from gdmlib.latent.denoiser import Ask, Denoiser
 from gdmlib.latent.schedule import Schedule

@@ -1,19 +1,30 @@
-"""Checks of arguments, in one place, so that every error says what came and what was expected."""
+"""Tensors: their shape, their dtype, what they hold."""
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Iterable, Sequence
-from typing import Any, SupportsIndex
+from collections.abc import Sequence
+from types import EllipsisType
+from typing import Any
 
 import torch
 from torch import Tensor
 
+Shape = Sequence[int | str | EllipsisType | None]
 
-def _describe_shape(shape: Sequence[int | str | None]) -> str:
-    sizes = ["*" if size is None else str(size) for size in shape]
+
+def _describe_shape(shape: Shape) -> str:
+    words: dict[Any, str] = {None: "*", ...: "..."}
+    sizes = [words.get(size, str(size)) for size in shape]
     return "(" + ", ".join(sizes) + ("," if len(sizes) == 1 else "") + ")"
+
+
+def _fits(got: Sequence[int], shape: Shape) -> bool:
+    if shape and shape[0] is ...:
+        shape = shape[1:]
+        got = got[max(len(got) - len(shape), 0) :]
+    return len(got) == len(shape) and all(
+        not isinstance(want, int) or want == size for want, size in zip(shape, got, strict=True)
+    )
 
 
 def holds(condition: Tensor) -> bool:
@@ -41,11 +52,13 @@ def check_tensor(
     name: str,
     *,
     ndim: int | None = None,
-    shape: Sequence[int | str | None] | None = None,
+    shape: Shape | None = None,
+    what: str = "",
     floating: bool = False,
     integer: bool = False,
     finite: bool = True,
     nonempty: bool = True,
+    digits: bool = False,
     like: Tensor | None = None,
 ) -> Tensor:
     """Return ``x``, `ordinary`, if it is as expected, or say what is wrong with it.
@@ -54,10 +67,13 @@ def check_tensor(
         x: The tensor to check.
         name: How the caller's documentation calls it; it opens the message.
         ndim: Expected number of dimensions.
-        shape: Expected shape. An ``int`` must match; ``None`` or a name such as ``"N"`` is free.
+        shape: Expected shape. An ``int`` must match; ``None`` or a name such as ``"N"`` is free,
+            and so are the dimensions for which ``...`` stands, at the beginning.
+        what: What has this shape, for the message.
         floating, integer: Expect a floating-point, or an integer (or Boolean) dtype.
         finite: Refuse NaN and infinities.
         nonempty: Refuse a tensor without elements.
+        digits: Refuse dtypes in which PyTorch has no linear algebra, see `check_digits`.
         like: A model's own number, whose dtype is expected.
 
     Raises:
@@ -73,15 +89,9 @@ def check_tensor(
         raise ValueError(
             f"{name}: expected {ndim} dimension{'s' * (ndim != 1)}, got shape {tuple(x.shape)}"
         )
-    if shape is not None:
-        fits = x.ndim == len(shape) and all(
-            not isinstance(want, int) or want == got
-            for want, got in zip(shape, x.shape, strict=False)
-        )
-        if not fits:
-            raise ValueError(
-                f"{name}: expected shape {_describe_shape(shape)}, got {tuple(x.shape)}"
-            )
+    if shape is not None and not _fits(x.shape, shape):
+        wanted = _describe_shape(shape) + (what and f", {what}")
+        raise ValueError(f"{name}: expected shape {wanted}, got {tuple(x.shape)}")
     if floating and not x.is_floating_point():
         raise ValueError(
             f"{name}: expected a floating-point tensor, got {x.dtype}; use {name}.float()"
@@ -100,7 +110,18 @@ def check_tensor(
             f"{name}: expected {like.dtype} like the model, got {x.dtype}; "
             f"use {name}.to({like.dtype}), or model.to({x.dtype})"
         )
+    if digits:
+        check_digits(x, name)
     return ordinary(x)
+
+
+def check_digits(x: Tensor, name: str = "x") -> None:
+    """Refuse dtypes in which PyTorch solves no linear equations."""
+    if x.dtype in (torch.float16, torch.bfloat16):
+        raise ValueError(
+            f"{name}: {x.dtype} has too few digits for linear algebra; use {name}.float(), and "
+            "model.float() where there is a model"
+        )
 
 
 def check_values(x: Tensor, name: str, fits: Tensor, wanted: str, advice: str = "") -> Tensor:
@@ -169,11 +190,11 @@ def check_zeros_and_ones(x: Tensor, name: str) -> Tensor:
 
 
 def check_mask(mask: Tensor, name: str, *shapes: Sequence[int]) -> Tensor:
-    """Return a Boolean mask if it has one of these shapes."""
+    """Return a Boolean mask if it has one of these shapes, or any, where none is said."""
     check_tensor(mask, name)
     if mask.dtype != torch.bool:
         raise ValueError(f"{name}: expected a Boolean mask, got {mask.dtype}; use {name}.bool()")
-    if mask.shape not in [torch.Size(shape) for shape in shapes]:
+    if shapes and mask.shape not in [torch.Size(shape) for shape in shapes]:
         wanted = ", or ".join(_describe_shape(shape) for shape in shapes)
         each = " for a mask an event" * (len(shapes) > 1)
         raise ValueError(f"{name}: expected shape {wanted}{each}, got {tuple(mask.shape)}")
@@ -188,50 +209,14 @@ def check_pair(batch: Any, what: str, first: str, second: str) -> tuple[Tensor, 
     return batch[0], batch[1]
 
 
-# --- numbers ---
-
-
-def check_integer(n: SupportsIndex, name: str) -> int:
-    """Return ``n`` as an int if it is an integer, NumPy's, too."""
-    try:
-        number = operator.index(n)
-    except TypeError:
-        number = None
-    if number is None or isinstance(n, bool):
-        raise ValueError(f"{name}: expected an integer, got {n!r}")
-    return number
-
-
-def check_count(n: SupportsIndex, name: str = "n", least: int = 1) -> int:
-    """Return ``n`` as an int if it is an integer (NumPy's, too) of at least ``least``."""
-    number = check_integer(n, name)
-    if number < least:
-        raise ValueError(f"{name}: expected at least {least}, got {number}")
-    return number
-
-
-def check_sizes(sizes: int | Iterable[int], name: str, *, none: bool = True) -> list[int]:
-    """Return the sizes of layers, perhaps of none; a number is that of the only one."""
-    found = [check_count(n, name) for n in (sizes if isinstance(sizes, Iterable) else (sizes,))]
-    if not found and not none:
-        raise ValueError(f"{name}: expected at least one number, got none")
-    return found
-
-
-def check_not_negative(value: float, name: str) -> float:
-    """Return ``value`` if it is finite and not negative."""
-    if not (_number(value) and 0.0 <= value < math.inf):
-        raise ValueError(f"{name}: expected a finite number of at least 0, got {value!r}")
-    return value
-
-
-def _number(value: Any) -> bool:
-    """Whether it is one real number, of Python, NumPy or torch."""
-    try:
-        float(value)
-    except (TypeError, ValueError, RuntimeError):
-        return False
-    return not isinstance(value, (str, bytes))
+def check_probabilities(probs: Tensor, name: str) -> Tensor:
+    """Return a vector of probabilities, (K,), if it is one; its sum may be off by rounding."""
+    check_tensor(probs, name, ndim=1, floating=True)
+    check_values(probs, name, probs >= 0, "probabilities of at least 0")
+    total = float(probs.detach().sum())
+    if abs(total - 1.0) > 1e-4:
+        raise ValueError(f"{name}: expected a sum of 1, got {total:.6g}; use {name} / {name}.sum()")
+    return probs
 
 
 def check_positive(x: Tensor, name: str) -> Tensor:
@@ -241,46 +226,3 @@ def check_positive(x: Tensor, name: str) -> Tensor:
         wanted = "positive numbers" if x.ndim else "a positive number"
         raise ValueError(f"{name}: expected {wanted}, got {smallest:.6g}")
     return x
-
-
-def check_share(value: float, name: str) -> float:
-    """Return ``value`` if it is a share of at least 0 and below 1."""
-    if not (_number(value) and 0 <= value < 1):
-        raise ValueError(f"{name}: expected a share of at least 0 and below 1, got {value!r}")
-    return value
-
-
-def check_event_shape(
-    event_shape: SupportsIndex | Sequence[int],
-    *,
-    image: bool = False,
-    channels: int | None = None,
-    name: str = "event_shape",
-) -> torch.Size:
-    """Return the shape of an event; a number d stands for (d,), an image has so many channels."""
-    sizes: tuple[Any, ...]
-    try:  # an array has a length, and is no Sequence
-        sizes = tuple(event_shape)  # type: ignore[arg-type]
-    except TypeError:
-        sizes = (event_shape,)
-    try:
-        shape = torch.Size(check_count(n, name) for n in sizes)
-    except ValueError:
-        shape = torch.Size()
-    fits = len(shape) == 3 and channels in (None, shape[0]) if image else len(shape) > 0
-    if not fits:
-        wanted = "a positive whole number or some of them"
-        if image:
-            wanted = f"({channels or 'channels'}, height, width), positive whole numbers"
-        raise ValueError(f"{name}: expected {wanted}, got {event_shape!r}")
-    return shape
-
-
-def check_probabilities(probs: Tensor, name: str) -> Tensor:
-    """Return a vector of probabilities, (K,), if it is one; its sum may be off by rounding."""
-    check_tensor(probs, name, ndim=1, floating=True)
-    check_values(probs, name, probs >= 0, "probabilities of at least 0")
-    total = float(probs.detach().sum())
-    if abs(total - 1.0) > 1e-4:
-        raise ValueError(f"{name}: expected a sum of 1, got {total:.6g}; use {name} / {name}.sum()")
-    return probs
