@@ -19,6 +19,7 @@
 - `latent_inversion` searches among the pictures that a decoder can make.
 """
 
+from gdmlib.inverse.autoregressive_prior import CausalPrior, PixelPrior
 from gdmlib.inverse.blur import Blur
 from gdmlib.inverse.bm3d import BM3D, MissingBM3DError
 from gdmlib.inverse.camera import Scrambled, single_pixel
@@ -26,26 +27,21 @@ from gdmlib.inverse.classical import least_squares, power_spectrum, ridge, wiene
 from gdmlib.inverse.denoiser import ConvDenoiser
 from gdmlib.inverse.dictionary import DictionaryDenoiser, fit_dictionary
 from gdmlib.inverse.epll import PatchDenoiser, epll
-from gdmlib.inverse.gaussian import GaussianPosterior
+from gdmlib.inverse.flow_denoiser import FlowDenoiser
+from gdmlib.inverse.gaussian import GaussianPosterior, mixture_posterior
 from gdmlib.inverse.langevin import langevin
 from gdmlib.inverse.latent_inversion import LatentInversion, latent_inversion
+from gdmlib.inverse.latent_prior import BoundPrior, ScorePrior
 from gdmlib.inverse.masking import Crop, Grey, Masking
+from gdmlib.inverse.matrix import Matrix, orthonormal_rows
 from gdmlib.inverse.message_passing import message_passing
 from gdmlib.inverse.mlp_denoiser import MLPDenoiser
-from gdmlib.inverse.operators import Matrix, Operator, orthonormal_rows
+from gdmlib.inverse.operators import Operator
 from gdmlib.inverse.patch_mixture import fit_patch_mixture
 from gdmlib.inverse.plug_and_play import plug_and_play
-from gdmlib.inverse.posterior import FlowDenoiser, mixture_posterior, posterior_sample
+from gdmlib.inverse.posterior import posterior_sample
 from gdmlib.inverse.primal_dual import total_variation, variation
-from gdmlib.inverse.prior import (
-    BoundPrior,
-    CausalPrior,
-    PatchPrior,
-    PixelPrior,
-    Prior,
-    ScorePrior,
-    gradient,
-)
+from gdmlib.inverse.prior import PatchPrior, Prior, gradient
 from gdmlib.inverse.projection import map_by_projection, proximal_map
 from gdmlib.inverse.restored import Restored
 from gdmlib.inverse.separable import Downsampling, FlatCam, LiSens, Separable

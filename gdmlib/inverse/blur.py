@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gdmlib._checks import check_event_shape, check_tensor
+from gdmlib._checks import check_above_zero, check_event_shape, check_tensor
 from gdmlib.inverse.operators import Operator
 
 
@@ -26,7 +26,7 @@ class Blur(Operator):
 
     def __init__(self, event_shape: Sequence[int], kernel: Tensor) -> None:
         shape = check_event_shape(event_shape, image=True)
-        check_tensor(kernel, "kernel", ndim=2, floating=True)
+        check_tensor(kernel, "kernel", ndim=2, floating=True, digits=True)
         for size, side in zip(kernel.shape, shape[1:], strict=True):
             if size % 2 == 0 or size > side:
                 raise ValueError(
@@ -47,8 +47,7 @@ class Blur(Operator):
     def gaussian(cls, event_shape: Sequence[int], sigma: float) -> Blur:
         """Return the blur by a Gaussian of standard deviation sigma pixels, cut off at 4 sigma."""
         shape = check_event_shape(event_shape, image=True)
-        if not sigma > 0:
-            raise ValueError(f"sigma: expected a positive number, got {sigma}")
+        check_above_zero(sigma, "sigma")
         reach = min(max(1, round(4 * sigma)), (min(shape[1:]) - 1) // 2)
         bell = torch.exp(-0.5 * (torch.arange(-reach, reach + 1) / sigma) ** 2)
         bell = bell / bell.sum()

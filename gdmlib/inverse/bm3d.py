@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gdmlib._checks import check_tensor
-from gdmlib.inverse.planes import plane_by_plane
+from gdmlib._checks import check_choice
+from gdmlib.inverse.noisy import check_noisy, plane_by_plane
 
 
 class MissingBM3DError(ImportError):
@@ -32,9 +32,8 @@ class BM3D:
     """
 
     def __init__(self, *, stages: int = 2) -> None:
-        if stages not in (1, 2):
-            raise ValueError(f"stages: expected 1 or 2, got {stages!r}")
-        self.package, self.stages = _package(), stages
+        self.stages = check_choice(stages, "stages", (1, 2))
+        self.package = _package()
 
     def denoise(self, y: Tensor, sigma: float | Tensor) -> Tensor:
         """Return the guess of the clean pictures, shaped like y, channel by channel.
@@ -43,12 +42,7 @@ class BM3D:
             y: Noisy pictures, (..., C, H, W).
             sigma: The standard deviation of the noise, one number or one for each picture, (...).
         """
-        y = check_tensor(y, "y", floating=True)
-        if y.ndim < 3:
-            raise ValueError(
-                f"y: expected pictures of shape (..., channels, height, width), got "
-                f"{tuple(y.shape)}"
-            )
+        y, levels = check_noisy(y, sigma)
         stage = self.package.BM3DStages
         chosen = stage.ALL_STAGES if self.stages == 2 else stage.HARD_THRESHOLDING
 
@@ -56,7 +50,7 @@ class BM3D:
             noisy = plane.cpu().double().numpy()
             return torch.as_tensor(self.package.bm3d(noisy, level, stage_arg=chosen))
 
-        return plane_by_plane(of_plane, y, sigma)
+        return plane_by_plane(of_plane, y, levels)
 
 
 def _package() -> Any:

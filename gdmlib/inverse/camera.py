@@ -14,10 +14,11 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_count, check_event_shape
+from gdmlib._checks import check_choice, check_count, check_event_shape, check_finite
 from gdmlib._random import draw, permutation
 from gdmlib.inverse.masking import put_back
-from gdmlib.inverse.operators import Matrix, Operator, orthonormal_rows
+from gdmlib.inverse.matrix import Matrix, orthonormal_rows
+from gdmlib.inverse.operators import Operator
 
 ROWS = ("gaussian", "hadamard", "dct")
 """What patterns a single-pixel camera can have."""
@@ -49,7 +50,7 @@ def single_pixel(
     if (measurements is None) is (rate is None):
         raise ValueError("measurements, rate: expected one of the two")
     if rate is not None:
-        if not 0 < rate <= 1:
+        if not 0 < check_finite(rate, "rate") <= 1:
             raise ValueError(f"rate: expected a share of more than 0 and at most 1, got {rate}")
         measurements = max(1, round(rate * n))
     m = check_count(measurements if measurements is not None else 0, "measurements")
@@ -57,7 +58,7 @@ def single_pixel(
         raise ValueError(
             f"measurements: {m} patterns of {n} pixels cannot be orthonormal; take at most {n}"
         )
-    if rows == "gaussian":
+    if check_choice(rows, "rows", ROWS) == "gaussian":
         patterns = orthonormal_rows(draw(torch.randn, m, n, generator=generator))
         return Matrix(patterns, shape, orthonormal=True, copy=False)
     return Scrambled(shape, m, rows=rows, generator=generator)
@@ -87,9 +88,7 @@ class Scrambled(Operator):
         generator: Generator | None = None,
     ) -> None:
         shape = check_event_shape(event_shape, image=True)
-        if rows not in ROWS[1:]:
-            wanted = ", ".join(map(repr, ROWS))
-            raise ValueError(f"rows: expected one of {wanted}, got {rows!r}")
+        check_choice(rows, "rows", ROWS[1:])
         m = check_count(measurements, "measurements")
         if m > shape.numel():
             raise ValueError(

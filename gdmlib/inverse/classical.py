@@ -11,14 +11,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gdmlib._checks import check_not_negative, check_tensor
+from gdmlib._checks import check_above_zero, check_kind, check_not_negative, check_tensor
+from gdmlib.inverse.batches import event_of
 from gdmlib.inverse.blur import Blur
-from gdmlib.inverse.operators import Operator
+from gdmlib.inverse.operators import Operator, check_operator
 
 
 def least_squares(operator: Operator, y: Tensor) -> Tensor:
     r"""Return the event of the smallest norm among those whose A x is nearest to y: A⁺ y."""
-    return operator.pseudo_inverse(y)
+    return check_operator(operator).pseudo_inverse(y)
 
 
 def ridge(
@@ -41,11 +42,9 @@ def ridge(
         spread: Standard deviation of every number of an event under the prior.
         mean: :math:`\mu`, an event or one number.
     """
-    if not spread > 0:
-        raise ValueError(f"spread: expected a positive number, got {spread}")
-    weight = (check_not_negative(noise, "noise") / spread) ** 2
-    y = operator.check_measurements(y)
-    start = torch.as_tensor(mean, dtype=y.dtype, device=y.device).expand(operator.event_shape)
+    weight = (check_not_negative(noise, "noise") / check_above_zero(spread, "spread")) ** 2
+    y = check_operator(operator).check_measurements(y)
+    start = event_of(mean, "mean", operator, y)
     return start + operator.adjoint(operator.solve_gram(y - operator(start), ridge=weight))
 
 
@@ -54,7 +53,7 @@ def power_spectrum(pictures: Tensor) -> Tensor:
 
     W' are the W // 2 + 1 waves that `torch.fft.rfft2` keeps.
     """
-    check_tensor(pictures, "pictures", ndim=4, floating=True)
+    check_tensor(pictures, "pictures", ndim=4, floating=True, digits=True)
     waves = torch.fft.rfft2(pictures - pictures.mean((-2, -1), keepdim=True), norm="ortho")
     return waves.abs().square().mean((0, 1))
 
@@ -73,12 +72,12 @@ def wiener(
         power: p, of the waves; see `power_spectrum`.
         mean: Of the prior, a picture or one number.
     """
-    if not noise > 0:
-        raise ValueError(f"noise: expected a positive number, got {noise}; for 0 use least_squares")
+    check_above_zero(noise, "noise", advice="; for 0 use least_squares")
+    check_kind(operator, "operator", Blur, "a Blur")
     _, height, width = operator.event_shape
-    check_tensor(power, "power", shape=(height, width // 2 + 1), floating=True)
     y = operator.check_measurements(y)
-    start = torch.as_tensor(mean, dtype=y.dtype, device=y.device).expand(operator.event_shape)
+    check_tensor(power, "power", shape=(height, width // 2 + 1), floating=True, like=y)
+    start = event_of(mean, "mean", operator, y)
     error = operator.rotate(y - operator(start))
     gain = power / (operator.eigenvalues * power + noise**2)
     return start + operator.adjoint(operator.rotate_back(gain * error))

@@ -25,8 +25,9 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import pad, pixel_shuffle, pixel_unshuffle
 
-from gdmlib._checks import check_count, check_positive, check_sizes, check_tensor, check_values
+from gdmlib._checks import check_above_zero, check_count, check_sizes, check_tensor
 from gdmlib._random import between, draw, standard_normal
+from gdmlib.inverse.noisy import check_noisy
 from gdmlib.nn.dense import blank
 from gdmlib.nn.precision import full_precision
 
@@ -61,7 +62,7 @@ class ConvDenoiser(nn.Module):
         sizes = check_sizes(features, "features")
         if not sizes:
             raise ValueError("features: expected at least one number of features, got none")
-        self.largest = float(check_positive(torch.tensor(float(largest)), "largest"))
+        self.largest = float(check_above_zero(largest, "largest"))
         self.unit = 2 ** len(sizes)
 
         def body(width: int) -> nn.Sequential:
@@ -117,8 +118,7 @@ class ConvDenoiser(nn.Module):
 
     def score_function(self, y: Tensor, sigma: float | Tensor) -> Tensor:
         """Return the gradient of log p_σ at y, by Tweedie; arguments as for `denoise`, σ > 0."""
-        y, levels = self._check(y, sigma)
-        check_positive(levels, "sigma")
+        y, levels = self._check(y, sigma, zero=False)
         variance = levels.view(*y.shape[:-3], 1, 1, 1).square()
         return (self.denoise(y, sigma) - y) / variance
 
@@ -132,7 +132,7 @@ class ConvDenoiser(nn.Module):
             x: Clean pictures, (B, channels, H, W).
             generator: Draws levels and noise.
         """
-        x, _ = self._check(x, 0.0)
+        x = self._clean(x)
         u = draw(torch.rand, len(x), generator=generator).to(x)
         sigma = self.largest * u.square()
         errors = self._errors(x, sigma, standard_normal(x.shape, x, generator))
@@ -141,7 +141,7 @@ class ConvDenoiser(nn.Module):
     @full_precision
     def score(self, x: Tensor) -> Tensor:
         """Return the mean over `JUDGED_AT` of each picture's squared error over σ, (B,)."""
-        x, _ = self._check(x, 0.0)
+        x = self._clean(x)
         total, generator = x.new_zeros(len(x)), Generator().manual_seed(0)
         for level in JUDGED_AT:
             noise = standard_normal((1, *x.shape[1:]), x, generator).expand_as(x)
@@ -153,28 +153,15 @@ class ConvDenoiser(nn.Module):
         made = self(x + sigma[:, None, None, None] * noise, sigma)
         return (made - x).square().flatten(1).mean(1)
 
-    def _check(self, y: Tensor, sigma: float | Tensor) -> tuple[Tensor, Tensor]:
+    def _check(self, y: Tensor, sigma: float | Tensor, zero: bool = True) -> tuple[Tensor, Tensor]:
         """Return pictures, and a level for each, flat."""
         like = next(self.parameters())
-        y = check_tensor(y, "y", floating=True, like=like)
-        if y.ndim < 3 or y.shape[-3] != self.channels:
-            raise ValueError(
-                f"y: expected pictures of shape (..., {self.channels}, height, width), got "
-                f"{tuple(y.shape)}"
-            )
-        levels = torch.as_tensor(sigma, dtype=y.dtype, device=y.device)
-        if levels.ndim and levels.shape != y.shape[:-3]:
-            raise ValueError(
-                f"sigma: expected one number, or one for each picture, shape "
-                f"{tuple(y.shape[:-3])}, got {tuple(levels.shape)}"
-            )
-        check_values(
-            levels,
-            "sigma",
-            (levels >= 0) & torch.isfinite(levels),
-            "standard deviations of noise, finite numbers of at least 0",
-        )
-        return y, levels.expand(y.shape[:-3]).reshape(-1)
+        y, levels = check_noisy(y, sigma, channels=self.channels, like=like, zero=zero)
+        return y, levels.to(y).reshape(-1)
+
+    def _clean(self, x: Tensor) -> Tensor:
+        shape = ("B", self.channels, "height", "width")
+        return check_tensor(x, "x", shape=shape, floating=True, like=next(self.parameters()))
 
 
 class _Block(nn.Module):

@@ -17,9 +17,9 @@ from sklearn.linear_model import orthogonal_mp
 from torch import Generator, Tensor
 from torch.nn.functional import fold, pad, unfold
 
-from gdmlib._checks import check_count, check_positive, check_tensor, check_values
+from gdmlib._checks import check_above_zero, check_count, check_tensor, check_values
 from gdmlib._random import draw
-from gdmlib.inverse.planes import plane_by_plane
+from gdmlib.inverse.noisy import check_noisy, plane_by_plane
 
 GAIN = 1.15
 """How much longer an error may be than the noise is on average: the paper's C."""
@@ -47,14 +47,16 @@ def fit_dictionary(
         shape (atoms, d), less those that nothing was learnt for.
     """
     check_tensor(patches, "patches", floating=True)
-    if patches.ndim < 2:
-        raise ValueError(f"patches: expected shape (N, height, width), got {tuple(patches.shape)}")
+    if patches.ndim not in (2, 3):
+        raise ValueError(
+            f"patches: expected shape (N, height, width) or (N, d), got {tuple(patches.shape)}"
+        )
     flat = patches.flatten(1)
     flat = (flat - flat.mean(1, keepdim=True)).cpu()
     flat = flat / flat.std().clamp(min=1e-12)
     search = MiniBatchDictionaryLearning(
         check_count(atoms, "atoms"),
-        alpha=float(check_positive(torch.tensor(float(alpha)), "alpha")),
+        alpha=float(check_above_zero(alpha, "alpha")),
         max_iter=check_count(passes, "passes"),
         batch_size=256,
         random_state=int(draw(torch.randint, 2**31, (), generator=generator)),
@@ -94,13 +96,8 @@ class DictionaryDenoiser:
             y: Noisy pictures, (..., C, H, W).
             sigma: The standard deviation of the noise, one number or one for each picture, (...).
         """
-        y = check_tensor(y, "y", floating=True, like=self.atoms)
-        if y.ndim < 3 or min(y.shape[-2:]) < self.side:
-            raise ValueError(
-                f"y: expected pictures of shape (..., channels, height, width) with sides of at "
-                f"least {self.side}, got {tuple(y.shape)}"
-            )
-        return plane_by_plane(self._plane, y, sigma)
+        y, levels = check_noisy(y, sigma, side=self.side, like=self.atoms)
+        return plane_by_plane(self._plane, y, levels)
 
     def _plane(self, plane: Tensor, sigma: float) -> Tensor:
         height, width = plane.shape[-2:]

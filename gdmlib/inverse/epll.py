@@ -23,12 +23,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import fold, unfold
 
-from gdmlib._checks import check_count, check_tensor
+from gdmlib._checks import (
+    check_above_zero,
+    check_count,
+    check_kind,
+    check_not_negative,
+    check_numbers,
+    check_tensor,
+)
 from gdmlib.densities.mixture import GaussianMixture
+from gdmlib.inverse.batches import rows_of, shaped_as, start_of
+from gdmlib.inverse.noisy import check_noisy
 from gdmlib.inverse.operators import Operator
-from gdmlib.inverse.plug_and_play import falling
-from gdmlib.inverse.prior import check_picture
-from gdmlib.inverse.projection import rows_of, shaped_as, start_of
+from gdmlib.inverse.plug_and_play import falling, rounds
 from gdmlib.inverse.restored import Restored
 
 _AT_ONCE = 2048  # patches that are compared with all components at once
@@ -50,6 +57,7 @@ class PatchDenoiser(nn.Module):
 
     def __init__(self, mixture: GaussianMixture, *, mean: bool = False) -> None:
         super().__init__()
+        check_kind(mixture, "mixture", GaussianMixture, "a GaussianMixture")
         d = mixture.means.shape[1]
         self.side, self.mean = math.isqrt(d), mean
         if self.side**2 != d:
@@ -63,6 +71,7 @@ class PatchDenoiser(nn.Module):
     def patches(self, x: Tensor, sigma: float) -> Tensor:
         """Return clean twins of noisy patches, (N, d) -> (N, d)."""
         check_tensor(x, "x", shape=("N", self.means.shape[1]), floating=True, like=self.means)
+        check_above_zero(sigma, "sigma")
         return torch.cat([self._twins(part, sigma**2) for part in x.split(_AT_ONCE)])
 
     def _twins(self, x: Tensor, variance: float) -> Tensor:
@@ -92,9 +101,10 @@ class PatchDenoiser(nn.Module):
             x: Pictures with noise.
             sigma: Its standard deviation, one number, or one a picture, (...).
         """
-        h, size = self.side, tuple(x.shape[-2:])
-        rows = check_picture(x.reshape(-1, *x.shape[-3:]), None, h, h)
-        levels = torch.as_tensor(sigma, dtype=torch.float64).expand(x.shape[:-3]).reshape(-1)
+        h = self.side
+        x, each = check_noisy(x, sigma, name="x", side=h, like=self.means)
+        size, rows = tuple(x.shape[-2:]), x.reshape(-1, *x.shape[-3:])
+        levels = each.double().reshape(-1)
         count = fold(unfold(torch.ones_like(rows[:1, :1]), h), size, h)
         clean = torch.empty_like(rows)
         for level in levels.unique().tolist():
@@ -133,26 +143,20 @@ def epll(
         square of what it moved in each picture.
     """
     denoiser = mixture if isinstance(mixture, PatchDenoiser) else PatchDenoiser(mixture)
-    if not 0 <= noise < math.inf:
-        raise ValueError(f"noise: expected a standard deviation of at least 0, got {noise}")
+    noise = check_not_negative(noise, "noise")
     if sigmas is None:
-        sigmas = falling((0.2, 0.003), check_count(steps, "steps"))
-    if not sigmas or not all(0 < s < math.inf for s in sigmas):
-        raise ValueError(f"sigmas: expected positive numbers, got {list(sigmas)}")
+        levels = falling((0.2, 0.003), check_count(steps, "steps"))
+    else:
+        levels = check_numbers(sigmas, "sigmas", positive=True)
     rows, batch = rows_of(operator, y)
     x = start_of(operator, rows, batch, start)
     history: list[dict[str, Any]] = []
     frames = [x] if 0 in keep else []
-    for step, sigma in enumerate(sigmas, 1):
-        clean = denoiser.denoise(x, sigma)
-        if noise:
-            new = operator.proximal(clean, rows, sigma**2 / noise**2)
-        else:
-            new = operator.project(clean, rows)
+    for step, (_, new) in enumerate(rounds(operator, rows, denoiser, x, levels, noise), 1):
         change = (new - x).flatten(1).square().mean(dim=1).sqrt()
-        history.append({"sigma": float(sigma), "change": change})
+        history.append({"sigma": levels[step - 1], "change": change})
         x = new
         if step in keep:
             frames.append(x)
-    found = Restored(x, len(sigmas), tuple(history), frames=tuple(frames))
+    found = Restored(x, len(levels), tuple(history), frames=tuple(frames))
     return shaped_as(found, batch)

@@ -18,11 +18,11 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_count
+from gdmlib._checks import check_above_zero, check_count
 from gdmlib._random import standard_normal, uniform
+from gdmlib.inverse.batches import rows_of, start_of
 from gdmlib.inverse.operators import Operator
 from gdmlib.inverse.prior import Prior, value_and_gradient
-from gdmlib.inverse.projection import rows_of, start_of
 from gdmlib.inverse.restored import Restored
 from gdmlib.latent.schedule import shaped
 
@@ -56,8 +56,8 @@ def langevin(
         The pictures, shape (n, ..., *event_shape), and in ``history`` of each step ``taken``, the
         share of the pictures that moved.
     """
-    if not (0 < noise < math.inf and 0 < lr < math.inf):
-        raise ValueError(f"noise, lr: expected positive numbers, got {noise} and {lr}")
+    check_above_zero(noise, "noise")
+    check_above_zero(lr, "lr")
     n, steps = check_count(n), check_count(steps, "steps")
     rows, batch = rows_of(operator, y)
     x = start_of(operator, rows, batch, start).repeat(n, *[1] * len(operator.event_shape))

@@ -12,18 +12,23 @@ are. A projection at the end does: it keeps of G(w) only what was not measured.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_count, check_not_negative
+from gdmlib._checks import (
+    check_above_zero,
+    check_count,
+    check_kind,
+    check_not_negative,
+    check_range,
+)
 from gdmlib._random import standard_normal
 from gdmlib.adversarial.gan import GAN
 from gdmlib.adversarial.inversion import search
-from gdmlib.inverse.operators import Operator
-from gdmlib.inverse.projection import rows_of
+from gdmlib.inverse.batches import rows_of
+from gdmlib.inverse.operators import Operator, check_operator
 from gdmlib.latent.vae import VAE
 from gdmlib.training.loop import evaluating
 
@@ -73,19 +78,13 @@ def latent_inversion(
         low, high: What black and white are for the model.
         generator: Draws the codes to start from.
     """
-    if not isinstance(model, VAE | GAN):
-        raise ValueError(f"model: expected a VAE or a GAN, got {type(model).__name__}")
-    if not 0 < noise < math.inf:
-        raise ValueError(f"noise: expected a positive standard deviation, got {noise}")
-    if not low < high:
-        raise ValueError(f"low, high: expected low < high, got {low} and {high}")
+    check_kind(model, "model", (VAE, GAN), "a VAE or a GAN")
+    check_operator(operator, model.event_shape)
+    check_above_zero(noise, "noise")
+    check_above_zero(lr, "lr")
+    check_range(low, high)
     check_not_negative(prior, "prior")
     steps, starts = check_count(steps, "steps"), check_count(starts, "starts")
-    if model.event_shape.numel() != operator.event_shape.numel():
-        raise ValueError(
-            f"operator: expected events of the model, {tuple(model.event_shape)}, got "
-            f"{tuple(operator.event_shape)}"
-        )
     rows, batch = rows_of(operator, y)
 
     def made(w: Tensor) -> Tensor:

@@ -8,7 +8,14 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.functional import pad
 
-from gdmlib._checks import check_count, check_event_shape, check_mask, check_share, check_tensor
+from gdmlib._checks import (
+    check_count,
+    check_event_shape,
+    check_mask,
+    check_numbers,
+    check_share,
+    check_tensor,
+)
 from gdmlib._random import permutation
 from gdmlib.inverse.operators import Operator
 
@@ -24,7 +31,7 @@ class Masking(Operator):
     kept: Tensor
 
     def __init__(self, mask: Tensor, channels: int = 1) -> None:
-        check_mask(mask, "mask", mask.shape)
+        check_mask(mask, "mask")
         if mask.ndim == 2:
             mask = mask.expand(check_count(channels, "channels"), *mask.shape)
         check_tensor(mask, "mask", ndim=3)
@@ -120,9 +127,10 @@ class Grey(Operator):
     def __init__(
         self, event_shape: Sequence[int], weights: Sequence[float] = (0.299, 0.587, 0.114)
     ) -> None:
-        _, *sides = check_event_shape(event_shape, image=True, channels=len(weights))
+        numbers = check_numbers(weights, "weights")
+        _, *sides = check_event_shape(event_shape, image=True, channels=len(numbers))
         super().__init__(event_shape, (1, *sides))
-        self.register_buffer("weights", torch.tensor(weights)[:, None, None])
+        self.register_buffer("weights", torch.tensor(numbers)[:, None, None])
         self.register_buffer("eigenvalues", self.weights.square().sum())
 
     def _apply_to(self, x: Tensor) -> Tensor:

@@ -27,8 +27,9 @@ from torch import Generator, Tensor
 
 from gdmlib._checks import check_count, check_not_negative
 from gdmlib._random import standard_normal
-from gdmlib.inverse.operators import Operator
-from gdmlib.inverse.plug_and_play import Denoises, begin, frames_at
+from gdmlib.inverse.batches import batch_of, check_start, grey
+from gdmlib.inverse.operators import Operator, check_operator
+from gdmlib.inverse.plug_and_play import Denoises, check_denoiser, frames_at
 from gdmlib.inverse.restored import Restored
 
 FAINTEST = 1e-4
@@ -68,16 +69,19 @@ def message_passing(
     Returns:
         The restored pictures; ``history`` has the mean level of noise and the mean divergence.
     """
-    if not operator.orthonormal:
+    if not check_operator(operator).orthonormal:
         raise ValueError(
             "operator: expected orthonormal measurements, A Aᵀ = I; use plug_and_play for others"
         )
     noise, steps = check_not_negative(noise, "noise"), check_count(steps, "steps")
     n, m = operator.event_shape.numel(), operator.measurement_shape.numel()
     moments = frames_at(steps, check_count(keep, "keep", least=0))
-    x = begin(operator, y, start)
+    check_denoiser(denoiser)
+    y = operator.check_measurements(y)
     if start is None:
-        x = torch.full_like(x, 0.5)
+        x = grey(operator, y)
+    else:
+        x = check_start(operator, y, batch_of(operator, y), start)
     ndim, history, frames, made = len(operator.event_shape), [], [], x
     for k in range(steps):
         left = y - operator(x)

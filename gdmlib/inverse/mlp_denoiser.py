@@ -14,8 +14,9 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import fold, pad, unfold
 
-from gdmlib._checks import check_count, check_positive, check_tensor
+from gdmlib._checks import check_above_zero, check_count, check_sizes, check_tensor
 from gdmlib._random import standard_normal
+from gdmlib.inverse.noisy import check_noisy
 from gdmlib.nn.dense import dense
 
 MIDDLE, SPREAD = 0.5, 0.2
@@ -44,14 +45,13 @@ class MLPDenoiser(nn.Module):
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
-        self.sigma = float(check_positive(torch.tensor(float(sigma)), "sigma"))
+        self.sigma = float(check_above_zero(sigma, "sigma"))
         self.seen, self.made = check_count(seen, "seen"), check_count(made, "made")
         if self.made > self.seen or self.seen % 2 == 0 or self.made % 2 == 0:
             raise ValueError(
                 f"seen, made: expected odd sides, the second at most the first, got {seen}, {made}"
             )
-        layers = [hidden] if isinstance(hidden, int) else list(hidden)
-        sizes = [check_count(n, "hidden") for n in layers]
+        sizes = check_sizes(hidden, "hidden")
         self.network = dense(self.seen**2, sizes, self.made**2, generator)
 
     def forward(self, y: Tensor) -> Tensor:
@@ -66,11 +66,8 @@ class MLPDenoiser(nn.Module):
             sigma: Is not looked at: the network knows only the noise that it was trained on.
             stride: Between patches, at most ``made``.
         """
-        y = check_tensor(y, "y", floating=True, like=next(self.parameters()))
-        if y.ndim < 3 or y.shape[-3] != 1:
-            raise ValueError(
-                f"y: expected grey pictures of shape (..., 1, height, width), got {tuple(y.shape)}"
-            )
+        level = self.sigma if sigma is None else sigma
+        y, _ = check_noisy(y, level, channels=1, like=next(self.parameters()), zero=True)
         if not 1 <= check_count(stride, "stride") <= self.made:
             raise ValueError(f"stride: expected at most made = {self.made}, got {stride}")
         height, width = y.shape[-2:]

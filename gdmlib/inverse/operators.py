@@ -15,8 +15,14 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_count, check_event_shape, check_not_negative, check_tensor
-from gdmlib._random import draw, standard_normal
+from gdmlib._checks import (
+    check_above_zero,
+    check_event_shape,
+    check_kind,
+    check_not_negative,
+    check_tensor,
+)
+from gdmlib._random import standard_normal
 
 
 class Operator(nn.Module):
@@ -58,7 +64,7 @@ class Operator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return A x, (..., *event_shape) -> (..., *measurement_shape)."""
-        return self._apply_to(self._check(x, "x", self.event_shape))
+        return self._apply_to(self.check_events(x))
 
     def adjoint(self, y: Tensor) -> Tensor:
         r"""Return :math:`A^\top y`, (..., *measurement_shape) -> (..., *event_shape)."""
@@ -103,9 +109,7 @@ class Operator(nn.Module):
             weight: :math:`w > 0`; for noise of standard deviation s and a step of size t it is
                 :math:`t / s^2`. Infinity gives `project`.
         """
-        if not weight > 0:
-            raise ValueError(f"weight: expected a positive number, got {weight}")
-        if math.isinf(weight):
+        if math.isinf(check_above_zero(weight, "weight", infinite=True)):
             return self.project(x, y)
         error = self(x) - self.check_measurements(y)
         return x - self.adjoint(self.solve_gram(error, ridge=1 / weight))
@@ -119,7 +123,7 @@ class Operator(nn.Module):
 
     def check_measurements(self, y: Tensor) -> Tensor:
         """Return y if it is measurements of this operator, shape (..., *measurement_shape)."""
-        return self._check(y, "y", self.measurement_shape)
+        return self._check(y, "y", self.measurement_shape, "what the operator measures")
 
     def norm(self) -> float:
         """Return the largest singular value of A."""
@@ -143,116 +147,30 @@ class Operator(nn.Module):
         sizes = max(self.event_shape.numel(), self.measurement_shape.numel())
         return values.max() * sizes * torch.finfo(values.dtype).eps
 
-    def _check(self, x: Tensor, name: str, shape: torch.Size) -> Tensor:
+    def check_events(self, x: Tensor, name: str = "x") -> Tensor:
+        """Return x if it is events of this operator, shape (..., *event_shape)."""
+        return self._check(x, name, self.event_shape, "an event of this operator")
+
+    def _check(self, x: Tensor, name: str, shape: torch.Size, what: str) -> Tensor:
         like = next((b for b in self.buffers() if b.is_floating_point() and b.ndim > 0), None)
-        x = check_tensor(x, name, floating=True, like=like)
-        if x.shape[-len(shape) :] != shape:
-            wanted = ", ".join(map(str, shape))
-            if name == "y":
-                what, came = "what the operator measures", "measurements of shape"
-            else:
-                what, came = "an event of this operator", "shape"
-            raise ValueError(
-                f"{name}: expected shape (..., {wanted}), {what}, got {came} {tuple(x.shape)}"
-            )
-        return x
+        return check_tensor(x, name, shape=(..., *shape), what=what, floating=True, like=like)
 
     def extra_repr(self) -> str:
         """Say the sizes."""
         return f"{tuple(self.event_shape)} -> {tuple(self.measurement_shape)}"
 
 
-class Matrix(Operator):
-    """A matrix, written out.
+def check_operator(operator: Operator, events: torch.Size | None = None) -> Operator:
+    """Return what measures, if it is an operator, of events of as many numbers where that is asked.
 
     Args:
-        a: Shape (measurements, numbers of an event).
-        event_shape: Of an event; None for a vector.
-        orthonormal: True promises orthonormal rows, which saves the decomposition of A Aᵀ; the
-            promise is checked on a few random vectors.
-        copy: Whether to keep a copy of a; False saves its memory, if a is not changed later.
-
-    Raises:
-        ValueError: If the sizes disagree, or rows that should be orthonormal are not.
+        operator: What was given for one.
+        events: The shape of the events of a model that is to be measured.
     """
-
-    a: Tensor
-    basis: Tensor | None
-
-    def __init__(
-        self,
-        a: Tensor,
-        event_shape: int | Sequence[int] | None = None,
-        *,
-        orthonormal: bool = False,
-        copy: bool = True,
-    ) -> None:
-        check_tensor(a, "a", ndim=2, floating=True)
-        super().__init__(a.shape[1] if event_shape is None else event_shape, a.shape[:1])
-        if self.event_shape.numel() != a.shape[1]:
-            raise ValueError(
-                f"a: expected {self.event_shape.numel()} columns, one for each number of an event "
-                f"of shape {tuple(self.event_shape)}, got shape {tuple(a.shape)}"
-            )
-        if orthonormal:
-            check_orthonormal(a)
-            values, basis = a.new_ones(()), None
-        else:
-            values, basis = torch.linalg.eigh(a @ a.mT)
-            values = values.clamp(min=0)
-        self.register_buffer("a", a.clone() if copy else a)
-        self.register_buffer("eigenvalues", values)
-        self.register_buffer("basis", basis)
-
-    def first(self, measurements: int) -> Matrix:
-        """Return the operator of the first rows, which share their memory with this one."""
-        m = check_count(measurements, "measurements")
-        if m > len(self.a):
-            raise ValueError(f"measurements: expected at most {len(self.a)}, got {m}")
-        return Matrix(self.a[:m], self.event_shape, orthonormal=self.orthonormal, copy=False)
-
-    def _apply_to(self, x: Tensor) -> Tensor:
-        return x.flatten(-len(self.event_shape)) @ self.a.mT
-
-    def _adjoint_of(self, y: Tensor) -> Tensor:
-        return (y @ self.a).unflatten(-1, self.event_shape)
-
-    def rotate(self, y: Tensor) -> Tensor:
-        """Return the coordinates in the basis of eigenvectors of A Aᵀ."""
-        return y if self.basis is None else y @ self.basis
-
-    def rotate_back(self, c: Tensor) -> Tensor:
-        """Return the measurements with these coordinates."""
-        return c if self.basis is None else c @ self.basis.mT
-
-
-def check_orthonormal(a: Tensor, probes: int = 4) -> None:
-    """Raise a ValueError unless A Aᵀ v = v for a few random v, which takes no product A Aᵀ."""
-    rows, columns = a.shape
-    if rows > columns:
+    check_kind(operator, "operator", Operator, "an Operator, such as Matrix or Masking")
+    if events is not None and events.numel() != operator.event_shape.numel():
         raise ValueError(
-            f"a: {rows} rows of {columns} numbers cannot be orthonormal; take at most {columns}"
+            f"operator: expected events of the model, {tuple(events)}, got "
+            f"{tuple(operator.event_shape)}"
         )
-    v = draw(torch.randn, probes, rows, generator=Generator().manual_seed(0)).to(a)
-    error = float(((v @ a) @ a.mT - v).norm() / v.norm())
-    if not error < 1e-3:
-        raise ValueError(
-            f"a: expected orthonormal rows, but A Aᵀ v differs from v by {error:.2g} of its "
-            "length; use orthonormal=False, or orthonormal_rows(a)"
-        )
-
-
-def orthonormal_rows(a: Tensor) -> Tensor:
-    """Return orthonormal rows that span the same space, shape (m, n) with m of at most n.
-
-    By Cholesky's factor of A Aᵀ, twice: products of matrices are many times faster than
-    reflections, and the second turn takes away the rounding of the first (CholeskyQR2; Yamamoto,
-    Nakatsukasa, Yanagisawa and Fukaya 2015, doi:10.1553/etna_vol44s306).
-    """
-    check_tensor(a, "a", ndim=2, floating=True)
-    for _ in range(2):
-        factor, failed = torch.linalg.cholesky_ex(a @ a.mT)
-        if failed:
-            return torch.linalg.qr(a.mT).Q.mT.contiguous()
-        a = torch.linalg.solve_triangular(factor, a, upper=False)
-    return a
+    return operator

@@ -15,19 +15,25 @@ large shapes come first and details later (Zhang et al. 2021, https://arxiv.org/
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterator, Sequence
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from gdmlib._checks import check_count, check_not_negative, check_tensor
-from gdmlib.inverse.operators import Operator
+from gdmlib._checks import (
+    check_above_zero,
+    check_count,
+    check_kind,
+    check_not_negative,
+    check_numbers,
+)
+from gdmlib.inverse.batches import batch_of, check_start, grey
+from gdmlib.inverse.operators import Operator, check_operator
 from gdmlib.inverse.restored import Restored
 
-GREY = 0.5
 
-
+@runtime_checkable
 class Denoises(Protocol):
     """What takes noise of a known strength out of pictures."""
 
@@ -72,27 +78,43 @@ def plug_and_play(
     levels = falling(sigmas, check_count(steps, "steps"))
     if noise:
         levels = [max(s, noise / 2) for s in levels]
-    if not strength > 0:
-        raise ValueError(f"strength: expected a positive number, got {strength}")
-    x = begin(operator, y, start)
+    strength = check_above_zero(strength, "strength")
     moments = frames_at(len(levels), check_count(keep, "keep", least=0))
-    history, frames = [], []
-    made = x
-    for k, sigma in enumerate(levels):
-        made = denoiser.denoise(x, sigma)
-        before, weight = x, sigma**2 / (strength * noise**2) if noise else math.inf
-        x = operator.proximal(made, y, weight)
-        history.append({"sigma": sigma, "change": float((x - before).square().mean().sqrt())})
+    check_denoiser(denoiser)
+    y = check_operator(operator).check_measurements(y)
+    if start is None:
+        x = operator.project(grey(operator, y), y)
+    else:
+        x = check_start(operator, y, batch_of(operator, y), start)
+    history, frames, image = [], [], x
+    for k, (made, new) in enumerate(rounds(operator, y, denoiser, x, levels, noise, strength)):
+        change = float((new - x).square().mean().sqrt())
+        history.append({"sigma": levels[k], "change": change})
+        x, image = new, made if noise else new
         if k in moments:
             frames.append(x)
-    return Restored(made if noise else x, len(levels), tuple(history), None, tuple(frames))
+    return Restored(image, len(levels), tuple(history), None, tuple(frames))
+
+
+def rounds(
+    operator: Operator,
+    y: Tensor,
+    denoiser: Denoises,
+    x: Tensor,
+    levels: Sequence[float],
+    noise: float,
+    strength: float = 1.0,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield after each round of the splitting both copies: what is probable, what explains y."""
+    for sigma in levels:
+        made = denoiser.denoise(x, sigma)
+        x = operator.proximal(made, y, sigma**2 / (strength * noise**2) if noise else math.inf)
+        yield made, x
 
 
 def falling(sigmas: Sequence[float], steps: int) -> list[float]:
     """Return so many levels, equal factors between the two that are given, or the levels given."""
-    levels = [float(s) for s in sigmas]
-    if not all(0 < s < math.inf for s in levels):
-        raise ValueError(f"sigmas: expected positive numbers, got {levels}")
+    levels = check_numbers(sigmas, "sigmas", positive=True)
     if len(levels) == steps:
         return levels
     if len(levels) != 2:
@@ -104,15 +126,9 @@ def falling(sigmas: Sequence[float], steps: int) -> list[float]:
     return [first * (last / first) ** (k / max(steps - 1, 1)) for k in range(steps)]
 
 
-def begin(operator: Operator, y: Tensor, start: Tensor | None) -> Tensor:
-    """Return pictures to begin with: those given, or the nearest to grey that explain y."""
-    y = operator.check_measurements(y)
-    batch = y.shape[: y.ndim - len(operator.measurement_shape)]
-    if start is None:
-        grey = torch.full((*batch, *operator.event_shape), GREY, dtype=y.dtype, device=y.device)
-        return operator.project(grey, y)
-    shape = (*batch, *operator.event_shape)
-    return check_tensor(start, "start", shape=shape, floating=True, like=y)
+def check_denoiser(denoiser: Denoises) -> Denoises:
+    """Return what takes noise out of pictures, if it can."""
+    return check_kind(denoiser, "denoiser", Denoises, "something with denoise(pictures, sigma)")
 
 
 def frames_at(steps: int, keep: int) -> set[int]:

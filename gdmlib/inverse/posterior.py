@@ -27,15 +27,13 @@ from collections.abc import Collection
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_count, check_not_negative, check_tensor
+from gdmlib._checks import check_choice, check_count, check_kind, check_not_negative, check_range
 from gdmlib._random import standard_normal
-from gdmlib.densities.mixture import GaussianMixture
-from gdmlib.inverse.operators import Operator
-from gdmlib.inverse.projection import rows_of
+from gdmlib.inverse.batches import rows_of
+from gdmlib.inverse.operators import Operator, check_operator
 from gdmlib.inverse.restored import Restored
 from gdmlib.latent.denoiser import Ask, Denoiser
-from gdmlib.latent.flow_matching import FlowMatching
-from gdmlib.latent.schedule import Schedule, shaped
+from gdmlib.latent.schedule import Schedule
 
 METHODS = ("dps", "pigdm")
 
@@ -81,23 +79,14 @@ def posterior_sample(
     Raises:
         FloatingPointError: If the walk diverges.
     """
-    if method not in METHODS:
-        raise ValueError(f"method: expected one of {METHODS}, got {method!r}")
+    check_choice(method, "method", METHODS)
     check_not_negative(noise, "noise")
     check_not_negative(scale, "scale")
-    if not 0 <= eta <= 1:
+    if check_not_negative(eta, "eta") > 1:
         raise ValueError(f"eta: expected a number from 0 to 1, got {eta}")
-    if not low < high:
-        raise ValueError(f"low, high: expected low < high, got {low} and {high}")
-    if not isinstance(model, Denoiser):
-        raise ValueError(
-            f"model: expected a Diffusion, or a FlowDenoiser, got {type(model).__name__}"
-        )
-    if model.event_shape.numel() != operator.event_shape.numel():
-        raise ValueError(
-            f"operator: expected events of the model, {tuple(model.event_shape)}, got "
-            f"{tuple(operator.event_shape)}"
-        )
+    check_range(low, high)
+    check_kind(model, "model", Denoiser, "a Diffusion, or a FlowDenoiser")
+    check_operator(operator, model.event_shape)
     rows, batch = rows_of(operator, y)
     n, chain = check_count(n), model.schedule
     if steps is not None:
@@ -185,75 +174,3 @@ def _step(
     if fresh:
         z = z + math.sqrt(fresh) * standard_normal(z.shape, z, generator)
     return z
-
-
-class FlowDenoiser(Denoiser):
-    r"""A flow's field of velocities as a denoiser: its mean of the clean event at any noise.
-
-    The flow's :math:`x_u = u x_1 + (1 - u) x_0` is the diffusion's :math:`x_t` but for a factor, at
-    the time at which signal and noise stand in the same ratio; and :math:`\hat x_1 = x_u + (1 - u)
-    v(x_u, u)`.
-
-    Args:
-        flow: With independent pairs of noise and event.
-        schedule: The noise.
-    """
-
-    def __init__(self, flow: FlowMatching, schedule: Schedule) -> None:
-        super().__init__(schedule)
-        if not isinstance(flow, FlowMatching):
-            raise ValueError(f"flow: expected a FlowMatching, got {type(flow).__name__}")
-        self.flow, self.event_shape = flow, flow.event_shape
-
-    def _clean(self, x: Tensor, alpha_bar: Tensor, time: Tensor, ask: Ask) -> Tensor:
-        signal, scale = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
-        u = signal / (signal + scale)
-        place = shaped(1 / (signal + scale), x) * x
-        velocity = self.flow.velocity(place, u.to(x), ask.labels, ask.guidance)
-        return place + shaped(1 - u, x) * velocity
-
-
-def mixture_posterior(
-    mixture: GaussianMixture, operator: Operator, y: Tensor, *, noise: float
-) -> GaussianMixture:
-    r"""Return p(x | y) of a Gaussian mixture, which is one again, exactly.
-
-    .. math:: w_k' \propto w_k\, \mathcal N(y \mid A \mu_k,\ A \Sigma_k A^\top + \sigma^2 I), \quad
-        \mu_k' = \mu_k + K_k (y - A \mu_k), \quad \Sigma_k' = \Sigma_k - K_k A \Sigma_k,
-
-    with :math:`K_k = \Sigma_k A^\top (A \Sigma_k A^\top + \sigma^2 I)^{-1}`.
-
-    Args:
-        mixture: p(x), of vectors of d numbers.
-        operator: A, whose events have d numbers.
-        y: One measurement, shape (*measurement_shape).
-        noise: Its standard deviation, more than 0.
-    """
-    if not 0 < noise < math.inf:
-        raise ValueError(f"noise: expected a positive standard deviation, got {noise}")
-    d = mixture.means.shape[1]
-    if operator.event_shape.numel() != d:
-        raise ValueError(
-            f"operator: expected events of {d} numbers, as the mixture's, got "
-            f"{tuple(operator.event_shape)}"
-        )
-    check_tensor(y, "y", shape=tuple(operator.measurement_shape), like=mixture.means)
-    wide = mixture.means.double()
-    eye = torch.eye(d).to(mixture.means).reshape(d, *operator.event_shape)
-    a = operator(eye).reshape(d, -1).mT.double()  # (m, d)
-    means, covariances = wide, mixture.covariances.double()
-    missed = y.reshape(-1).double() - means @ a.mT
-    seen = a @ covariances @ a.mT + noise**2 * torch.eye(len(a)).to(a)
-    gain = torch.linalg.solve(seen, a @ covariances).mT  # (K, d, m)
-    heard = GaussianMixture(mixture.weights.double(), torch.zeros_like(missed), _even(seen))
-    # Each component at what it missed: the log-joint of the measurement.
-    joint = torch.stack([heard.log_joint(row[None])[0, k] for k, row in enumerate(missed)])
-    left = torch.eye(d).to(a) - gain @ a
-    after = left @ covariances @ left.mT + noise**2 * gain @ gain.mT  # symmetric whatever rounding
-    moved = means + (gain @ missed[:, :, None])[:, :, 0]
-    found = GaussianMixture(joint.softmax(dim=0), moved, _even(after))
-    return found.to(mixture.means.dtype)
-
-
-def _even(x: Tensor) -> Tensor:
-    return (x + x.mT) / 2

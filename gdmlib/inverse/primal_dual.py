@@ -13,8 +13,9 @@ import math
 import torch
 from torch import Tensor
 
-from gdmlib._checks import check_count
-from gdmlib.inverse.operators import Operator
+from gdmlib._checks import check_above_zero, check_count, check_not_negative, check_tensor
+from gdmlib.inverse.batches import batch_of, check_start
+from gdmlib.inverse.operators import Operator, check_operator
 from gdmlib.inverse.restored import Restored
 
 RELAXATION = 1.9
@@ -45,6 +46,7 @@ def differences_adjoint(p: Tensor) -> Tensor:
 
 def variation(x: Tensor) -> Tensor:
     """Return the isotropic total variation of each picture, (..., C, H, W) -> (...)."""
+    x = check_tensor(x, "x", shape=(..., "C", "H", "W"), floating=True)
     return differences(x).square().sum(-3).sqrt().sum((-3, -2, -1))
 
 
@@ -78,14 +80,16 @@ def total_variation(
         pictures that are at most ‖x‖ away from x in it.
     """
     steps, every = check_count(steps, "steps"), check_count(every, "every")
-    if weight is not None and not weight > 0:
-        raise ValueError(f"weight: expected a positive number, or None, got {weight}")
-    if not ratio > 0:
-        raise ValueError(f"ratio: expected a positive number, got {ratio}")
-    radius = 1.0 if weight is None else weight
+    check_above_zero(ratio, "ratio")
+    check_not_negative(tolerance, "tolerance")
+    radius = 1.0 if weight is None else check_above_zero(weight, "weight")
+    y = check_operator(operator).check_measurements(y)
     dual_step = ratio * radius / math.sqrt(8)  # the norm of `differences` is below √8
     primal_step = 1 / (8 * dual_step)
-    x = operator.pseudo_inverse(y) if start is None else operator.project(start, y)
+    if start is None:
+        x = operator.pseudo_inverse(y)
+    else:
+        x = operator.project(check_start(operator, y, batch_of(operator, y), start), y)
     p = torch.zeros_like(differences(x))
     history, share = [], math.inf
     for step in range(1, steps + 1):

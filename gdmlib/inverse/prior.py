@@ -2,36 +2,28 @@ r"""Any density of pictures as a prior: its log-density at a picture of any size
 
 A prior is whatever has ``log_prob(x) -> (B,)`` with a right gradient, or, where nobody knows
 the density, the gradient alone, ``gradient(x)``. `gradient` asks either. The densities of this
-library speak of pictures of their own size, scale and levels; four wrappers make priors of them:
+library speak of pictures of their own size, scale and levels; wrappers make priors of them:
 
-- `PatchPrior`: a density of small patches, looked for at every place of a large picture;
-- `CausalPrior`: a pixel given its causal neighbourhood (MCGSM, RIDE), swept over a picture;
-- `PixelPrior`: a PixelCNN, whose levels are joined so that there are values between them;
-- `ScorePrior`: a diffusion, whose denoiser is a gradient (Tweedie), without a density.
-
-A variational autoencoder has a bound for a density, `BoundPrior`.
+- `PatchPrior`, here: a density of small patches, looked for at every place of a large picture;
+- by the chain rule (``autoregressive_prior.py``): `CausalPrior`, a pixel given its causal
+  neighbourhood (MCGSM, RIDE), swept over a picture, and `PixelPrior`, a PixelCNN, whose levels are
+  joined so that there are values between them;
+- through hidden codes (``latent_prior.py``): `BoundPrior`, the bound of a variational autoencoder,
+  and `ScorePrior`, a diffusion, whose denoiser is a gradient (Tweedie), without a density.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Protocol
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.nn.functional import unfold
-from torch.utils.checkpoint import checkpoint
 
 from gdmlib._checks import check_count, check_event_shape, check_tensor
-from gdmlib.autoregressive.causal_image import CausalImage
-from gdmlib.autoregressive.pixels.heads import SoftmaxHead
-from gdmlib.autoregressive.pixels.model import PixelModel
 from gdmlib.densities.density import Density
-from gdmlib.latent.denoiser import Denoiser
-from gdmlib.latent.latent_model import LatentModel
-from gdmlib.latent.schedule import shaped
 
 
 class Prior(Protocol):
@@ -47,7 +39,7 @@ def gradient(prior: Prior, x: Tensor) -> Tensor:
     Raises:
         FloatingPointError: If it is NaN or infinite.
     """
-    found = value_and_gradient(prior, x)[1]
+    found = value_and_gradient(prior, check_tensor(x, "x", floating=True))[1]
     if not bool(found.isfinite().all()):
         raise FloatingPointError(
             "prior: its gradient is NaN or infinite; look at the picture for values far outside "
@@ -95,6 +87,25 @@ def dequantised(x: Tensor, levels: int | None) -> Tensor:
     return x if levels is None else (x * (levels - 1) + 0.5) / levels
 
 
+def check_picture(
+    x: Tensor,
+    channels: int | str,
+    height: int,
+    width: int,
+    what: str = "a patch",
+    like: Tensor | None = None,
+) -> Tensor:
+    """Return pictures, (B, C, H, W), if what the prior looks at fits into them."""
+    shape = ("B", channels, "H", "W")
+    x = check_tensor(x, "x", shape=shape, floating=True, like=like)
+    if x.shape[2] < height or x.shape[3] < width:
+        raise ValueError(
+            f"x: expected pictures of at least {height} x {width} pixels, so that {what} fits in, "
+            f"got {x.shape[2]} x {x.shape[3]}"
+        )
+    return x
+
+
 class PatchPrior(nn.Module):
     r"""A density of patches as a prior of pictures: the expected patch log-likelihood.
 
@@ -120,9 +131,14 @@ class PatchPrior(nn.Module):
         levels: int | None = None,
     ) -> None:
         super().__init__()
+        if not (hasattr(density, "log_prob") and hasattr(density, "event_shape")):
+            raise ValueError(
+                "density: expected something with log_prob(x) and an event_shape, got "
+                f"{type(density).__name__}"
+            )
         self.density, self.stride = density, check_count(stride, "stride")
         self.levels = None if levels is None else check_count(levels, "levels", least=2)
-        event = tuple(getattr(density, "event_shape", ()))
+        event = tuple(density.event_shape)
         if shape is None:
             side = math.isqrt(event[0]) if len(event) == 1 else 0
             shape = event if len(event) == 3 else (1, side, side)
@@ -171,174 +187,3 @@ def _places(size: int, window: int, stride: int) -> list[int]:
 
 def _even(places: list[int]) -> bool:
     return len({b - a for a, b in pairwise(places)}) < 2
-
-
-class CausalPrior(nn.Module):
-    """A density of a pixel given those above and to the left, as a prior of pictures of any size.
-
-    The pixels whose whole context lies in the picture count, given the others; colours are
-    pictures of their own. Mean over the orientations: each looks at the picture from another
-    corner, and none at its own border alone.
-
-    Args:
-        model: An `MCGSMImage`, `RIDE`, or another `CausalImage`.
-        orientations: 1, 2 (left and right exchanged) or 4 (top and bottom, too).
-        levels: See `dequantised`; 256 for models that were trained on photographs with noise.
-        block: Side of the blocks into which the picture is cut, each with the context that it
-            needs: bounds the memory that a gradient takes. For an MCGSM the result is the same;
-            a RIDE's memory begins anew in each, as on the crops that it was trained on. None:
-            the whole picture.
-    """
-
-    def __init__(
-        self,
-        model: CausalImage,
-        *,
-        orientations: int = 1,
-        levels: int | None = 256,
-        block: int | None = None,
-    ) -> None:
-        super().__init__()
-        if not isinstance(model, CausalImage):
-            raise ValueError(f"model: expected an MCGSMImage or RIDE, got {type(model).__name__}")
-        if orientations not in (1, 2, 4):
-            raise ValueError(f"orientations: expected 1, 2 or 4, got {orientations}")
-        self.model, self.orientations = model, orientations
-        self.levels = None if levels is None else check_count(levels, "levels", least=2)
-        self.block = None if block is None else check_count(block, "block")
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Return log p of each picture, (B, C, H, W) -> (B,)."""
-        around = self.model.neighbourhood
-        top, wide = around.top, around.left + around.right
-        x = check_picture(x, None, top + 1, wide + 1, "the prior's context")
-        x = dequantised(x, self.levels)
-        flips: list[tuple[int, ...]] = [(), (-1,), (-2,), (-2, -1)][: self.orientations]
-        total = torch.stack([self._of(x.flip(dims)) for dims in flips]).mean(dim=0)
-        return total
-
-    def _of(self, x: Tensor) -> Tensor:
-        grey, (height, width) = x.flatten(0, 1)[:, None], x.shape[-2:]
-        around = self.model.neighbourhood
-        if self.block is None:
-            found = self.model.interior_log_prob(grey).sum(dim=(1, 2, 3))
-        else:
-            found, wide = grey.new_zeros(len(grey)), around.left + around.right
-            for i in range(0, height - around.top, self.block):
-                for j in range(0, width - wide, self.block):
-                    rows = slice(i, i + self.block + around.top)
-                    part = grey[:, :, rows, j : j + self.block + wide]
-                    found = found + _bounded(self.model.interior_log_prob, part).sum(dim=(1, 2, 3))
-        return found.unflatten(0, x.shape[:2]).sum(dim=1)
-
-
-def _bounded(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """Return function(x), and keep nothing for its gradient but x."""
-    if not (x.requires_grad and torch.is_grad_enabled()):
-        return function(x)
-    return checkpoint(function, x, use_reentrant=False)
-
-
-class PixelPrior(nn.Module):
-    """A PixelCNN as a prior: log-probabilities of levels, joined by straight lines between them.
-
-    A mixture of logistic densities has values between the levels by itself. The model knows one
-    size of pictures; put it into a `PatchPrior` for larger ones.
-
-    Args:
-        model: A `PixelCNN`, `GatedPixelCNN` or `RowLSTM` without classes.
-    """
-
-    def __init__(self, model: PixelModel) -> None:
-        super().__init__()
-        if not isinstance(model, PixelModel) or model.num_classes is not None:
-            raise ValueError(
-                "model: expected a PixelCNN or another PixelModel without classes, got "
-                f"{type(model).__name__}"
-            )
-        self.model, self.event_shape = model, model.event_shape
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Return log p of each picture, (B, C, H, W) -> (B,), with values anywhere in [0, 1]."""
-        model = self.model
-        check_tensor(x, "x", shape=("B", *self.event_shape), floating=True, like=model._like())
-        inside = x.clamp(0, 1)
-        outside = (x - inside).abs().flatten(1).sum(dim=1) * model.levels
-        if not isinstance(model.head, SoftmaxHead):
-            return model._log_prob(inside) - outside
-        numbers, pixels = model._rows(inside, None)
-        logits = torch.log_softmax(numbers.unflatten(1, (-1, model.levels)), dim=2)
-        level = pixels * (model.levels - 1)
-        below = level.detach().floor().clamp(0, model.levels - 2)
-        share, index = level - below, below.long()[..., None]
-        low, high = (logits.gather(2, index + k)[..., 0] for k in (0, 1))
-        found = low + share * (high - low)
-        return found.reshape(len(x), -1).sum(dim=1) - outside
-
-
-class BoundPrior(nn.Module):
-    """A variational autoencoder as a prior: its bound of log p(x), with codes that stay the same.
-
-    Args:
-        model: With `importance_bound`, of real-valued pictures.
-        k: Codes of the bound; more are nearer to log p(x).
-        seed: Of the noise that draws the codes.
-    """
-
-    def __init__(self, model: LatentModel, *, k: int = 1, seed: int = 0) -> None:
-        super().__init__()
-        if not isinstance(model, LatentModel):
-            raise ValueError(f"model: expected a VAE, got {type(model).__name__}")
-        self.model, self.k, self.seed = model, check_count(k, "k"), seed
-        self.event_shape = model.event_shape
-
-    def log_prob(self, x: Tensor) -> Tensor:
-        """Return a lower bound of log p of each picture, (B, *event_shape) -> (B,)."""
-        parts = [self._one(picture[None]) for picture in x]  # one noise for all
-        return torch.cat(parts)
-
-    def _one(self, x: Tensor) -> Tensor:
-        return self.model.importance_bound(x, self.k, Generator().manual_seed(self.seed))
-
-
-class ScorePrior(nn.Module):
-    r"""A diffusion as a prior without a density: its score at one small noise level.
-
-    With :math:`z = \sqrt{\bar\alpha_t}\, (\text{low} + (\text{high} - \text{low})\, x)` the
-    gradient is that of :math:`\log q_t(z)` by x: of a density that is blurred a little.
-
-    Args:
-        model: A `Diffusion` or another `Denoiser`.
-        t: The step of noise, 1 to T.
-        low, high: What black and white are for the model.
-    """
-
-    def __init__(self, model: Denoiser, t: int, *, low: float = -1.0, high: float = 1.0) -> None:
-        super().__init__()
-        if not isinstance(model, Denoiser):
-            raise ValueError(f"model: expected a Diffusion, got {type(model).__name__}")
-        model.schedule.check_steps(t, 1)
-        self.model, self.t, self.event_shape = model, t, model.event_shape
-        self.low, self.high = low, high
-
-    def gradient(self, x: Tensor) -> Tensor:
-        """Return the gradient at each picture, in its shape."""
-        signal = shaped(self.model.schedule.alpha_bar[[self.t]].sqrt(), x)
-        span = self.high - self.low
-        with torch.no_grad():
-            score = self.model.score_function(signal * (self.low + span * x), self.t)
-        return signal * span * score
-
-
-def check_picture(
-    x: Tensor, channels: int | None, height: int, width: int, what: str = "a patch"
-) -> Tensor:
-    """Return pictures, (B, C, H, W), if what the prior looks at fits into them."""
-    shape = ("B", "C" if channels is None else channels, "H", "W")
-    x = check_tensor(x, "x", shape=shape, floating=True, finite=False)
-    if x.shape[2] < height or x.shape[3] < width:
-        raise ValueError(
-            f"x: expected pictures of at least {height} x {width} pixels, so that {what} fits in, "
-            f"got {x.shape[2]} x {x.shape[3]}"
-        )
-    return x

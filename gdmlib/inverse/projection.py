@@ -20,14 +20,14 @@ too large, which would diverge, is found out, halved and reported in the history
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gdmlib._checks import check_count, check_share, check_tensor
+from gdmlib._checks import check_above_zero, check_count, check_share
+from gdmlib.inverse.batches import rows_of, shaped_as, start_of
 from gdmlib.inverse.operators import Operator
 from gdmlib.inverse.prior import Prior, value_and_gradient
 from gdmlib.inverse.restored import Restored
@@ -108,11 +108,7 @@ def proximal_map(
     Args:
         noise: Its standard deviation σ, more than 0.
     """
-    if not 0 < noise < math.inf:
-        raise ValueError(
-            f"noise: expected a positive standard deviation, got {noise}; measurements without "
-            "noise are for map_by_projection"
-        )
+    check_above_zero(noise, "noise", advice="; without noise use map_by_projection")
 
     def move(v: Tensor, lengths: Tensor) -> Tensor:
         # As few calls as there are different lengths.
@@ -128,30 +124,6 @@ def proximal_map(
     rows, batch = rows_of(operator, y)
     x = start_of(operator, rows, batch, start)
     return shaped_as(_climb(prior, cost, move, x, steps, lr, momentum, growth, keep), batch)
-
-
-def rows_of(operator: Operator, y: Tensor) -> tuple[Tensor, torch.Size]:
-    """Return measurements with one dimension of batch, and the dimensions there were."""
-    y = operator.check_measurements(y)
-    batch = y.shape[: y.ndim - len(operator.measurement_shape)]
-    return y.detach().reshape(-1, *operator.measurement_shape), batch
-
-
-def start_of(operator: Operator, rows: Tensor, batch: torch.Size, start: Tensor | None) -> Tensor:
-    """Return pictures to start from, those given or the least that agrees, in one batch."""
-    if start is None:
-        return operator.pseudo_inverse(rows)
-    check_tensor(start, "start", shape=(*batch, *operator.event_shape), floating=True, like=rows)
-    return start.detach().reshape(-1, *operator.event_shape)
-
-
-def shaped_as(found: Restored, batch: torch.Size) -> Restored:
-    """Return what was found with the batch dimensions that the measurements had."""
-
-    def back(x: Tensor) -> Tensor:
-        return x.reshape(*batch, *x.shape[1:])
-
-    return found._replace(image=back(found.image), frames=tuple(back(x) for x in found.frames))
 
 
 def _size(x: Tensor) -> Tensor:
@@ -172,8 +144,9 @@ def _climb(
     """Climb log p - cost from x, each picture with a step length and a momentum of its own."""
     check_count(steps, "steps")
     check_share(momentum, "momentum")
-    if not (0 < lr < math.inf and 1 <= growth < math.inf):
-        raise ValueError(f"lr, growth: expected lr > 0 and growth >= 1, got {lr} and {growth}")
+    check_above_zero(lr, "lr")
+    if check_above_zero(growth, "growth") < 1:
+        raise ValueError(f"growth: expected at least 1, got {growth}")
     length = torch.full((len(x),), lr, dtype=torch.float64)
     before, fresh = x, torch.ones(len(x), dtype=torch.bool)  # fresh: without momentum
     climbed = torch.zeros(len(x), dtype=torch.bool)

@@ -15,7 +15,8 @@ from torch import Generator, Tensor
 from gdmlib._checks import check_count, check_event_shape, check_tensor
 from gdmlib._random import draw
 from gdmlib.data.resize import shrink
-from gdmlib.inverse.operators import Operator, orthonormal_rows
+from gdmlib.inverse.matrix import orthonormal_rows
+from gdmlib.inverse.operators import Operator
 
 
 class Separable(Operator):
@@ -44,7 +45,7 @@ class Separable(Operator):
                 values.append(torch.ones(side))
                 bases.append(None)
                 continue
-            check_tensor(matrix, name, shape=("m", side), floating=True)
+            check_tensor(matrix, name, shape=("m", side), floating=True, digits=True)
             found, basis = torch.linalg.eigh(matrix @ matrix.mT)
             sizes.append(len(matrix))
             values.append(found.clamp(min=0))
@@ -85,6 +86,8 @@ class FlatCam(Separable):
     """
 
     def __init__(self, event_shape: Sequence[int], left: Tensor, right: Tensor) -> None:
+        for name, side in (("left", left), ("right", right)):
+            check_tensor(side, name)
         super().__init__(event_shape, left, right)
 
     @classmethod

@@ -16,8 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gdmlib._checks import check_count, check_not_negative, check_tensor
-from gdmlib.inverse.operators import Operator
+from gdmlib._checks import (
+    check_above_zero,
+    check_choice,
+    check_count,
+    check_not_negative,
+    check_tensor,
+)
+from gdmlib.inverse.operators import Operator, check_operator
 from gdmlib.inverse.restored import Restored
 
 _ROOT3 = math.sqrt(3)
@@ -35,8 +41,7 @@ def wavelet_matrix(n: int, kind: str = "db2") -> Tensor:
 
 def _matrix(n: int, kind: str) -> Tensor:
     """Return the matrix in float64, on the processor, where it is built once."""
-    if kind not in list(FILTERS):
-        raise ValueError(f"kind: expected one of {', '.join(map(repr, FILTERS))}, got {kind!r}")
+    check_choice(kind, "kind", FILTERS)
     if check_count(n, "n", least=len(FILTERS[kind])) % 2:
         raise ValueError(f"n: each level halves the side, which must be even; got {n}")
     return _built(int(n), kind)
@@ -65,7 +70,7 @@ def wavelets(x: Tensor, levels: int = 3, kind: str = "db2", *, back: bool = Fals
         kind: One of `FILTERS`.
         back: Whether to invert.
     """
-    check_tensor(x, "x", floating=True)
+    check_tensor(x, "x", shape=(..., "H", "W"), floating=True)
     height, width = x.shape[-2:]
     unit = 2 ** check_count(levels, "levels")
     if height % unit or width % unit:
@@ -98,6 +103,7 @@ def shrink_wavelets(
             blocks (cycle spinning; Coifman and Donoho 1995).
     """
     check_not_negative(threshold, "threshold")
+    check_tensor(x, "x", shape=(..., "H", "W"), floating=True)
     height, width = x.shape[-2:]
     means = []
     for shift in range(check_count(shifts, "shifts")):
@@ -133,8 +139,9 @@ def sparse_wavelets(
         tolerance: Ends when a step changes less than this share of the picture.
         watch: Is called with the picture after each step.
     """
-    if not weight > 0:
-        raise ValueError(f"weight: expected a positive number, got {weight}")
+    check_above_zero(weight, "weight")
+    check_not_negative(tolerance, "tolerance")
+    check_operator(operator)
     step_size = 1 / operator.norm() ** 2
     x = operator.pseudo_inverse(y)
     ahead, momentum, history = x, 1.0, []

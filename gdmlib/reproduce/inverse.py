@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from gdmlib.data import spc15
 from gdmlib.inverse.camera import single_pixel as camera_of
 from gdmlib.inverse.masking import Masking
-from gdmlib.inverse.operators import Matrix, Operator
+from gdmlib.inverse.matrix import Matrix
+from gdmlib.inverse.operators import Operator
 from gdmlib.inverse.restored import Restored
 from gdmlib.metrics import psnr, ssim
 from gdmlib.reproduce.experiment import Experiment, Fitting, Outcome

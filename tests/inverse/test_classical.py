@@ -239,7 +239,7 @@ def test_without_noise_the_posterior_explains_the_measurements():
     [
         (lambda: inverse.ridge(EVERYTHING, torch.zeros(256), noise=-1), "noise"),
         (lambda: inverse.ridge(EVERYTHING, torch.zeros(256), noise=1, spread=0), "spread"),
-        (lambda: inverse.ridge(EVERYTHING, torch.zeros(255), noise=1), "measurements"),
+        (lambda: inverse.ridge(EVERYTHING, torch.zeros(255), noise=1), "the operator measures"),
         (lambda: inverse.total_variation(EVERYTHING, torch.zeros(256), 0.0), "weight"),
         (lambda: inverse.total_variation(EVERYTHING, torch.zeros(256), ratio=0), "ratio"),
         (lambda: inverse.total_variation(EVERYTHING, torch.full((256,), torch.nan)), "finite"),

@@ -95,7 +95,7 @@ def test_black_and_white_are_the_models():
     ("change", "match"),
     [
         ({"model": nn.Linear(2, 2)}, "model: expected a VAE or a GAN, got Linear"),
-        ({"noise": 0.0}, "noise: expected a positive standard deviation"),
+        ({"noise": 0.0}, "noise: expected a positive number"),
         ({"prior": -1.0}, "prior: expected a finite number"),
         ({"steps": 0}, "steps: expected at least 1"),
         ({"starts": 0}, "starts: expected at least 1"),

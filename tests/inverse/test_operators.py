@@ -10,7 +10,6 @@ from scipy.linalg import hadamard
 from gdmlib import inverse
 from gdmlib.data import resize
 from gdmlib.inverse import camera as cameras
-from gdmlib.inverse import operators
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -25,9 +24,15 @@ A = torch.randn(3, 8, generator=rng())
     [
         (lambda: inverse.Matrix(A)(torch.zeros(2, 7)), r"x: expected shape \(\.\.\., 8\)"),
         (lambda: inverse.Matrix(A).adjoint(torch.zeros(8)), r"y: expected shape \(\.\.\., 3\)"),
-        (lambda: inverse.Matrix(A).project(torch.zeros(8), torch.zeros(4)), "measurements"),
-        (lambda: inverse.Matrix(A).solve_gram(torch.zeros(2)), "measurements"),
-        (lambda: inverse.Matrix(A).proximal(torch.zeros(8), torch.zeros(2), 1.0), "measurements"),
+        (
+            lambda: inverse.Matrix(A).project(torch.zeros(8), torch.zeros(4)),
+            "the operator measures",
+        ),
+        (lambda: inverse.Matrix(A).solve_gram(torch.zeros(2)), "the operator measures"),
+        (
+            lambda: inverse.Matrix(A).proximal(torch.zeros(8), torch.zeros(2), 1.0),
+            "the operator measures",
+        ),
         (lambda: inverse.Matrix(A)(torch.full((8,), torch.nan)), "x: .*finite"),
         (lambda: inverse.Matrix(A).pseudo_inverse(torch.full((3,), torch.nan)), "y: .*finite"),
         (lambda: inverse.Matrix(A)(torch.zeros(8, dtype=torch.float64)), "expected torch.float32"),
@@ -106,7 +111,7 @@ def test_a_camera_has_the_patterns_of_its_rate():
 
 def test_rows_without_full_rank_are_made_orthonormal_by_reflections():
     a = torch.cat([A, A[:1]])
-    rows = operators.orthonormal_rows(a.double())
+    rows = inverse.orthonormal_rows(a.double())
     torch.testing.assert_close(rows @ rows.mT, torch.eye(4, dtype=torch.float64))
 
 

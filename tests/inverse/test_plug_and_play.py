@@ -132,7 +132,7 @@ def test_batches_frames_and_where_it_starts() -> None:
         ({"noise": -1.0}, "noise: expected a finite number of at least 0"),
         ({"steps": 0}, "steps: expected at least 1"),
         ({"sigmas": (0.1, 0.0)}, "sigmas: expected positive numbers"),
-        ({"sigmas": (0.1, math.nan)}, "sigmas: expected positive numbers"),
+        ({"sigmas": (0.1, math.nan)}, "sigmas: expected finite numbers"),
         ({"sigmas": (0.3, 0.2, 0.1)}, "sigmas: expected the first and the last level"),
         ({"strength": 0.0}, "strength: expected a positive number"),
         ({"start": torch.zeros(2, 4, 4)}, "start: expected shape"),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +24,11 @@ PATCHES = 0.1 + 0.8 * uniform(3, 1, 5, 5)
 ROWS = torch.linalg.qr(normal(16, 6)).Q.mT.contiguous()
 camera = inverse.Matrix(ROWS, SHAPE, orthonormal=True)
 SEEN = camera(PICTURES)
+ATOMS = torch.linalg.qr(normal(4, 3)).Q.mT.contiguous()
+PACKAGE = SimpleNamespace(
+    bm3d=lambda z, sigma_psd, stage_arg: z / 2 + sigma_psd,
+    BM3DStages=SimpleNamespace(ALL_STAGES=2, HARD_THRESHOLDING=1),
+)
 
 
 def conv(**sizes: Any) -> inverse.ConvDenoiser:
@@ -33,7 +41,17 @@ def mlp(**sizes: Any) -> inverse.MLPDenoiser:
     return inverse.MLPDenoiser(**options, generator=seeded())
 
 
+class Halves(inverse.BM3D):
+    """BM3D with a package in its place that halves what it is given."""
+
+    def __init__(self, *, stages: int = 2) -> None:
+        with mock.patch.dict(sys.modules, bm3d=PACKAGE):
+            super().__init__(stages=stages)
+
+
 told, plain = randomise(conv(), 0), randomise(mlp(), 0)
+atoms = inverse.DictionaryDenoiser(ATOMS)
+halves = Halves()
 
 
 def split(y: Tensor, **options: Any) -> Tensor:
