@@ -46,7 +46,7 @@ def fit_dictionary(
         Atoms of length 1 and, like the patches that are told apart by them, without a mean:
         shape (atoms, d), less those that nothing was learnt for.
     """
-    check_tensor(patches, "patches", floating=True)
+    patches = check_tensor(patches, "patches", floating=True).detach()
     if patches.ndim not in (2, 3):
         raise ValueError(
             f"patches: expected shape (N, height, width) or (N, d), got {tuple(patches.shape)}"
@@ -85,9 +85,9 @@ class DictionaryDenoiser:
             raise ValueError(f"atoms: expected those of square patches, got {tuple(atoms.shape)}")
         lengths = atoms.norm(dim=1)
         check_values(lengths, "atoms", (lengths - 1).abs() < 1e-3, "atoms of length 1")
-        if check_count(stride, "stride") > self.side:
+        self.atoms, self.stride = atoms.detach().clone(), check_count(stride, "stride")
+        if self.stride > self.side:
             raise ValueError(f"stride: expected at most the side {self.side}, got {stride}")
-        self.atoms, self.stride = atoms, stride
 
     def denoise(self, y: Tensor, sigma: float | Tensor) -> Tensor:
         """Return the guess of the clean pictures, shaped like y, channel by channel.

@@ -68,7 +68,8 @@ class MLPDenoiser(nn.Module):
         """
         level = self.sigma if sigma is None else sigma
         y, _ = check_noisy(y, level, channels=1, like=next(self.parameters()), zero=True)
-        if not 1 <= check_count(stride, "stride") <= self.made:
+        stride = check_count(stride, "stride")
+        if stride > self.made:
             raise ValueError(f"stride: expected at most made = {self.made}, got {stride}")
         height, width = y.shape[-2:]
         edge = (self.seen - self.made) // 2

@@ -48,7 +48,8 @@ def fit_patch_mixture(
         The mixture, of the dtype of x; its ``history`` holds the mean negative log-likelihood of
         the patterns (without their brightness), in nats, before each step.
     """
-    x = check_tensor(x, "x", ndim=2, floating=True).detach()
+    # Layouts are rounded differently, and in EM that grows.
+    x = check_tensor(x, "x", ndim=2, floating=True).detach().contiguous()
     k, n_iter = check_count(components, "components"), check_count(n_iter, "n_iter")
     check_not_negative(ridge, "ridge")
     check_not_negative(brightness, "brightness")

@@ -16,7 +16,7 @@ from gdmlib import inverse
 from gdmlib.data.crops import Crops, turned
 
 from .builders import normal, randomise, seeded, uniform
-from .calls import Call, call, whole
+from .calls import call, whole
 
 SHAPE = (1, 4, 4)
 PICTURES = 0.1 + 0.8 * uniform(3, *SHAPE)
@@ -50,7 +50,7 @@ class Halves(inverse.BM3D):
 
 
 told, plain = randomise(conv(), 0), randomise(mlp(), 0)
-atoms = inverse.DictionaryDenoiser(ATOMS)
+atoms, coarse = inverse.DictionaryDenoiser(ATOMS), inverse.DictionaryDenoiser(ATOMS, stride=2)
 halves = Halves()
 
 
@@ -71,6 +71,9 @@ FUNCTIONS = [
     call("ConvDenoiser.score", told.score, PICTURES, model=told),
     call("MLPDenoiser.denoise", lambda y: plain.denoise(y), PICTURES, model=plain, smooth=True),
     call("MLPDenoiser.score", plain.score, PATCHES, model=plain, smooth=True),
+    call("DictionaryDenoiser.denoise", lambda y: atoms.denoise(y, 0.1), PICTURES),
+    call("DictionaryDenoiser.denoise, apart", lambda y: coarse.denoise(y, 0.1), PATCHES),
+    call("BM3D.denoise", lambda y: halves.denoise(y, 0.1), PICTURES),
     call("plug_and_play", split, SEEN),
     call("plug_and_play from a start", lambda y, start: split(y, start=start), SEEN, PICTURES),
     call("plug_and_play with noise", lambda y: split(y, noise=0.1), SEEN),
@@ -79,7 +82,13 @@ FUNCTIONS = [
         y, correct=True, generator=seeded()), SEEN),
     call("turned", lambda x: turned(x, 5), PICTURES, smooth=True),
 ]  # fmt: skip
-FITS: list[Call] = []
+CONSTRUCTORS = [whole("DictionaryDenoiser", inverse.DictionaryDenoiser, ATOMS)]
+FITS = [
+    whole("fit_dictionary", lambda patches: inverse.fit_dictionary(
+        patches, atoms=3, passes=2, generator=seeded()), normal(60, 4)),
+    whole("fit_dictionary of squares", lambda patches: inverse.fit_dictionary(
+        patches, atoms=3, passes=2, generator=seeded()), normal(60, 2, 2)),
+]  # fmt: skip
 COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "ConvDenoiser": (lambda channels: conv(channels=channels), 2),
     "ConvDenoiser, features": (lambda features: conv(features=features), (2,)),
@@ -87,6 +96,14 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "MLPDenoiser": (lambda hidden: mlp(hidden=hidden), (3,)),
     "MLPDenoiser, seen": (lambda seen: mlp(seen=seen), 5),
     "MLPDenoiser, made": (lambda made: mlp(made=made), 3),
+    "MLPDenoiser.denoise, stride": (lambda stride: plain.denoise(PICTURES, stride=stride), 2),
+    "DictionaryDenoiser": (lambda stride: inverse.DictionaryDenoiser(
+        ATOMS, stride=stride).denoise(PICTURES, 0.1), 2),
+    "fit_dictionary": (lambda atoms: inverse.fit_dictionary(
+        normal(60, 4), atoms=atoms, passes=1, generator=seeded()), 3),
+    "fit_dictionary, passes": (lambda passes: inverse.fit_dictionary(
+        normal(60, 4), atoms=3, passes=passes, generator=seeded()), 2),
+    "BM3D": (lambda stages: Halves(stages=stages).denoise(PICTURES, 0.1), 2),
     "plug_and_play": (lambda steps: split(SEEN, steps=steps), 3),
     "message_passing": (lambda steps: passed(SEEN, steps=steps), 2),
     "Crops": (lambda size: Crops(list(PICTURES), size=size, generator=seeded())(
@@ -98,6 +115,7 @@ CHANCE: dict[str, Callable[..., nn.Module | Tensor | tuple[Tensor, ...]]] = {
     "ConvDenoiser.loss": partial(told.loss, PICTURES),
     "MLPDenoiser": partial(inverse.MLPDenoiser, seen=3, made=1, hidden=2),
     "MLPDenoiser.loss": partial(plain.loss, PATCHES),
+    "fit_dictionary": partial(inverse.fit_dictionary, normal(60, 4), atoms=3, passes=1),
     "message_passing": partial(passed, SEEN, correct=True),
     "Crops": lambda generator: Crops(list(PICTURES), size=2, generator=generator)(uniform(3, 4)),
 }

@@ -11,7 +11,8 @@ from torch import nn
 
 from gdmlib import inverse
 from gdmlib.densities import GaussianMixture
-from gdmlib.latent import VAE, NoisedMixture, cosine_schedule
+from gdmlib.latent import VAE, FlowMatching, NoisedMixture, cosine_schedule
+from gdmlib.nn.timed import TimedMLP
 
 from .builders import normal, randomise, seeded, softmax, uniform
 from .calls import call, whole
@@ -32,6 +33,13 @@ def mixture(components: int = 3, d: int = 4) -> GaussianMixture:
 patches = inverse.PatchPrior(mixture())
 denoiser = inverse.PatchDenoiser(mixture())
 world = NoisedMixture(mixture(d=16), cosine_schedule(6))
+EVENTS, STEPS_OF_NOISE = normal(3, 16), torch.tensor([2, 6, 3])
+flow = randomise(
+    inverse.FlowDenoiser(
+        FlowMatching(TimedMLP(16, hidden=(3,), generator=seeded()), 16), world.schedule
+    ),
+    0,
+).eval()
 code = randomise(
     VAE(SHAPE, latent=2, hidden=(3,), likelihood="gaussian", generator=seeded()), 0
 ).eval()
@@ -70,6 +78,14 @@ FUNCTIONS = [
     call("epll", lambda y: inverse.epll(camera, y, denoiser, steps=2).image, SEEN),
     call("epll with noise", lambda y: inverse.epll(
         camera, y, denoiser, steps=2, noise=0.1).image, SEEN),
+    call("FlowDenoiser.denoise", lambda x, t: flow.denoise(x, t), EVENTS, STEPS_OF_NOISE,
+         model=flow),
+    call("FlowDenoiser.noise", lambda x, t: flow.noise(x, t), EVENTS, STEPS_OF_NOISE, model=flow),
+    call("FlowDenoiser.score_function", lambda x, t: flow.score_function(x, t), EVENTS,
+         STEPS_OF_NOISE, model=flow),
+    whole("FlowDenoiser.elbo", lambda x: flow.elbo(x, None, seeded()), EVENTS, model=flow),
+    whole("posterior_sample of a flow", lambda y: inverse.posterior_sample(
+        flow, camera, y, 2, noise=0.1, steps=3, generator=seeded()).image, SEEN),
     whole("posterior_sample", drawn, SEEN),
     whole("posterior_sample, dps", lambda y: drawn(y, method="dps"), SEEN),
     whole("mixture_posterior", lambda y: inverse.mixture_posterior(
@@ -107,6 +123,7 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
 CHANCE: dict[str, Callable[..., nn.Module | torch.Tensor | tuple[torch.Tensor, ...]]] = {
     "fit_patch_mixture": partial(inverse.fit_patch_mixture, normal(60, 4), components=2, n_iter=1),
     "posterior_sample": partial(drawn, SEEN),
+    "FlowDenoiser.bound": partial(flow.bound, EVENTS),
     "langevin": partial(walked, SEEN),
     "latent_inversion": partial(searched, SEEN),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from inspect import signature
 
 from gdmlib import inverse
-from gdmlib.latent import Diffusion, FlowMatching, cosine_schedule
+from gdmlib.latent import Diffusion, cosine_schedule
 from gdmlib.nn.timed import TimedMLP
 
 from . import functions_inverse_classical as classical
@@ -20,7 +20,6 @@ SHAPE, PICTURES, SEEN = solve.SHAPE, solve.PICTURES, solve.SEEN
 camera, blur, mask = solve.camera, classical.blur, inverse.Masking(normal(4, 4) > 0)
 schedule = cosine_schedule(6)
 walker = randomise(Diffusion(TimedMLP(16, hidden=(3,), generator=seeded()), 16, schedule), 0).eval()
-flow = randomise(FlowMatching(TimedMLP(16, hidden=(3,), generator=seeded()), 16), 0).eval()
 causal = inverse.CausalPrior(mcgsm_image())
 exact, patches = classical.posterior, solve.patches
 
@@ -107,9 +106,8 @@ PRIORS = [
     asked("BoundPrior.log_prob", inverse.BoundPrior(solve.code).log_prob, x=PICTURES),
     asked("ScorePrior", inverse.ScorePrior, LOW, model=walker, t=2, **RANGE),
     asked("ScorePrior.gradient", inverse.ScorePrior(walker, 2).gradient, x=PICTURES.flatten(1)),
-    asked("FlowDenoiser", inverse.FlowDenoiser, flow=flow, schedule=schedule),
-    asked("FlowDenoiser.denoise", inverse.FlowDenoiser(flow, schedule).denoise, x=normal(3, 16),
-          t=2),
+    asked("FlowDenoiser", inverse.FlowDenoiser, flow=solve.flow.flow, schedule=schedule),
+    asked("FlowDenoiser.denoise", solve.flow.denoise, x=solve.EVENTS, t=2),
 ]  # fmt: skip
 
 SOLVERS = [
