@@ -89,20 +89,21 @@ class Crop(Operator):
         self, event_shape: Sequence[int], *, top: int, left: int, height: int, width: int
     ) -> None:
         channels, *sides = check_event_shape(event_shape, image=True)
-        self.borders = []
+        self.borders: list[tuple[int, int]] = []
+        seen = []
         for name, start, size, side in (
             ("top, height", top, height, sides[0]),
             ("left, width", left, width, sides[1]),
         ):
-            check_count(start, name, least=0)
-            check_count(size, name)
+            start, size = check_count(start, name, least=0), check_count(size, name)
             if start + size > side:
                 raise ValueError(
                     f"{name}: expected a rectangle inside of a side of {side}, got {start} to "
                     f"{start + size}"
                 )
             self.borders.append((start, side - start - size))
-        super().__init__(event_shape, (channels, height, width))
+            seen.append(size)
+        super().__init__(event_shape, (channels, *seen))
         self.register_buffer("eigenvalues", torch.ones(()))
 
     def _apply_to(self, x: Tensor) -> Tensor:

@@ -142,7 +142,7 @@ def _climb(
     keep: Collection[int],
 ) -> Restored:
     """Climb log p - cost from x, each picture with a step length and a momentum of its own."""
-    check_count(steps, "steps")
+    steps = check_count(steps, "steps")
     check_share(momentum, "momentum")
     check_above_zero(lr, "lr")
     if check_above_zero(growth, "growth") < 1:

@@ -78,6 +78,7 @@ def pixel(**options: Any) -> nn.Module:
 
 COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "Crop": (lambda height: inverse.Crop(SHAPE, top=0, left=0, height=height, width=2), 2),
+    "Crop, top": (lambda top: inverse.Crop((1, 300, 3), top=top, left=0, height=100, width=2), 200),
     "FlatCam.random": (lambda size: inverse.FlatCam.random(SHAPE, size, seeded()), 3),
     "LiSens": (lambda measurements: inverse.LiSens(SHAPE, measurements, seeded()), 3),
     "Downsampling": (lambda factor: inverse.Downsampling(SHAPE, factor), 2),

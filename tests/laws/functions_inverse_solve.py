@@ -111,6 +111,8 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
         PICTURES), (1, 1, 4)),
     "map_by_projection": (lambda steps: inverse.map_by_projection(
         camera, SEEN, patches, steps=steps).image, 2),
+    "map_by_projection, all of a byte": (lambda steps: inverse.map_by_projection(
+        camera, SEEN[:1], patches, steps=steps, lr=1e-3).image, 255),
     "epll": (lambda steps: inverse.epll(camera, SEEN, denoiser, steps=steps).image, 2),
     "posterior_sample": (lambda n: inverse.posterior_sample(
         world, camera, SEEN, n, noise=0.1, generator=seeded()).image, 2),
