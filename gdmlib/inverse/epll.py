@@ -10,7 +10,8 @@ image restoration", section 3) parts it: give each patch a clean twin :math:`z_i
 with n patches over each pixel. Given x, each twin is found by itself: the most probable component
 of the noisy patch, then Wiener's filter of that component. Given the twins, the picture is their
 average, moved towards the measurements. So s is the standard deviation of what each round takes for
-noise, and it falls from round to round.
+noise, and it falls from round to round. The rounds are those of `plug_and_play`, the denoiser is
+one of patches.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ class PatchDenoiser(nn.Module):
         h = self.side
         x, each = check_noisy(x, sigma, name="x", side=h, like=self.means)
         size, rows = tuple(x.shape[-2:]), x.reshape(-1, *x.shape[-3:])
-        levels = each.double().reshape(-1)
+        levels = each.cpu().double().reshape(-1)
         count = fold(unfold(torch.ones_like(rows[:1, :1]), h), size, h)
         clean = torch.empty_like(rows)
         for level in levels.unique().tolist():
