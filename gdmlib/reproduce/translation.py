@@ -38,7 +38,7 @@ def pictures(data: str) -> Pictures:
         noise = torch.rand(6, 4, 52, 52, generator=seeded(0))
         smooth = list(avg_pool2d(noise, 5, stride=1))
         return Pictures(smooth[:4], smooth[4:])
-    return Pictures(_of("train") + _of("test"), _of("val"))
+    return Pictures(_of("train") + _of("test"), _of("valid"))
 
 
 def _of(split: str) -> list[Tensor]:

@@ -61,3 +61,18 @@ def test_stand_ins_are_boundaries_and_photographs():
         assert picture.shape[0] == 4
         assert picture.min() >= 0
         assert picture.max() <= 1
+
+
+def test_the_parts_are_those_of_the_data(monkeypatch):
+    asked = []
+
+    def stand_in(split, boundaries=False):
+        picture = torch.full((1 if boundaries else 3, 5, 6), 1.0)
+        asked.append((split, boundaries))
+        return {f"{split}-{i}": picture for i in range(2)}
+
+    monkeypatch.setattr(translation, "bsds500", stand_in)
+    found = translation.pictures("BSDS500")
+    assert {split for split, _ in asked} == {"train", "valid", "test"}
+    assert (len(found.train), len(found.test)) == (4, 2)
+    assert all(picture.shape == (4, 2, 3) for picture in found.train + found.test)
