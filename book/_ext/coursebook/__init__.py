@@ -12,6 +12,8 @@
 ``pictures``   Pictures that open at full size; animations that stand still until played.
 ``ranking``    The order of what the search finds.
 ``tables``     Tables made from records and from the notebooks' metadata.
+``questions``  Questions to check oneself by, at the end of each lesson.
+``teaching``   What a teacher's page takes from its lesson.
 ``speed``      The tables and the figure of the page on speed.
 ``speed_apart``  Those of its comparisons with a peer of their own.
 """
@@ -32,11 +34,13 @@ from . import (
     mathjax,
     names,
     pictures,
+    questions,
     ranking,
     sources,
     speed,
     speed_apart,
     tables,
+    teaching,
 )
 
 __version__ = "1.0"
@@ -54,6 +58,8 @@ PARTS = (
     pictures,
     ranking,
     tables,
+    questions,
+    teaching,
     speed,
     speed_apart,
 )

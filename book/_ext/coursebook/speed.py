@@ -20,7 +20,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from .tables import GAP, MISSING, _MarkdownDirective, markdown_table
+from .tables import GAP, MISSING, MarkdownDirective, markdown_table
 
 RESULTS = Path("benchmarks") / "results.json"
 PEER = "pytorch-generative"
@@ -301,10 +301,10 @@ def scale_markdown(record: Mapping[str, Any]) -> str:
     )
 
 
-def directive(write: Callable[..., str], *paths: Path) -> type[_MarkdownDirective]:
+def directive(write: Callable[..., str], *paths: Path) -> type[MarkdownDirective]:
     """Return a directive that writes Markdown from the records at these paths."""
 
-    class Made(_MarkdownDirective):
+    class Made(MarkdownDirective):
         def markdown(self) -> str:
             for path in paths:
                 self.env.note_dependency(str(path))

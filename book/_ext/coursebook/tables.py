@@ -17,6 +17,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+Notebook = Mapping[str, Any]
 MISSING = "–"
 GAP = "\u00a0"  # a space that holds a number and its unit, a text and its footnote together
 
@@ -43,7 +44,7 @@ def read_execution(path: Path) -> Execution:
     )
 
 
-def notebook_title(notebook: Mapping[str, Any]) -> str | None:
+def notebook_title(notebook: Notebook) -> str | None:
     """Return the first level-one heading of a notebook."""
     for cell in notebook.get("cells", []):
         if cell.get("cell_type") == "markdown":
@@ -60,14 +61,14 @@ def execution_markdown(executions: Sequence[Execution]) -> str:
     rows = [
         (
             f"[{run.title}](../notebooks/{run.stem}.ipynb)",
-            _number(run.seconds, 1),
-            _number(run.peak_memory_mb, 0),
+            number(run.seconds, 1),
+            number(run.peak_memory_mb, 0),
         )
         for run in executions
     ]
     seconds = [run.seconds for run in executions if run.seconds is not None]
     memory = [run.peak_memory_mb for run in executions if run.peak_memory_mb is not None]
-    total = ("**All**", _number(sum(seconds), 1), f"{_number(max(memory, default=None), 0)} (most)")
+    total = ("**All**", number(sum(seconds), 1), f"{number(max(memory, default=None), 0)} (most)")
     return markdown_table(("Lesson", "Run time (s)", "Peak memory (MB)"), [*rows, total], "lrr")
 
 
@@ -82,11 +83,12 @@ def _cell(text: str) -> str:
     return text.replace("|", r"\|").replace("\n", " ")
 
 
-def _number(value: float | None, digits: int) -> str:
+def number(value: float | None, digits: int) -> str:
+    """Return a number as text, or a dash where it is not recorded."""
     return MISSING if value is None else f"{value:,.{digits}f}"
 
 
-class _MarkdownDirective(SphinxDirective):
+class MarkdownDirective(SphinxDirective):
     """A directive whose content is Markdown made from files; it is made anew at every build."""
 
     has_content = False
@@ -102,7 +104,7 @@ class _MarkdownDirective(SphinxDirective):
         return self.parse_text_to_nodes(self.markdown())
 
 
-class ExecutionTimes(_MarkdownDirective):
+class ExecutionTimes(MarkdownDirective):
     """The ``execution-times`` directive."""
 
     def markdown(self) -> str:
@@ -111,7 +113,7 @@ class ExecutionTimes(_MarkdownDirective):
         return execution_markdown([read_execution(path) for path in paths])
 
 
-class ResultsTable(_MarkdownDirective):
+class ResultsTable(MarkdownDirective):
     """The ``results-table`` directive."""
 
     def markdown(self) -> str:
