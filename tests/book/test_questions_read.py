@@ -75,8 +75,12 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
 
 def lesson(*sources: str) -> str:
     """Return a notebook of Markdown cells, as JSON."""
-    cells = [{"cell_type": "markdown", "id": str(n), "source": s} for n, s in enumerate(sources)]
-    return json.dumps({"cells": cells})
+    cells = [
+        {"cell_type": "markdown", "id": f"c{n}", "metadata": {}, "source": source}
+        for n, source in enumerate(sources)
+    ]
+    metadata = {"kernelspec": {"name": "python3", "display_name": "", "language": "python"}}
+    return json.dumps({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5})
 
 
 def sources_of(notebook: str) -> list[str]:
@@ -94,6 +98,29 @@ def test_the_section_stands_before_the_references(last: str) -> None:
     before, after = changed_last.split(section)
     assert after.startswith("## References")
     assert (before + after).split() == last.split()
+
+
+def test_a_bad_file_stops_the_build_and_a_good_one_is_shown(tmp_path: Path, small_book) -> None:
+    folder = tmp_path / "source" / "book" / "questions"
+    folder.mkdir(parents=True)
+    written(folder, [GOOD]).rename(folder / "01_good.yml")
+    written(folder, changed(question="")).rename(folder / "02_bad.yml")
+    pages = {
+        "book/index.md": "# A book\n",
+        "notebooks/01_good.ipynb": lesson("# Good\n\nText."),
+        "notebooks/02_bad.ipynb": lesson("# Bad\n\nText."),
+        "notebooks/03_none.ipynb": lesson("# None\n\nText."),
+    }
+    built = small_book(tmp_path, pages)
+    assert built.returncode != 0
+    assert "02_bad.yml, question 1: 'question' is ''" in " ".join(built.log.split())
+    assert "01_good.yml" not in built.log
+    good, none = (
+        (built.html / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+        for name in ("01_good", "03_none")
+    )
+    assert good.count('<details class="gdm-answer') == 3
+    assert "Check yourself" not in none
 
 
 def test_without_references_the_section_is_the_last() -> None:

@@ -130,19 +130,18 @@ def timing_markdown(timing: Timing) -> str:
 
 def summary_markdown(timings: Sequence[tuple[str, Timing]]) -> str:
     """Return one row a lesson; each comes with the name of its notebook."""
-    header = ("Teaching page", "Prose (min)", "Run (s)", "Exercises", "Exercises (min)", "Points")
+    header = ("Teaching page", "Prose (min)", "Run (s)", "Exercises (min)", "Points")
     rows = [
         (
             f"[{stem[:2]} · {timing.title}]({stem}.md)",
             str(timing.reading),
             number(timing.seconds, 0),
-            str(len(timing.exercises)),
             str(timing.minutes),
             str(timing.points),
         )
         for stem, timing in timings
     ]
-    return markdown_table(header, rows, "lrrrrr")
+    return markdown_table(header, rows, "lrrrr")
 
 
 class _OfLesson(MarkdownDirective):
