@@ -32,12 +32,16 @@ from nbformat import NotebookNode
 
 from gdmlib._files import check_writable
 from tools import addresses
+from tools.handin import add_check, seal
 from tools.handout import for_students
 from tools.notebooks import LESSON, lessons
 
 ROOT = Path(__file__).resolve().parents[1]
 COURSE = ROOT / "course"  # nothing that make clean removes lies in it
-TEMPLATE = ("nbgrader_config.py", "grade.py", "README.md", "Dockerfile", ".dockerignore", "grading")
+TEMPLATE = (
+    "nbgrader_config.py", "grade.py", "export.py", "similar.py", "README.md", "Dockerfile",
+    ".dockerignore", "grading",
+)  # fmt: skip
 LIBRARY = ("pyproject.toml", "constraints.txt", "README.md", "LICENSE", "gdmlib", "results")
 BEGIN_HIDDEN, END_HIDDEN = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
 
@@ -107,6 +111,7 @@ def write_source(path: Path, course: Path, private: Path | None) -> None:
             cell.source = for_students(cell.source, book)
     # The hash and the timings belong to the published outputs, which the student's copy lacks.
     notebook.metadata.pop("gdm", None)
+    add_check(notebook, path.stem)
     target = course / "source" / path.stem / path.name
     target.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, target)
@@ -136,6 +141,8 @@ def release(course: Path, stems: list[str]) -> None:
             if not outcome["success"]:
                 details = outcome.get("log") or outcome.get("error")
                 raise HomeworkError(f"{stem}: nbgrader could not make the release:\n{details}")
+            source, made = (course / k / stem / f"{stem}.ipynb" for k in ("source", "release"))
+            seal(source, made)
 
 
 def write_syllabus(path: Path, exercises: list[Exercise]) -> None:

@@ -10,9 +10,10 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .code import ANY_NAME, binds, is_open, uses
+from gdmlib.handin.code import ANY_NAME, binds, is_open, uses
+from gdmlib.handin.notebook import StudentCell
+
 from .match import Index, Piece, take_apart
-from .notebook import StudentCell
 from .official import Official
 from .remarks import remarks
 

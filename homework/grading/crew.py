@@ -13,9 +13,10 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
+from gdmlib.handin.notebook import read_cells
+
 from .arrange import Arranged, arrange
 from .intake import Handed
-from .notebook import read_cells
 from .official import LessonError, official
 from .sandbox import Limits, Run, Warm
 

@@ -17,6 +17,8 @@ _LONGEST = 300
 _HOLE = ".{0,80}?"  # for what a test puts into its message, such as a number
 _MESSAGES = {"msg", "message", "err_msg"}  # keywords by which libraries take a message
 
+_MARK = re.compile(r"^- (.+?): ([\d.]+) of ([\d.]+) points\. (.*)$", flags=re.MULTILINE)
+
 # What the errors that occur most mean. Their own words may say anything, hidden tests included.
 _ERRORS = {
     "AttributeError": "something is asked for that this kind of object does not have",
@@ -119,6 +121,12 @@ def feedback(
     if remarks:
         lines += ["", "What was noticed:", "", *remarks]
     return "\n".join(lines) + "\n"
+
+
+def read_marks(text: str) -> list[Mark]:
+    """Return the marks of a feedback, as `feedback` wrote it."""
+    found = _MARK.findall(text.split("\nWhat was noticed:\n")[0])
+    return [Mark(title, float(got), float(most), said) for title, got, most, said in found]
 
 
 # --- messages -------------------------------------------------------------------------------------

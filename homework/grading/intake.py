@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gdmlib.handin.notebook import UnreadableNotebook, read_cells
+
 from .archive import Found, ReadingError, is_zip, walk
-from .notebook import UnreadableNotebook, read_cells
 from .official import lessons, official
 from .recognise import Recogniser, clean, named
 from .whose import Owned, owners

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from .code import binds, parses, squeeze, statements, uses
-from .notebook import StudentCell
+from gdmlib.handin.code import binds, parses, squeeze, statements, uses
+from gdmlib.handin.notebook import StudentCell
+
 from .official import Official
 
 # Shorter official texts, such as a lone `plt.show()`, are no sign that two cells were merged.

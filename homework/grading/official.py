@@ -8,7 +8,7 @@ import re
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from .notebook import StudentCell, read_cells
+from gdmlib.handin.notebook import StudentCell, read_cells
 
 # Below a heading of this form everything belongs to that exercise.
 _HEADING = re.compile(r"^#{2,4} (Exercise .+)$", flags=re.MULTILINE)

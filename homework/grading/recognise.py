@@ -7,9 +7,10 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
-from .code import binds, squeeze
+from gdmlib.handin.code import binds, squeeze
+from gdmlib.handin.notebook import StudentCell
+
 from .match import Index
-from .notebook import StudentCell
 from .official import Official
 
 # What systems and people add to a name when they copy a file.

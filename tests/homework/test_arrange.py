@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from grading.arrange import Step, arrange
-from grading.code import binds, statements, uses
 from grading.match import Index
-from grading.notebook import read_cells
 from grading.official import Cell, LessonError, Official, lessons, official
 
+from gdmlib.handin.code import binds, statements, uses
+from gdmlib.handin.notebook import read_cells
 from tests.homework import deformations as d
 from tests.homework.courses import solutions
 from tests.homework.deformations import cell

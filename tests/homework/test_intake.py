@@ -481,8 +481,7 @@ def test_nothing_handed_in_is_nothing(course: Path) -> None:
 def test_every_lesson_is_known_by_its_content(
     lessons_course: Path, book: dict[str, bytes], root: Path
 ) -> None:
-    from grading.notebook import read_cells
-
+    from gdmlib.handin.notebook import read_cells
     from tests.homework.courses import solutions
 
     officials = {name: official(lessons_course, name) for name in book}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from grading.notebook import StudentCell, UnreadableNotebook, read_cells
 
+from gdmlib.handin.notebook import StudentCell, UnreadableNotebook, read_cells
 from tests.homework import deformations as d
 from tests.homework.deformations import cell
 

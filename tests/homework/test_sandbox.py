@@ -14,10 +14,10 @@ from pathlib import Path
 import psutil
 import pytest
 from grading import canary
-from grading.code import binds
 from grading.place import imports
 from grading.sandbox import DISABLED, Limits, Run, Warm
 
+from gdmlib.handin.code import binds
 from tests.homework.running import (
     bare_course,
     became,

@@ -51,6 +51,12 @@ def parses(source: str) -> bool:
     return _python(source) is not None
 
 
+def tree(source: str) -> ast.Module | None:
+    """Return a text's syntax tree, IPython's magics allowed; None if it is not Python."""
+    python = _python(source)
+    return None if python is None else python[1]
+
+
 @lru_cache(maxsize=4096)
 def binds(source: str) -> frozenset[str]:
     """Return the names that a cell binds at its top level."""

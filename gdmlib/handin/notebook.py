@@ -52,6 +52,16 @@ def read_cells(data: bytes) -> list[StudentCell]:
     return [_cell(cell) for cell in _cells(notebook) if isinstance(cell, dict)]
 
 
+def read_metadata(data: bytes) -> dict:
+    """Return what a notebook file says of itself as a whole; nothing where it says nothing.
+
+    Raises:
+        UnreadableNotebook: If the file is damaged, or no notebook at all.
+    """
+    notebook = _parse(data)
+    return _dict(notebook.get("metadata")) if isinstance(notebook, dict) else {}
+
+
 def _parse(data: bytes) -> Any:
     """Return what the file's JSON holds."""
     if not data.strip(b"\0 \t\r\n"):
