@@ -1,7 +1,8 @@
 """Run cells one after the other, as a fresh kernel would: `gdmlib.handin.fresh` starts this file.
 
-It reads ``[[number, source], ...]`` from stdin and writes a line of JSON as each cell begins and
-ends. What cells print goes nowhere, and nobody answers ``input()``.
+It reads a line ``[[number, source], ...]`` from stdin and writes a line of JSON as each cell begins
+and ends. What cells print goes nowhere, nobody answers ``input()``, and when stdin ends, because
+whoever started the run has ended, so does the run.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
+import threading
 import time
 from typing import Any
 
@@ -36,7 +39,8 @@ def main() -> None:
     """Run what stdin says."""
     sys.path[0] = ""  # as in a kernel; here it is this file's folder, whose names others bear
     sys.path.append(sys.argv[1])  # where the library is, if nothing else leads there
-    cells = json.loads(sys.stdin.buffer.read())
+    cells = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with, args=(os.dup(0),), daemon=True).start()
     report = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
@@ -63,6 +67,15 @@ def main() -> None:
         raised = result.error_before_exec or result.error_in_exec
         name, message = ("", "") if raised is None else (type(raised).__name__, _text(raised))
         say("end", number, time.perf_counter() - begin, name, message)
+
+
+def _end_with(lifeline: int) -> None:
+    """End the run, and what it started, when nobody waits for it any more."""
+    while os.read(lifeline, 1):
+        pass
+    if os.name == "posix":
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
 
 
 def _text(error: BaseException) -> str:

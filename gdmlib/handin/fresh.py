@@ -147,8 +147,9 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
 
 def _speak(process: subprocess.Popen[bytes], text: str) -> None:
     assert process.stdin is not None
-    with suppress(OSError), process.stdin as pipe:
-        pipe.write(text.encode())
+    with suppress(OSError):
+        process.stdin.write(text.encode() + b"\n")
+        process.stdin.flush()  # and left open: its end would end the run
 
 
 def _listen(process: subprocess.Popen[bytes], lines: queue.Queue[str | None]) -> None:
@@ -166,3 +167,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         else:
             process.kill()
     process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()

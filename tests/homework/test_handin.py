@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import types
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +193,32 @@ def test_what_a_cell_started_ends_with_the_run(tmp_path: Path) -> None:
     assert run(tmp_path, start + keep).cells[0].outcome == "passed"
     state = Path("/proc", (tmp_path / "pid").read_text(), "stat")
     assert not state.exists() or state.read_text().split()[2] == "Z"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_run_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    text = "import os, time\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(100)"
+    code = (
+        "from pathlib import Path\nfrom gdmlib.handin import fresh\n"
+        "from gdmlib.handin.notebook import StudentCell\n"
+        f"fresh.run([StudentCell('code', {text!r})], Path.cwd())"
+    )
+    starter = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path)
+    assert waited_for(lambda: (tmp_path / "pid").is_file() and (tmp_path / "pid").read_text())
+    starter.kill()
+    starter.wait()
+    state = Path("/proc", (tmp_path / "pid").read_text(), "stat")
+    assert waited_for(lambda: not state.exists() or state.read_text().split()[2] == "Z")
+
+
+def waited_for(true: Callable[[], object], seconds: float = 60.0) -> bool:
+    """Return whether something comes true in time."""
+    until = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def test_an_error_that_cannot_be_said_is_an_error(tmp_path: Path) -> None:
