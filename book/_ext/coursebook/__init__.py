@@ -10,6 +10,7 @@
 ``names``      What a screen reader says of folds and of the side bar.
 ``figures``    Pictures of twice the pixels, at their own size.
 ``pictures``   Pictures that open at full size; animations that stand still until played.
+``demos``      Moving figures, and the still pictures that stand for them.
 ``ranking``    The order of what the search finds.
 ``tables``     Tables made from records and from the notebooks' metadata.
 ``questions``  Questions to check oneself by, at the end of each lesson.
@@ -27,6 +28,7 @@ from sphinx.application import Sphinx
 from . import (
     address,
     cells,
+    demos,
     docstrings,
     equations,
     figures,
@@ -56,6 +58,7 @@ PARTS = (
     names,
     figures,
     pictures,
+    demos,
     ranking,
     tables,
     questions,
