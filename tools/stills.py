@@ -1,7 +1,8 @@
-"""Take the still pictures of the moving figures: ``python -m tools.stills``, or with the names of some.
+"""Take the still pictures of the moving figures: ``python -m tools.stills [NAME ...]``.
 
-Paper, and readers without JavaScript, get a picture of what a figure shows at first. Chromium draws it with the very
-scripts of the book; the picture remembers a checksum of them, and a test says when it is out of date.
+Paper, and readers without JavaScript, get a picture of what a figure shows at first. Chromium draws
+it with the very scripts of the book; the picture remembers a checksum of them, and a test says when
+it is out of date.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ STATIC = Path(__file__).resolve().parents[1] / "book" / "_static"
 SHARED = ("demo", "panel")
 WIDTH, HEIGHT, SCALE = 740, 1000, 2
 DPI = 110 * SCALE  # what the book takes for pictures of twice the pixels
-COLOURS = 64
+COLOURS = 192
 
 # The colours of the theme, which the book's own style sheets refer to.
 LIGHT = """:root { --pst-color-text-base: #222832; --pst-color-text-muted: #48566b;
 --pst-color-border: #d1d5da; --pst-color-surface: #f3f4f5; --pst-color-background: #ffffff }"""
-PLAIN = "body { margin: 0; font: 16px 'DejaVu Sans', sans-serif } .gdm-demo { border: 0; margin: 0 }"
+PLAIN = (
+    "body { margin: 0; font: 16px 'DejaVu Sans', sans-serif } .gdm-demo { border: 0; margin: 0 }"
+)
 ONLY_SEEN = ".gdm-sliders, .gdm-buttons { display: none }"
 
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from coursebook import demos as extension
 from PIL import Image
-from tools import stills
 
 from tests.book.demo_numbers import DEMOS, Call, calls, error
+from tools import stills
 
 TOLERANCE = 1e-6
 FOLDER = stills.STATIC / "demos"
@@ -189,7 +189,14 @@ def _keys(evaluate: Evaluate, source: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("found", "expected"),
-    [(1.1, 1.0), ([1.0], [1.0, 1.0]), ({"a": 1.0}, {"b": 1.0}), (None, 1.0), (True, 1.0), (1.0, None)],
+    [
+        (1.1, 1.0),
+        ([1.0], [1.0, 1.0]),
+        ({"a": 1.0}, {"b": 1.0}),
+        (None, 1.0),
+        (True, 1.0),
+        (1.0, None),
+    ],
 )
 def test_what_does_not_match_is_an_error(found: Any, expected: Any):
     assert error(found, expected) > TOLERANCE

@@ -1,11 +1,12 @@
 """Moving figures: the directive ``{demo}``, and links to one that lessons hold.
 
-On a page of this book ``{demo}`` with the name of a figure puts it there. A lesson stays plain Markdown: it holds a
-paragraph that is nothing but a link to a moving figure, ``[Words](../book/moving.md#demo-elbo)``. GitHub and Colab
-show the link; in the book the figure stands above it.
+On a page of this book ``{demo}`` with the name of a figure puts it there. A lesson stays plain
+Markdown: it holds a paragraph that is nothing but a link to a moving figure,
+``[Words](../book/moving.md#demo-elbo)``. GitHub and Colab show the link; in the book the figure
+stands above it.
 
-Each is a still picture, and a sentence that says so, until its script has built what moves. So the picture is what paper
-and readers without JavaScript get. `tools.stills` takes the pictures.
+Each is a still picture, and a sentence that says so, until its script has built what moves. So the
+picture is what paper and readers without JavaScript get. `tools.stills` takes the pictures.
 """
 
 from __future__ import annotations
@@ -28,18 +29,24 @@ STILL = (
 )
 
 DEMOS = {
-    "gaussian": "A Gaussian over data: dots of fifty petal lengths under a bell curve that is too far left and too wide; beside "
-    "it contours of the log-likelihood over mean and standard deviation, with the chosen point and the maximum.",
-    "inverse_cdf": "Inverse-CDF sampling: a dashed line from the height 0.8 to a rising distribution function and down to "
-    "x = 0.84; beside it the normal density over a histogram of a hundred samples.",
-    "elbo": "The gap of the ELBO: densities of the prior, the exact posterior and a Gaussian q left of it; beside them bars for "
-    "log p(x) and, shorter, for the bound, with the divergence as the missing piece.",
-    "coupling": "A coupling layer: a square grid, and the same grid with its vertical lines slid and stretched; cells are orange "
-    "where areas grow and blue where they shrink, and a small square becomes a leaning strip.",
-    "score": "The score field of a mixture: arrows that point uphill over contours of three islands, and two hundred points on "
-    "their way from noise to them; beside it bars of the share of each island.",
-    "game": "The game x y: the path of two players that spirals outwards over a field that turns about the origin; beside it the "
-    "logarithm of their distance from the equilibrium, a rising line.",
+    "gaussian": "A Gaussian over data: dots of fifty petal lengths under a bell curve that is too "
+    "far left and too wide; beside it contours of the log-likelihood over mean and "
+    "standard deviation, with the chosen point and the maximum.",
+    "inverse_cdf": "Inverse-CDF sampling: a dashed line from the height 0.8 to a rising "
+    "distribution function and down to x = 0.84; beside it the normal density over a histogram of "
+    "a hundred samples.",
+    "elbo": "The gap of the ELBO: densities of the prior, the exact posterior and a Gaussian q "
+    "left of it; beside them bars for log p(x) and, shorter, for the bound, with the "
+    "divergence as the missing piece.",
+    "coupling": "A coupling layer: a square grid, and the same grid with its vertical lines slid "
+    "and stretched; cells are orange where areas grow and blue where they shrink, and a "
+    "small square becomes a leaning strip.",
+    "score": "The score field of a mixture: arrows that point uphill over contours of three "
+    "islands, and two hundred points on their way from noise to them; beside it bars of "
+    "the share of each.",
+    "game": "The game x y: the path of two players that spirals outwards over a field that "
+    "turns about the origin; beside it the logarithm of their distance from the "
+    "equilibrium, a rising line.",
 }
 """What the still picture of each moving figure shows, by the name of its script."""
 

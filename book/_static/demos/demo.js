@@ -89,6 +89,7 @@ const gdmKit = {
   slider(place, { words, low, high, step = 0.01, value, digits = 2, changed }) {
     const input = Object.assign(gdmKit.element("input", ""), { type: "range", min: low, max: high, step, value });
     const shown = gdmKit.element("span", "gdm-value");
+    shown.ariaHidden = "true"; // the slider says it itself
     const label = gdmKit._field(place, words, input);
     label.append(shown);
     let now = value;

@@ -119,7 +119,7 @@ gdmDemo("elbo", () => {
     const x = kit.slider(sliders, { words: "observation x", low: -3, high: 3, value: 1.5, changed: update });
     const kind = kit.choice(sliders, "mean of x given z", { line: "1.5 z", parabola: "1.5 z²" }, update);
     kit.buttons(place, {
-      "Best q": () => set(...maths.best(kind.value, x.value, mean.value, std.value)),
+      "Best q": () => set(...maths.best(kind.value, x.value, mean.value || 0.1, std.value)),
       "q = prior": () => set(0, 1),
     });
 
