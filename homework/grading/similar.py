@@ -8,9 +8,9 @@ out. A pair's evidence is the sum over the exercises.
 their likeness in one exercise says nothing of that in another. So a patchwork of classmates, drawn
 anew for each exercise, stands for somebody who worked apart: the rate is the share of patchworks
 that share as much evidence with one of the two as the other does; of the two shares, the larger
-one. In made-up classes of 40 that work apart, 0.7 % of the pairs have a rate up to 1 %, and 0.12 % one
-up to 0.1 %. If half of such a class mostly knows the same shortest way, these are 1.6 % and 0.28 %:
-students who learned alike write alike, and so the rate is a reason to read, no verdict.
+one. In made-up classes of 40 that work apart, 0.7 % of the pairs have a rate up to 1 %, and 0.12 %
+have one up to 0.1 %. If half of such a class mostly knows the same shortest way, these are 1.6 %
+and 0.28 %: who learned alike writes alike, so the rate is a reason to read, and no verdict.
 """
 
 from __future__ import annotations
