@@ -151,20 +151,17 @@ class _Notebook:
         missing = sorted(set(entry.names) - binds(source))
         if not self._is_code(best):
             yield self._as_text(best, of)
-        elif best in stubs and bound:
+        elif bound and (best in stubs or not squeeze(source)):
             yield self._elsewhere(best, of, bound)
         elif best in stubs:
             self.open.append(entry.title)
         elif not squeeze(source):
-            if bound:
-                yield self._elsewhere(best, of, bound)
-            else:
-                yield Finding(
-                    "answer-emptied",
-                    f"Cell {best}, {of}, is empty.",
-                    f"Write your answer there; its first lines are in {FRESH}.",
-                    (best,),
-                )
+            yield Finding(
+                "answer-emptied",
+                f"Cell {best}, {of}, is empty.",
+                f"Write your answer there; its first lines are in {FRESH}.",
+                (best,),
+            )
         elif not parses(source):
             yield Finding(
                 "answer-broken",

@@ -41,7 +41,7 @@ from gdmlib.reproduce.judged import (
 from gdmlib.reproduce.records import Metric
 from gdmlib.reproduce.settings import STAND_IN, as_settings
 from gdmlib.reproduce.tasks import seeded
-from gdmlib.training import History, Turns, fit
+from gdmlib.training import Turns, fit
 
 SURE = 0.9  # the probability from which on the judge is called sure
 BATCHES = 20  # from which the averaged generator's batch norm is measured
@@ -88,14 +88,9 @@ def play(gan: GAN, pairs: Pairs, job: Job, generator: Generator) -> None:
         noise=generator,
     )
     epochs = config["epochs"]
-    options = job.training("game", epochs)
-
-    def on_epoch(epoch: int, history: History) -> None:  # a game has no loss of its own
-        job.progress("epoch of the game", epoch, epochs)
-
     fit(
         turns, pairs if gan.classes else pairs[0], epochs=epochs, batch_size=config["batch_size"],
-        generator=generator, **{**options, "on_epoch": on_epoch},
+        generator=generator, **job.game("game", epochs),
     )  # fmt: skip
     gan.generator.load_state_dict(settled(turns, gan, config["batch_size"]).state_dict())
 

@@ -197,9 +197,10 @@ def trained(
             )
         with as_settings(f"no model can be made with {sizes}: "):
             made = fitting.place(model(tuple(x.shape[1:]), **sizes, generator=fitting.generator))
+        x, valid = fitting.place(x), fitting.place(valid)
         if begin is not None:
-            begin(fitting, made, fitting.place(x))
-        history = fitting.train(made, fitting.place(x), fitting.place(valid))
+            begin(fitting, made, x)
+        history = fitting.train(made, x, valid)
         return made, {
             "parameters": sum(p.numel() for p in made.parameters()),
             "epochs": len(history),

@@ -149,6 +149,14 @@ class Job:
             options |= {"checkpoint": place, "resume": True, "about": self._about(name)}
         return options
 
+    def game(self, name: str, epochs: int) -> dict[str, Any]:
+        """Return the same options for a game, which has no loss of its own to show."""
+
+        def on_epoch(epoch: int, history: Any) -> None:
+            self.progress("epoch of the game", epoch, epochs)
+
+        return {**self.training(name, epochs), "on_epoch": on_epoch}
+
     # --- what it says ---
 
     def progress(self, what: str, done: int, total: int, note: str = "") -> None:

@@ -24,7 +24,7 @@ from gdmlib.reproduce.job import Job
 from gdmlib.reproduce.records import Data, Metric, Published, sha256_of
 from gdmlib.reproduce.settings import STAND_IN, as_settings
 from gdmlib.reproduce.tasks import seeded
-from gdmlib.training import History, fit
+from gdmlib.training import fit
 from gdmlib.training.loop import evaluating
 
 SRGAN_PAPER = "Ledig et al. (2017), SRGAN, arXiv:1609.04802, table 2"
@@ -147,15 +147,9 @@ def _srgan(
         noise=generator,
     )
     numbers = torch.rand(train_crops, 4, generator=generator)
-    options = fitting.job.training(f"{fitting.name}-game", gan_epochs)
-
-    def on_epoch(epoch: int, history: History) -> None:  # a game has no loss of its own
-        fitting.job.progress("epoch of the game", epoch, gan_epochs)
-
-    options["on_epoch"] = on_epoch
     fit(
         turns, numbers, epochs=gan_epochs, batch_size=config["batch_size"], generator=generator,
-        **options,
+        **fitting.job.game(f"{fitting.name}-game", gan_epochs),
     )  # fmt: skip
     network.load_state_dict(averaged(turns).state_dict())
     return network

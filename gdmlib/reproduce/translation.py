@@ -15,14 +15,14 @@ from gdmlib.metrics import frechet_distance, perceptual_distance, with_floor
 from gdmlib.nn.photo_features import PhotoFeatures
 from gdmlib.reproduce.experiment import Experiment, Outcome
 from gdmlib.reproduce.job import Job
-from gdmlib.reproduce.judged import AT_ONCE, distance_metric
+from gdmlib.reproduce.judged import AT_ONCE, distance_metric, on_device
 from gdmlib.reproduce.records import Data, Metric, sha256_of
 from gdmlib.reproduce.settings import STAND_IN, as_settings
 from gdmlib.reproduce.tasks import seeded
-from gdmlib.training import History, fit, train
+from gdmlib.training import fit, train
 
-METHODS = {"L1 and game": True, "L1 alone": False}
-"""What is compared, and whether there is a discriminator; the first one's distance leads."""
+WAYS = {"game": "L1 and game", "plain": "L1 alone"}
+"""What is compared: with a discriminator and without; the first one's distance leads."""
 
 
 class Pictures(NamedTuple):
@@ -59,13 +59,13 @@ def squares(found: list[Tensor], n: int, size: int, seed: int) -> tuple[Tensor, 
 
 def translator(
     job: Job,
-    game: bool,
+    way: str,
     pairs: tuple[Tensor, Tensor],
     channels: list[int],
     judge_features: int,
     l1: float,
 ) -> UNetGenerator:
-    """Train on the pairs, with or without a discriminator."""
+    """Train on the pairs, in one of `WAYS`."""
     (seed,), config = job.seeds, job.config
     generator = seeded(seed)
     shape = tuple(pairs[0].shape[1:])
@@ -73,26 +73,17 @@ def translator(
     judge = PatchDiscriminator(
         4, channels=judge_features, layers=2, plain=2, norm="instance", generator=generator
     )
-    model = Pix2Pix(network, judge, l1=l1, adversarial=float(game)).to(job.device)
+    model = Pix2Pix(network, judge, l1=l1, adversarial=float(way == "game")).to(job.device)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     rates = {"lr": config["lr"], "betas": (0.5, 0.999), "average": config["average"]}
-    epochs, name = config["epochs"], f"seed-{seed}-{'game' if game else 'plain'}"
-    how: dict[str, Any] = {
-        "epochs": epochs,
-        "batch_size": config["batch_size"],
-        "generator": generator,
-        **job.training(name, epochs),
-    }
-    if not game:
-        train(model, pairs, **rates, **how)
-        return network.eval()
-
-    def on_epoch(epoch: int, history: History) -> None:  # a game has no loss of its own
-        job.progress("epoch of the game", epoch, epochs)
-
-    turns = model.turns(**rates)
-    fit(turns, pairs, **{**how, "on_epoch": on_epoch})
-    network.load_state_dict(averaged(turns).state_dict())
+    how = {key: config[key] for key in ("epochs", "batch_size")} | {"generator": generator}
+    name = f"seed-{seed}-{way}"
+    if way == "plain":
+        train(model, pairs, **rates, **how, **job.training(name, how["epochs"]))
+    else:
+        turns = model.turns(**rates)
+        fit(turns, pairs, **how, **job.game(name, how["epochs"]))
+        network.load_state_dict(averaged(turns).state_dict())
     return network.eval()
 
 
@@ -121,7 +112,7 @@ def measured(name: str, made: Tensor, real: Tensor, others: Tensor) -> list[Metr
         )
     ]  # fmt: skip
     return [
-        *distances[: 2 if name == next(iter(METHODS)) else 1],
+        *distances[: 2 if name == WAYS["game"] else 1],  # the floor is the same for both
         Metric.of_examples(f"distance in features, {name}", perceptual_distance(made, real), ""),
         Metric.of_examples(f"mean absolute error, {name}", error, ""),
     ]
@@ -139,16 +130,15 @@ def _run(job: Job) -> Outcome:
     data = Data(config["data"], sha256_of(*found.train, *found.test))
     job.uses(data)
     real, metrics, details = (wanted + 1) / 2, [], {}
-    for name, game in METHODS.items():
+    for way, name in WAYS.items():
 
-        def once(game: bool = game) -> dict[str, Any]:
-            here = (pairs[0].to(job.device), pairs[1].to(job.device))
-            network = translator(job, game, here, **config.of(translator))
-            job.keep(f"{'game' if game else 'plain'}", network)
+        def once(way: str = way) -> dict[str, Any]:
+            network = translator(job, way, on_device(job, pairs), **config.of(translator))
+            job.keep(way, network)
             made = answers(network, asked.to(job.device)).cpu()
             return {"made": made, "parameters": sum(p.numel() for p in network.parameters())}
 
-        result = job.stage(f"{'game' if game else 'plain'}", once)
+        result = job.stage(way, once)
         metrics += measured(name, result["made"], real, others)
         details["parameters of the generator"] = result["parameters"]
     return Outcome(metrics[0], data, details, tuple(metrics[1:]))

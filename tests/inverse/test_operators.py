@@ -26,7 +26,7 @@ A = torch.randn(3, 8, generator=rng())
         (lambda: inverse.Matrix(A).adjoint(torch.zeros(8)), r"y: expected shape \(\.\.\., 3\)"),
         (
             lambda: inverse.Matrix(A).project(torch.zeros(8), torch.zeros(4)),
-            "the operator measures",
+            r"y: expected shape \(\.\.\., 3\), what the operator measures",
         ),
         (lambda: inverse.Matrix(A).solve_gram(torch.zeros(2)), "the operator measures"),
         (

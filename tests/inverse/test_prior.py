@@ -226,7 +226,10 @@ def test_what_is_no_prior_is_refused(prior, error, match):
         (lambda: PatchPrior(normal(), stride=0), "stride: expected at least 1"),
         (lambda: PatchPrior(normal(), levels=1), "levels: expected at least 2"),
         (lambda: CausalPrior(normal()), "model: expected an MCGSMImage or RIDE, got Multi"),
-        (lambda: CausalPrior(mcgsm(), orientations=3), "orientations: expected one of 1, 2, 4"),
+        (
+            lambda: CausalPrior(mcgsm(), orientations=3),
+            "orientations: expected one of 1, 2, 4, got 3",
+        ),
         (lambda: CausalPrior(mcgsm(), block=0), "block: expected at least 1"),
         (lambda: PixelPrior(mcgsm()), "model: expected a PixelCNN"),
         (lambda: BoundPrior(normal()), "model: expected a VAE, got Multi"),

@@ -187,5 +187,8 @@ def test_bad_input_is_refused(change, error, match):
 
 @pytest.mark.parametrize("noise", [0.0, -1.0, float("nan")])
 def test_noise_must_be_positive(noise):
-    with pytest.raises(ValueError, match=r"noise: .*; without noise use map_by_projection"):
+    with pytest.raises(
+        ValueError,
+        match=r"noise: expected a positive number, got .*; without noise use map_by_projection",
+    ):
         proximal_map(operator(), randn(2, 3), Normal(), noise=noise)
