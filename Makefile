@@ -43,14 +43,14 @@ book: environment  ## render the course at _build/html/index.html
 
 test: lint book  ## prove everything: style, types, laws, lessons, homework, book
 	GDMLIB_BOOK="$$PWD/$(HTML)" GDMLIB_PROGRESS=0 $(PY) -m pytest tests notebooks \
-		--nbval-lax --nbval-cell-timeout=150 -n $(WORKERS) --dist loadfile
+		--nbval-lax --nbval-sanitize-with tests/notebooks/rounding.cfg --nbval-cell-timeout=150 -n $(WORKERS) --dist loadfile
 
 unit: environment  ## run the quick tests only: laws and units
 	GDMLIB_PROGRESS=0 $(PY) -m pytest tests -n $(WORKERS) --dist loadfile \
 		--ignore tests/book --ignore tests/homework --ignore tests/packaging
 
 notebooks: environment  ## run every lesson and compare the cells that carry a claim
-	GDMLIB_PROGRESS=0 $(PY) -m pytest notebooks --nbval-lax --nbval-cell-timeout=150
+	GDMLIB_PROGRESS=0 $(PY) -m pytest notebooks --nbval-lax --nbval-sanitize-with tests/notebooks/rounding.cfg --nbval-cell-timeout=150
 
 execute: environment  ## re-run the lessons whose source changed and keep their outputs
 	@$(PY) -m tools.execute

@@ -1,10 +1,12 @@
-// The order of what the search finds: lessons that are about the words first, the API last.
+// The order of what the search finds: lessons that are about the words first; what stands beside them last.
 // The counts are filled in by coursebook/ranking.py: lesson, stem of a word, how often it is there.
 var Scorer = {
   counts: /* COUNTS */ {},
 
+  beside: ["book/api/", "book/moving", "book/teach/"],
+
   score: ([page, , , , score]) => {
-    if (page.startsWith("book/api/")) return score / 2;
+    if (Scorer.beside.some((start) => page.startsWith(start))) return score / 2;
     const counts = Scorer.counts[page];
     if (!counts) return score;
     const query = new URLSearchParams(window.location.search).get("q") || "";
