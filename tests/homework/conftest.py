@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import nbformat
 import pytest
 
-from tests.homework.courses import TINY, tiny_notebook
+from tests.homework.courses import TINY, script, tiny_notebook
 from tools import homework
 
 
@@ -35,12 +33,7 @@ def tiny_course(tiny_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.fixture(scope="session")
 def grader(root: Path) -> ModuleType:
     """Return the course folder's ``grade.py`` as a module."""
-    spec = importlib.util.spec_from_file_location("grade", root / "homework" / "grade.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["grade"] = module
-    spec.loader.exec_module(module)
-    return module
+    return script("grade", root)
 
 
 @pytest.fixture(scope="session")

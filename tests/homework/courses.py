@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -17,6 +20,23 @@ DOUBLE_TEST = (
 )
 HALF = "def half(x):\n    ### BEGIN SOLUTION\n    return x / 2\n    ### END SOLUTION"
 HALF_TEST = "assert half(2) == 1, 'law of halving: half(2) must be 1'"
+
+
+def script(name: str, root: Path) -> ModuleType:
+    """Return a program of the course folder, such as ``grade.py``, as a module."""
+    spec = importlib.util.spec_from_file_location(name, root / "homework" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def nothing_handed_in(course: Path, folder: Path) -> Path:
+    """Make a folder a course with the lessons of another one, and return it."""
+    for kind in ("source", "release"):
+        (folder / kind).symlink_to(course / kind)
+    (folder / "submitted").mkdir()
+    return folder
 
 
 def exercise_cell(source: str, grade_id: str, points: int | None = None) -> nbformat.NotebookNode:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import os
 import sys
@@ -19,6 +18,8 @@ from grading.feedback import Mark, feedback, read_marks
 from grading.late import Amount, LatePolicy, amount, moment, span
 from grading.roster import Roster, read_roster
 from grading.table import Result
+
+from tests.homework.courses import script
 
 LESSON, OTHER = "02_gaussian_mle", "04_fvsbn"
 CANVAS = (
@@ -41,11 +42,7 @@ ROSTERS = {"canvas": CANVAS, "moodle": MOODLE, "gradescope": GRADESCOPE}
 @pytest.fixture(scope="module")
 def export(root: Path) -> ModuleType:
     """Return the course folder's ``export.py`` as a module."""
-    spec = importlib.util.spec_from_file_location("export", root / "homework" / "export.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("export", root)
 
 
 def table(course: Path, *results: Result) -> None:

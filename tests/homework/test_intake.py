@@ -17,6 +17,7 @@ from grading.official import lessons, official
 from grading.recognise import Recogniser, clean, named, rest_of
 
 from tests.homework import deformations as d
+from tests.homework.courses import nothing_handed_in
 
 L2, L3 = "02_gaussian_mle", "03_logistic_regression"
 Tree = dict[str, "bytes | Tree | None"]
@@ -25,10 +26,7 @@ Tree = dict[str, "bytes | Tree | None"]
 @pytest.fixture
 def course(lessons_course: Path, tmp_path: Path) -> Path:
     """Return a course with the real lessons and nothing handed in."""
-    for kind in ("source", "release"):
-        (tmp_path / kind).symlink_to(lessons_course / kind)
-    (tmp_path / "submitted").mkdir()
-    return tmp_path
+    return nothing_handed_in(lessons_course, tmp_path)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import random
 import textwrap
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from grading.normal import lines, shingles
 from grading.similar import Answers, answers_of, nearest
 
-from tests.homework.courses import TINY, answers, submit
+from tests.homework.courses import TINY, answers, nothing_handed_in, script, submit
 
 FIRST = '''
 def double(x: float) -> float:
@@ -160,11 +159,7 @@ def test_of_a_few_nothing_is_said() -> None:
 @pytest.fixture(scope="module")
 def similar(root: Path) -> ModuleType:
     """Return the course folder's ``similar.py`` as a module."""
-    spec = importlib.util.spec_from_file_location("similar", root / "homework" / "similar.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("similar", root)
 
 
 HALVES = [
@@ -188,10 +183,7 @@ def hand_in(course: Path) -> None:
 @pytest.fixture
 def course(tiny_course: Path, tmp_path: Path) -> Path:
     """Return a course folder, to hand in to."""
-    for name in ("source", "release"):
-        (tmp_path / name).symlink_to(tiny_course / name)
-    (tmp_path / "submitted").mkdir()
-    return tmp_path
+    return nothing_handed_in(tiny_course, tmp_path)
 
 
 def test_the_releases_own_code_is_left_out(course: Path) -> None:
