@@ -33,7 +33,7 @@ RESULTS = record.FOLDER / "latent.json"
 SAMPLES, STEPS, SIZE = 4, 50, 32
 CHANNELS, CLASSES, DROP = (16, 32, 64), 10, 0.1
 RATES = {"ours": 2e-3, "theirs": 1e-3}
-MINUTES, EACH = 5.0, 20  # of training, and samples of each class
+MINUTES, EACH = 10.0, 20  # of training, and samples of each class
 
 
 def our_diffusion(size: int) -> Diffusion:
