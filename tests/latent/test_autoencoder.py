@@ -74,8 +74,9 @@ def test_the_noise_of_a_loss_follows_its_generator():
     assert not torch.equal(model.loss(x, seeded(1)), model.loss(x, seeded(2)))
 
 
-def test_a_sparse_code_keeps_the_largest():
-    model, plain = build(DeepAutoencoder, sparse=2), build(DeepAutoencoder)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sparse_code_keeps_the_largest(kind):
+    model, plain = build(kind, sparse=2), build(kind)
     x = pictures()
     z, full = model.encode(x), plain.encode(x)
     assert bool(((z != 0).sum(dim=1) == 2).all())

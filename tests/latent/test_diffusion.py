@@ -297,6 +297,13 @@ def test_another_chain_can_be_walked():
     assert made.bound(X, generator=seeded(), schedule=short).shape == (6, 6)
 
 
+@pytest.mark.parametrize("steps", [20, 50, 120])
+def test_ddim_takes_fifty_steps_or_all_where_there_are_fewer(steps):
+    made, noise = model("v", steps=steps), torch.randn(4, 2, generator=seeded()).double()
+    want = ddim(made, 4, steps=min(steps, 50), noise=noise)
+    assert torch.equal(ddim(made, 4, noise=noise), want)
+
+
 def test_the_model_samples_by_all_its_steps():
     made = model("v")
     assert torch.equal(made.sample(3, seeded()), ddpm(made, 3, generator=seeded()))

@@ -182,6 +182,19 @@ def test_a_coupling_keeps_one_half():
     assert kept[0].tolist() == [[True, False, True, False], [False, True, False, True]]
 
 
+@pytest.mark.parametrize("options", [{}, {"flip": False}, {"flip": True}])
+@pytest.mark.parametrize("kind", [AffineCoupling, SplineCoupling])
+def test_the_first_half_is_kept_unless_a_coupling_is_flipped(kind, options):
+    x, layer = normal(5, 4), kind(4, generator=seeded(), **options)
+    with torch.no_grad():
+        layer.network[-1].weight.add_(1.0)
+        y = layer(x)[0]
+    kept = slice(2, None) if options.get("flip") else slice(2)
+    moved = slice(2) if options.get("flip") else slice(2, None)
+    assert torch.equal(y[:, kept], x[:, kept])
+    assert bool((y[:, moved] != x[:, moved]).any())
+
+
 @pytest.mark.parametrize("kind", [AffineCoupling, SplineCoupling, RealNVP, SplineFlow])
 def test_odd_sizes_have_no_halves(kind):
     with pytest.raises(
@@ -340,6 +353,20 @@ def test_the_inverse_of_a_masked_map_can_be_trained():
     flow = IAF(2, layers=2, hidden=4, generator=seeded())
     flow.loss(normal(8, 2)).backward()
     assert all(p.grad is not None for p in flow.parameters())
+
+
+@pytest.mark.parametrize("flow", [MAF, IAF])
+def test_every_other_map_visits_the_numbers_the_other_way_round(flow):
+    made = flow(4, layers=3, hidden=(8,), generator=seeded())
+    maps = [m for m in made.modules() if isinstance(m, MaskedAutoregressive)]
+    for i, map_ in enumerate(maps):
+        with torch.no_grad():
+            for p in map_.parameters():
+                p.add_(torch.randn(p.shape, generator=seeded(1)))
+        moves = torch.func.jacrev(lambda x, map_=map_: map_(x)[0])(normal(1, 4))[0, :, 0]
+        later = moves.triu(1) if i % 2 == 0 else moves.tril(-1)
+        assert not bool(later.any()) and bool(moves.any())
+    assert len(maps) == 3
 
 
 def test_masked_maps_say_what_they_need():

@@ -75,6 +75,19 @@ def test_the_middle_of_the_step_is_of_second_order():
     assert plain > 10 * gaps[2]
 
 
+def test_samples_by_the_middle_of_the_step_are_of_second_order():
+    noise = torch.randn(50, 2, generator=seeded()).double()
+
+    def made(steps: int, method: str) -> Tensor:
+        return FlowMatching(Exact(), 2, method=method).sample(50, noise=noise, steps=steps)
+
+    fine = made(640, "midpoint")
+    gaps = [float((made(n, "midpoint") - fine).abs().mean()) for n in (20, 40, 80)]
+    assert gaps[0] / gaps[1] > 3 and gaps[1] / gaps[2] > 3
+    plain = [float((made(n, "euler") - fine).abs().mean()) for n in (40, 80)]
+    assert 1.5 < plain[0] / plain[1] < 2.5 and plain[1] > 10 * gaps[2]
+
+
 def test_samples_of_the_exact_field():
     made = FlowMatching(Exact(), 2)
     drawn = made.sample(4000, seeded(), steps=30)

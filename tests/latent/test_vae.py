@@ -139,6 +139,16 @@ def test_samples_have_the_probabilities_of_the_grid() -> None:
     assert float((20_000 * (found - expected).square() / expected).sum()) < 41  # χ², 7 degrees
 
 
+@pytest.mark.parametrize("variance", [0.25, 4.0])
+def test_samples_of_a_gaussian_decoder_have_its_variance(variance: float) -> None:
+    model = VAE(3, latent=2, likelihood="gaussian", variance=variance, generator=seeded())
+    model.decoder.requires_grad_(False)
+    for p in model.decoder.parameters():
+        p.zero_()
+    drawn = model.sample(4000, generator=seeded(1))
+    assert float(drawn.var()) == pytest.approx(variance, rel=0.05)
+
+
 def test_annealing_comes_close_where_the_encoder_is_bad(bits: Tensor) -> None:
     model = moved(small(), size=1.0)
     with torch.no_grad():
@@ -268,3 +278,5 @@ def test_a_linear_fit_refuses() -> None:
         LinearVAE.fit(x @ torch.diag(torch.tensor([1.0, 1, 0, 0])), latent=2)
     with pytest.raises(ValueError, match="x: expected events"):
         LinearVAE.fit(x[0], latent=2)
+    with pytest.raises(ValueError, match="x: expected a floating-point tensor"):
+        LinearVAE.fit((10 * x).long(), latent=2)
