@@ -144,7 +144,9 @@ class SelfCheck(SphinxDirective):
             raise self.error(f"{FOLDER}: {error}") from error
         key = Key()
         for number, question in enumerate(questions, 1):
-            key += self._marked(f"{number}: {LETTERS[question.right]}.", question)
+            key += self._begun(
+                f"{number}: {LETTERS[question.right]}.", question.options[question.right].reason
+            )
         intro = (
             "Choose an answer: it opens and says why it is right, or what makes it tempting and "
             "where it goes wrong. Nothing is counted or sent anywhere."
@@ -168,9 +170,6 @@ class SelfCheck(SphinxDirective):
             answer += self._begun("Right." if option.right else "No.", option.reason)
             choice += answer
         return choice
-
-    def _marked(self, start: str, question: Question) -> list[nodes.Node]:
-        return self._begun(start, question.options[question.right].reason)
 
     def _begun(self, start: str, text: str) -> list[nodes.Node]:
         """Return text whose first paragraph begins with strong words."""
