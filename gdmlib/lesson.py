@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gdmlib import plotting, training
+from gdmlib import _weights, plotting, training
 from gdmlib.metrics import MeanStderr
 from gdmlib.plotting._inline import prepare_inline
 
@@ -86,7 +86,9 @@ class Lesson:
             train: Trains ``model`` in place, or returns a trained model of its kind. It is also
                 called when grading if there are no weights; it should take its number of epochs
                 from `pick`, so that this takes seconds.
-            prefer: ``"weights"`` loads weights that are at hand whatever the budget.
+            prefer: ``"weights"`` loads weights whatever the budget, where they can be had: those
+                that are not at hand are fetched from the course's repository, and checked. Where
+                that fails, a sentence says why, and the lesson trains.
 
         Returns:
             The history that ``train`` returned, if it did; None when weights were loaded.
@@ -96,7 +98,12 @@ class Lesson:
         """
         if prefer not in ("training", "weights"):
             raise ValueError(f"prefer: expected 'training' or 'weights', got {prefer!r}")
-        weights = find_checkpoint(name) if self.grading or prefer == "weights" else None
+        if self.grading or prefer == "weights":
+            weights, why = _obtain(name)
+            if weights is None and not self.grading:
+                print(_weights.sentence(name, why))
+        else:
+            weights = None
         if weights is not None:
             training.load_weights(model, weights)
             model.eval()  # as `gdmlib.training.train` leaves it
@@ -200,6 +207,12 @@ def find_checkpoint(name: str) -> Path | None:
         folders.insert(0, Path(os.environ["GDMLIB_CHECKPOINTS"]).expanduser())
     candidates = (folder / f"{name}.safetensors" for folder in folders)
     return next((path for path in candidates if path.is_file()), None)
+
+
+def _obtain(name: str) -> tuple[Path | None, str]:
+    """Return where weights are, at hand or fetched; or None, and why."""
+    here = find_checkpoint(name)
+    return (here, "") if here is not None else _weights.fetch(name)
 
 
 def records(*patterns: str) -> str:

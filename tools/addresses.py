@@ -52,10 +52,12 @@ def book(address: str) -> str | None:
 
 
 def colab_cell(address: str, version: str) -> str:
-    """Return the source of the cell that installs this library in Colab, and only there.
+    """Return the source of the cell that installs this library in Colab and on Kaggle, only there.
 
     It installs the release that matches the notebook. pip's default is to leave alone what is
-    already new enough, and the library asks for lower bounds only: torch and numpy stay.
+    already new enough, and the library asks for lower bounds only: torch and numpy stay. Where the
+    library is missing after that, the cell stops and says what to do: pip's own failure is only a
+    message, and what comes next would fail with another one.
 
     Args:
         address: Of the repository, ``https://host/owner/name``.
@@ -64,14 +66,24 @@ def colab_cell(address: str, version: str) -> str:
     Raises:
         ValueError: If the address is none.
     """
-    return (
-        "# In Colab, install the course's library; anywhere else, do nothing.\n"
-        "import importlib.util\n"
-        "import sys\n"
-        "\n"
-        'if "google.colab" in sys.modules and importlib.util.find_spec("gdmlib") is None:\n'
-        f'    %pip install --quiet "gdmlib @ git+{check_repository(address)}@v{version}"'
-    )
+    source = f"gdmlib @ git+{check_repository(address)}@v{version}"
+    return f"""\
+# In Colab and on Kaggle, install the course's library; where it is at hand, do nothing.
+import importlib.util
+import os
+import sys
+
+online = "google.colab" in sys.modules or "KAGGLE_KERNEL_RUN_TYPE" in os.environ
+if online and importlib.util.find_spec("gdmlib") is None:
+    %pip install --quiet "{source}"
+    importlib.invalidate_caches()
+if importlib.util.find_spec("gdmlib") is None:
+    raise ModuleNotFoundError(
+        "gdmlib, the library of this course, is not installed. If pip says why just above, mend "
+        "that (on Kaggle, switch the notebook's internet on in its settings) and run this cell "
+        "again. On a machine of your own, run in a terminal: "
+        'python -m pip install "{source}"'
+    )"""
 
 
 def badge(address: str, stem: str) -> str:

@@ -175,9 +175,9 @@ def _download(urls: Sequence[str], target: Path, path: str, checksum: Checksum) 
         for number, url in enumerate(urls):
             part = folder / f"{number}{target.suffix}"
             try:
-                _download_one(url, part)
+                download_one(url, part)
             except requests.exceptions.RequestException as reason:
-                reasons.append(f"{url}: {_in_short(reason)}")
+                reasons.append(f"{url}: {in_short(reason)}")
                 continue
             wrong = wrong_checksum(part, checksum)
             if wrong is None:
@@ -188,7 +188,7 @@ def _download(urls: Sequence[str], target: Path, path: str, checksum: Checksum) 
     raise (ChecksumError if came else DataNotFoundError)(_not_found(path, reasons, came))
 
 
-def _download_one(url: str, target: Path) -> None:
+def download_one(url: str, target: Path) -> None:
     """Download ``url`` to ``target`` as a whole. Network trouble is a ``RequestException``."""
     import pooch
 
@@ -202,7 +202,8 @@ def _download_one(url: str, target: Path) -> None:
     )
 
 
-def _in_short(reason: Exception) -> str:
+def in_short(reason: Exception) -> str:
+    """Return one line that says why a download failed."""
     response = getattr(reason, "response", None)
     if response is not None:
         return f"the server answers {response.status_code} {response.reason}"

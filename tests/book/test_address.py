@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from bs4 import BeautifulSoup
@@ -32,7 +33,7 @@ def ways(page: Path, url: str) -> list[str]:
     """Return every link of a page that leads to the repository or starts from it."""
     soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
     owner = url.removeprefix("https://github.com")
-    return [a["href"] for a in soup.find_all("a", href=True) if owner in a["href"]]
+    return [a["href"] for a in soup.find_all("a", href=True) if owner in unquote(a["href"])]
 
 
 @pytest.fixture(scope="module", params=[REAL, NOWHERE], ids=["real", "placeholder"])
@@ -54,6 +55,8 @@ def test_buttons_and_links_are_there_if_they_lead_somewhere(built: tuple[str, Pa
         "https://github.com/someone/course/issues/new",
         "https://colab.research.google.com/github/someone/course/blob/main/notebooks/01_a.ipynb",
         "https://mybinder.org/v2/gh/someone/course/main",
+        "https://www.kaggle.com/kernels/welcome?src=https%3A%2F%2Fgithub.com%2Fsomeone%2Fcourse%2F"
+        "blob%2Fmain%2Fnotebooks%2F01_a.ipynb",
     ]
     assert [s for s in starts if not any(way.startswith(s) for way in lesson)] == []
     assert {f"{REAL}/tree/main/results", f"{REAL}/wiki"} <= set(index)

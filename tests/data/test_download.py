@@ -160,7 +160,7 @@ def test_interrupted_download_leaves_nothing(cache, monkeypatch):
         target.write_bytes(GOOD[:10])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(download, "_download_one", interrupted)
+    monkeypatch.setattr(download, "download_one", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fetch(Remote(PLACE, urls=("http://127.0.0.1:9/a.bin",)))
     assert left_over(cache) == [] and not leftover_folders(cache)
@@ -181,7 +181,7 @@ def test_disk_full(cache, monkeypatch):
     def full(url: str, target: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(download, "_download_one", full)
+    monkeypatch.setattr(download, "download_one", full)
     with pytest.raises(CacheError, match="No space left"):
         fetch(Remote(PLACE, urls=("http://127.0.0.1:9/a.bin",)))
     assert left_over(cache) == []
@@ -452,8 +452,8 @@ def test_source_of_nothing():
 
 
 def test_short_reasons():
-    text = download._in_short(requests.exceptions.ConnectionError("x" * 1000))
+    text = download.in_short(requests.exceptions.ConnectionError("x" * 1000))
     assert text.startswith("ConnectionError: xxx") and len(text) < 200
     wrapping = requests.exceptions.ConnectionError(SimpleNamespace(reason=OSError("a): the cause")))
-    assert download._in_short(wrapping) == "OSError: the cause"
-    assert download._in_short(requests.exceptions.Timeout()) == "Timeout: "
+    assert download.in_short(wrapping) == "OSError: the cause"
+    assert download.in_short(requests.exceptions.Timeout()) == "Timeout: "

@@ -60,12 +60,13 @@ def test_training_lowers_the_error(kind):
 # --- Noise, and few active numbers ---------------------------------------------------------------
 
 
-def test_the_loss_of_a_denoiser_compares_with_the_clean_event():
-    model, x = build(DeepAutoencoder, noise=0.5), pictures()
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_loss_of_a_denoiser_compares_with_the_clean_event(kind):
+    model, x = build(kind, noise=0.5), pictures()
     noise = 0.5 * torch.randn(x.shape, generator=seeded(7))
     expected = ((model(x + noise) - x) ** 2).sum(dim=(1, 2, 3)).mean()
     assert torch.allclose(model.loss(x, seeded(7)), expected)
-    assert torch.equal(model.score(x), build(DeepAutoencoder).score(x))  # judged without noise
+    assert torch.equal(model.score(x), build(kind).score(x))  # judged without noise
 
 
 def test_the_noise_of_a_loss_follows_its_generator():
@@ -87,8 +88,9 @@ def test_a_sparse_code_keeps_the_largest(kind):
     assert torch.equal(model(x), plain.decode(z))
 
 
-def test_l1_is_a_price_of_the_loss_and_not_of_the_score():
-    model, x = build(DeepAutoencoder, l1=0.3), pictures()
+@pytest.mark.parametrize("kind", KINDS)
+def test_l1_is_a_price_of_the_loss_and_not_of_the_score(kind):
+    model, x = build(kind, l1=0.3), pictures()
     price = 0.3 * model.encode(x).abs().sum(dim=1).mean()
     assert torch.allclose(model.loss(x), model.score(x).mean() + price)
 

@@ -285,6 +285,8 @@ def test_what_steers_a_spline_has_its_sizes():
         ValueError, match=r"steer: expected 3 · bins - 1 numbers for each x, .*got 6"
     ):
         rational_quadratic(torch.zeros(4, 2), torch.zeros(4, 6, 2))
+    with pytest.raises(ValueError, match="x: expected a floating-point tensor"):
+        rational_quadratic(torch.zeros(4, 2).long(), torch.zeros(4, 5, 2))
     with pytest.raises(ValueError, match="bins: expected at least 2, got 1"):
         SplineCoupling(2, bins=1, generator=seeded())
     with pytest.raises(ValueError, match="bound: expected a positive number, got -1"):

@@ -164,6 +164,9 @@ def test_guidance_and_classes():
         drawn = made.sample(2, noise=zero, steps=4, labels=labels, guidance=w)
         assert torch.allclose(drawn[:, 0], torch.tensor(want).double())
     assert float(made.loss(zero, labels, seeded())) > 0
+    told = [made.score(zero, torch.full((2,), k)) for k in (0, 1)]
+    assert all(bool((one != made.score(zero)).all()) for one in told)
+    assert torch.equal(made.score(zero, labels), torch.stack([told[0][0], told[1][1]]))
     shift = made.log_prob(zero, labels=labels) - made.log_prob(zero)
     assert torch.allclose(shift, torch.tensor([24.0, 21.0]).double())
 

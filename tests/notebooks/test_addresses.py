@@ -156,24 +156,42 @@ def test_the_command(house: Path, monkeypatch, capsys: pytest.CaptureFixture[str
 # --- the Colab cell and the badge -----------------------------------------------------------------
 
 
-def run_setup(source: str, *, colab: bool, installed: bool) -> list[str]:
+def run_setup(source: str, *, at: str, installed: bool, works: bool = True) -> list[str]:
     """Run the Colab cell outside of IPython and return what it would have installed."""
     asked: list[str] = []
-    code = re.sub(r"%pip install --quiet \"(.*)\"", r"asked.append('\1')", source)
-    name = "json" if installed else "no_such_module_here"
-    code = code.replace('find_spec("gdmlib")', f'find_spec("{name}")')
-    code = code.replace("sys.modules", '{"google.colab"}' if colab else "set()")
-    exec(compile(code, "cell", "exec"), {"asked": asked})
+
+    def install(what: str) -> None:
+        asked.append(what)
+
+    def find_spec(name: str) -> object:
+        return "found" if installed or (asked and works) else None
+
+    code = re.sub(r"%pip install --quiet \"(.*)\"", r"install('\1')", source)
+    code = code.replace('importlib.util.find_spec("gdmlib")', 'find_spec("gdmlib")')
+    code = code.replace("sys.modules", '{"google.colab"}' if at == "Colab" else "set()")
+    code = code.replace("os.environ", str(["KAGGLE_KERNEL_RUN_TYPE"][: at == "Kaggle"]))
+    exec(compile(code, "cell", "exec"), {"install": install, "find_spec": find_spec})
     return asked
 
 
-def test_the_colab_cell_installs_the_matching_release_in_colab_only():
+@pytest.mark.parametrize("at", ["Colab", "Kaggle"])
+def test_the_colab_cell_installs_the_matching_release_where_it_is_missing(at):
     source = colab_cell(REPOSITORY, "1.2.3")
     wanted = f"gdmlib @ git+{REPOSITORY}@v1.2.3"
-    assert run_setup(source, colab=True, installed=False) == [wanted]
-    assert run_setup(source, colab=True, installed=True) == []
-    assert run_setup(source, colab=False, installed=False) == []
+    assert run_setup(source, at=at, installed=False) == [wanted]
+    assert run_setup(source, at=at, installed=True) == []
+    assert run_setup(source, at="home", installed=True) == []
     assert "--upgrade" not in source and "torch" not in source and "numpy" not in source
+
+
+@pytest.mark.parametrize("at", ["Colab", "Kaggle", "home"])
+def test_the_colab_cell_stops_where_the_library_is_still_missing(at):
+    source = colab_cell(REPOSITORY, "1.2.3")
+    with pytest.raises(ModuleNotFoundError) as stopped:
+        run_setup(source, at=at, installed=False, works=False)
+    says = str(stopped.value)
+    assert "gdmlib, the library of this course, is not installed" in says
+    assert f'python -m pip install "gdmlib @ git+{REPOSITORY}@v1.2.3"' in says
 
 
 def test_the_colab_cell_is_one_that_ipython_understands():

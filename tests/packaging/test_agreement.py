@@ -18,6 +18,7 @@ from packaging.version import Version
 
 import gdmlib
 from tools.environment import NEWEST, oldest
+from tools.floors import floors
 
 # conda-forge calls these packages by other names.
 CONDA_NAMES = {"torch": "pytorch-cpu"}
@@ -139,6 +140,30 @@ def test_the_conda_environment_asks_for_the_same(root: Path) -> None:
     assert extra == {"python", "make", "pip"}
 
 
+def test_binder_gets_what_the_library_needs_and_jupyterlab(root: Path) -> None:
+    slim = conda((root / "binder" / "environment.yml").read_text())
+    core = [Requirement(line) for line in project(root)["dependencies"]]
+    assert disagreements(core, slim) == []
+    wanted = {canonicalize_name(CONDA_NAMES.get(r.name, r.name)) for r in core}
+    assert set(slim) - wanted == {"python", "pip", "ipykernel", "jupyterlab"}
+    whole = conda((root / "environment.yml").read_text())
+    assert {name: slim[name].specifier for name in slim} == {
+        name: whole[name].specifier for name in slim
+    }
+    post = root / "binder" / "postBuild"
+    assert post.stat().st_mode & 0o111 and "pip install --quiet --no-deps ." in post.read_text()
+
+
+def test_the_oldest_promised_versions_are_the_lower_bounds(root: Path) -> None:
+    core = [Requirement(line) for line in project(root)["dependencies"]]
+    found = floors(project(root)["dependencies"])
+    assert found == [f"{r.name}=={next(iter(r.specifier)).version}" for r in core]
+    assert floors(["a>=1,<2", "b"]) == ["a==1"]
+    for line in ("a~=1", "a==1", "a>1", "a[x]>=1"):
+        with pytest.raises(ValueError, match="expected name>=version"):
+            floors([line])
+
+
 def test_a_disagreement_is_noticed(root: Path) -> None:
     text = (root / "environment.yml").read_text()
     older = conda(text.replace("numpy>=1.26.4", "numpy>=1.25"))
@@ -172,6 +197,11 @@ def test_every_place_names_the_same_python(root: Path) -> None:
     tools = tomllib.loads((root / "pyproject.toml").read_text())["tool"]
     assert tools["mypy"]["python_version"] == least
     assert tools["ruff"]["target-version"] == "py" + least.replace(".", "")
+    matrix = yaml.safe_load((root / ".github/workflows/dependencies.yml").read_text())
+    pythons = matrix["jobs"]["library"]["strategy"]["matrix"]["python"]
+    assert [Version(python) for python in pythons] == [
+        Version(f"{python.major}.{python.minor}") for python in promised(root)
+    ]
     tried = re.findall(r'python: "(.*)"', (root / ".github/workflows/test.yml").read_text())
     assert {least, newest} <= set(tried)
 

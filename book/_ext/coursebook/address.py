@@ -1,4 +1,4 @@
-"""While the repository has no address yet, nothing on a page leads to it.
+"""While the repository has no address yet, nothing on a page leads to it; then, Kaggle does, too.
 
 The address holds a placeholder until ``make rehost URL=...`` puts a real one in its place. Until
 then the buttons that need it (repository, issue, Colab, Binder) would be dead, and so would links:
@@ -6,6 +6,9 @@ the buttons are left out and the links are plain text. After it, they are back.
 """
 
 from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -28,6 +31,25 @@ def hide_buttons(app: Sphinx, config: Config) -> None:
         options["launch_buttons"] = {}
 
 
+def add_kaggle(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: object
+) -> None:
+    """Put Kaggle beside the other places where a lesson can be run; the theme knows none."""
+    address = app.config.html_theme_options.get("repository_url", "")
+    for group in context.get("header_buttons", []):
+        if group.get("label") == "launch-buttons" and address.startswith("https://github.com/"):
+            source = f"{address}/blob/main/{pagename}.ipynb"
+            group["buttons"].append(
+                {
+                    "type": "link",
+                    "text": "Kaggle",
+                    "tooltip": "Launch on Kaggle",
+                    "icon": "fas fa-rocket",
+                    "url": f"https://www.kaggle.com/kernels/welcome?{urlencode({'src': source})}",
+                }
+            )
+
+
 class UnlinkPlaceholder(SphinxPostTransform):
     """Turn links to the placeholder into text, and remove a paragraph that is nothing else."""
 
@@ -46,6 +68,7 @@ class UnlinkPlaceholder(SphinxPostTransform):
 
 
 def setup(app: Sphinx) -> None:
-    """Register both, the first after Jupyter Book has made the theme's options."""
+    """Register all: the first after the theme's options are made, the second after its buttons."""
     app.connect("config-inited", hide_buttons, priority=900)
+    app.connect("html-page-context", add_kaggle, priority=900)
     app.add_post_transform(UnlinkPlaceholder)
