@@ -5,11 +5,14 @@ PYTHON ?= python3
 VENV ?= .venv
 PORT ?= 8000
 TORCH_INDEX ?=
+# Lessons for `make notebooks`, and the seconds that a cell of theirs may take.
+LESSONS ?= notebooks
+CELL_TIMEOUT ?= 150
 # Test processes: two by default, for every test process holds torch.
 WORKERS ?= 2
 
 # Recipes read these from the environment: pasted into a command, a space or a quote in them would end a word.
-export VENV PORT TORCH_INDEX COURSE PRIVATE PEER OLD URL
+export VENV PORT TORCH_INDEX COURSE PRIVATE PEER OLD URL GDMLIB_BUDGET
 # Threads that wait sleep: on a busy machine, spinning costs several times the work.
 export OMP_WAIT_POLICY ?= PASSIVE
 
@@ -49,8 +52,9 @@ unit: environment  ## run the quick tests only: laws and units
 	GDMLIB_PROGRESS=0 $(PY) -m pytest tests -n $(WORKERS) --dist loadfile \
 		--ignore tests/book --ignore tests/homework --ignore tests/packaging
 
-notebooks: environment  ## run every lesson and compare the cells that carry a claim
-	GDMLIB_PROGRESS=0 $(PY) -m pytest notebooks --nbval-lax --nbval-sanitize-with tests/notebooks/rounding.cfg --nbval-cell-timeout=150
+notebooks: environment  ## run every lesson, compare the cells that carry a claim, report (GDMLIB_BUDGET=gpu on a GPU)
+	@mkdir -p _build; GDMLIB_PROGRESS=0 $(PY) -m pytest $(LESSONS) --nbval-lax --nbval-sanitize-with tests/notebooks/rounding.cfg \
+		--nbval-cell-timeout=$(CELL_TIMEOUT) --junitxml=_build/notebooks.xml; code=$$?; $(PY) -m tools.report _build/notebooks.xml && exit $$code
 
 execute: environment  ## re-run the lessons whose source changed and keep their outputs
 	@$(PY) -m tools.execute
@@ -97,7 +101,7 @@ rehost: environment  ## set the repository's address everywhere: make rehost URL
 
 # By name alone: _build may hold more, such as somebody's course folder with submissions and grades.
 clean:  ## remove what make built; course folders stay
-	rm -rf _build/html _build/.doctrees _build/jupyter_execute _build/linkcheck _build/builds.json _build/builds.md
+	rm -rf _build/html _build/notebooks.xml _build/.doctrees _build/jupyter_execute _build/linkcheck _build/builds.json _build/builds.md
 	rmdir _build 2>/dev/null || true
 	test ! -f "$$VENV/pyvenv.cfg" || rm -rf "$$VENV"
 	rm -rf mutants .mypy_cache .ruff_cache .pytest_cache .coverage gdmlib.egg-info
