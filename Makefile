@@ -25,7 +25,7 @@ BOOK_SOURCES := _config.yml _toc.yml CHANGELOG.md pyproject.toml constraints.txt
 	book notebooks gdmlib results
 
 .DEFAULT_GOAL := help
-.PHONY: help environment book test unit notebooks execute homework lint format lab port serve coverage mutants bench bench-builds rehost clean
+.PHONY: help environment book test unit notebooks execute homework lint format lab port serve pdf slides coverage mutants bench bench-builds rehost clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -80,6 +80,12 @@ port:
 
 serve: port book  ## serve the course at http://127.0.0.1:8000 (or PORT=...)
 	@$(PY) -m tools.serve $(HTML) --port "$$PORT"
+
+pdf: book  ## print the whole book: _build/html/deep-generative-models.pdf (Chromium, two minutes)
+	@$(PY) -m tools.pdf
+
+slides: book  ## make slides for each lesson: _build/html/slides/index.html
+	@$(PY) -m tools.slides
 
 coverage: environment  ## measure the tests' line coverage of gdmlib (at least 95 %)
 	GDMLIB_PROGRESS=0 $(PY) -m pytest tests --ignore tests/book --ignore tests/homework \

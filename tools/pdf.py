@@ -20,12 +20,13 @@ from typing import Any
 
 import yaml
 
+from tools.offered import offer
 from tools.pdf_join import Joined, Printed, join, places
 from tools.press import OWN, chromium, prepare, print_page, served
 
 ROOT = Path(__file__).resolve().parents[1]
 BOOK = ROOT / "_build" / "html"
-TARGET = ROOT / "_build" / "deep-generative-models.pdf"
+TARGET = BOOK / "deep-generative-models.pdf"
 TITLE = "Deep Generative Models"
 SUBTITLE = "An open, executable course"
 LESSON = re.compile(r"notebooks/(\d+)_")
@@ -202,6 +203,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"make pdf: {error}", file=sys.stderr)
         return 1
+    if options.out.resolve().parent == options.book.resolve():
+        offer(options.book, "pdf", options.out)
     size = options.out.stat().st_size / 1e6
     seconds = time.monotonic() - start
     print(f"{options.out}: {count} pages, {size:.1f} MB, in {seconds:.0f} seconds")

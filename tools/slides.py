@@ -12,6 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from tools.offered import offer
 from tools.pdf import pages_of
 from tools.slides_choose import ROOT, Lesson, read_lesson
 from tools.slides_deck import deck
@@ -24,8 +25,7 @@ HERE = Path(__file__).resolve().parent
 def lessons_of(root: Path) -> list[tuple[str, str]]:
     """Return the names of the lessons, with their parts, in the order of the book."""
     pages = pages_of(root / "_toc.yml")
-    found = [(Path(page.path).name, page.part) for page in pages if page.kicker]
-    return [(name, part) for name, part in found]
+    return [(Path(page.path).name, page.part) for page in pages if page.kicker]
 
 
 def make(root: Path, target: Path, names: list[str]) -> list[tuple[Lesson, int]]:
@@ -40,21 +40,23 @@ def make(root: Path, target: Path, names: list[str]) -> list[tuple[Lesson, int]]
     unknown = sorted(set(names) - {name for name, _ in known})
     if unknown:
         raise ValueError(f"{unknown[0]!r} is no lesson; expected a name such as {known[0][0]}")
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    shutil.copytree(HERE / "reveal", target / "reveal")
+    half = target.with_name(f"{target.name}.part")
+    shutil.rmtree(half, ignore_errors=True)
+    shutil.copytree(HERE / "reveal", half / "reveal")
     for name in ("slides.css", "slides.js"):
-        shutil.copyfile(HERE / name, target / name)
-    copy_mathjax(source_folder(), target / "mathjax")
+        shutil.copyfile(HERE / name, half / name)
+    copy_mathjax(source_folder(), half / "mathjax")
     made = []
     for name, part in known:
         if names and name not in names:
             continue
         lesson = read_lesson(root, name, part)
         slides = deck(lesson)
-        write_deck(lesson, slides, target)
+        write_deck(lesson, slides, half)
         made.append((lesson, len(slides)))
-    write_index([lesson for lesson, _ in made], target)
+    write_index([lesson for lesson, _ in made], half)
+    shutil.rmtree(target, ignore_errors=True)
+    half.rename(target)
     return made
 
 
@@ -69,6 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (OSError, ValueError) as error:
         print(f"make slides: {error}", file=sys.stderr)
         return 1
+    offer(options.out.parent, "slides", options.out)
     count = sum(number for _, number in made)
     print(f"{options.out / 'index.html'}: {len(made)} decks, {count} slides")
     return 0

@@ -12,6 +12,7 @@ a text out, ``slide`` prefers a figure to those before it.
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import sys
@@ -104,7 +105,9 @@ def figure_of(cell: Cell) -> tuple[str, str, str, str] | None:
             data = "".join(made.get(kind, ""))
             if data and (kind != "text/html" or "<svg" in data):
                 caption = about.get("figure", {}).get("caption", "")
-                return caption, about.get("image", {}).get("alt", ""), kind, data
+                label = re.search(r'<svg[^>]*\baria-label="([^"]*)"', data)
+                alt = html.unescape(label[1]) if label else about.get("image", {}).get("alt", "")
+                return caption, alt, kind, data
     return None
 
 
@@ -157,7 +160,7 @@ def read_lesson(root: Path, name: str, part: str = "") -> Lesson:
         raise ValueError(f"{name}: has not {missing}; slides are made from it")
     goals = GOALS.search(prose + "\n")
     opening = next(s for s in sections if s.title == title).paragraphs()
-    lead = next((p for p in opening if not p.startswith(("[", "**", "-"))), "")
+    lead = next((p for p in opening if not p.startswith(("[▶", "**", "-"))), "")
     return Lesson(
         name=name,
         title=title,
@@ -181,9 +184,14 @@ def _weight(tag: str, prose: str, sections: list[Section], asked: str) -> int:
 
 
 def sentences(paragraph: str) -> list[str]:
-    """Split a paragraph into sentences; what stands between dollars or stars stays whole."""
-    text = re.sub(r"\s+", " ", paragraph)
-    return [part for part in SENTENCE.split(text) if part]
+    """Split a paragraph into sentences; a formula stays whole."""
+    parts: list[str] = []
+    for part in SENTENCE.split(re.sub(r"\s+", " ", paragraph)):
+        if parts and parts[-1].count("$") % 2:  # the end was one within a formula
+            parts[-1] += f" {part}"
+        else:
+            parts.append(part)
+    return [part for part in parts if part]
 
 
 def below(lesson: Lesson, heading: str) -> list[Section]:

@@ -22,6 +22,7 @@ from tools.slides_choose import (
 
 # A paragraph that is no formula, list, table, code or line about an exercise.
 PROSE = re.compile(r"(?!\$\$|-|\||\*Difficulty|\d\.|```)")
+TAIL = 28  # words with which the sentence of a formula may go on below it
 FEW = 12  # decks with fewer slides get second figures
 
 
@@ -86,10 +87,10 @@ def ideas(lesson: Lesson, heading: str, paragraphs: list[str], most: int) -> lis
         lead = leading(before) if PROSE.match(before) else ""
         said = [] if slides else statements(paragraphs, lead, STATEMENTS)
         follows = sentences(after)[0] if after and PROSE.match(after) else ""
-        goes_on = follows[:1].islower() and len(follows.split()) <= LEAD
-        if goes_on or (not said and follows and fit_to_say(follows) and follows[-1] != ":"):
-            said = [plain(follows), *[s for s in said if s != plain(follows)]][:STATEMENTS]
-        parts = {"lead": lead, "formula": paragraphs[place], "said": said}
+        tail = plain(follows) if follows[:1].islower() and len(follows.split()) <= TAIL else ""
+        if not tail and not said and fit_to_say(follows) and follows[-1:] not in ("", ":"):
+            said = [plain(follows)]
+        parts = {"lead": lead, "formula": paragraphs[place], "tail": tail, "said": said}
         slides.append(Slide("idea", heading, parts))
     return slides
 
@@ -106,11 +107,11 @@ def pictures(parts: list[Section], most: int) -> list[Slide]:
 
 
 def table(parts: list[Section]) -> str:
-    """Return the first thing that a section prints and that fits on a slide."""
+    """Return the first table that a section prints and that fits on a slide."""
     for part in parts:
         for text in part.printed:
-            lines = text.rstrip().splitlines()
-            if 3 <= len(lines) <= 12 and max(map(len, lines)) <= 78:
+            lines = text.rstrip().splitlines() or [""]
+            if "better" in lines[0] and 3 <= len(lines) <= 12 and max(map(len, lines)) <= 78:
                 return text.rstrip()
     return ""
 

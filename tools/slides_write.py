@@ -127,7 +127,9 @@ def body(slide: Slide, lesson: Lesson, folder: Path, number: int) -> str:
             return _title(slide, lesson)
         case "idea":
             lead = f"<div class='lead'>{rendered(parts['lead'])}</div>" if parts["lead"] else ""
-            return f"{heading}{lead}<div class='formula'>{rendered(parts['formula'])}</div>{said}"
+            tail = f"<p>{inline(parts['tail'])}</p>" if parts["tail"] else ""
+            formula = f"<div class='formula'>{rendered(parts['formula'])}</div>"
+            return heading + lead + formula + tail + said
         case "figure":
             return heading + said + write_figure(parts["figure"], folder, f"{number:02}")
         case "question":
