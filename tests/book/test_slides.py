@@ -12,7 +12,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from tests.book.conftest import serve
-from tests.book.screen import console_problems, look, network_problems, wait_for
+from tests.book.screen import console_problems, network_problems, wait_for
 from tools import slides
 from tools.offered import offer
 from tools.slides_choose import Lesson, Slide, read_lesson, sentences
@@ -228,9 +228,18 @@ def test_keys_move_show_answers_and_change_the_look(browser, site_of_decks: str)
     light = browser.execute_script(colour)
     press("d")
     wait_for(browser, f"{colour.replace('return ', 'return (')}) !== arguments[0]", light)
-    notes = look(browser, "return Reveal.getSlideNotes(Reveal.getSlides()[2])")
-    assert "minutes." in notes
-    assert browser.execute_script("return !!Reveal.getPlugin('notes')")
+
+
+def test_the_speakers_window_shows_the_plan(browser, site_of_decks: str):
+    open_deck(browser, f"{site_of_decks}/{SHOWN[0]}.html#/2")
+    browser.execute_script(
+        "const open = window.open;"
+        "window.open = (...given) => window.speaker = open.apply(window, given);"
+        "Reveal.getPlugin('notes').open()"
+    )
+    wait_for(browser, "return speaker.document.body.innerText.includes(' minutes. ')", seconds=60)
+    assert browser.execute_script("return speaker.document.querySelectorAll('iframe').length") == 2
+    browser.execute_script("speaker.close()")
 
 
 # --- choosing, and what comes in ---------------------------------------------------------------
