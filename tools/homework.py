@@ -39,8 +39,8 @@ from tools.notebooks import LESSON, lessons
 ROOT = Path(__file__).resolve().parents[1]
 COURSE = ROOT / "course"  # nothing that make clean removes lies in it
 TEMPLATE = (
-    "nbgrader_config.py", "grade.py", "export.py", "similar.py", "README.md", "Dockerfile",
-    ".dockerignore", "grading",
+    "nbgrader_config.py", "grade.py", "export.py", "similar.py", "challenge.py",
+    "README.md", "Dockerfile", ".dockerignore", "grading", "examples",
 )  # fmt: skip
 LIBRARY = ("pyproject.toml", "constraints.txt", "README.md", "LICENSE", "gdmlib", "results")
 BEGIN_HIDDEN, END_HIDDEN = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"

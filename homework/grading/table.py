@@ -67,8 +67,12 @@ class Table:
             self.write()
 
     def keep(self, keys: set[Key]) -> None:
-        """Drop what could not be graded and is not there any more; grades stay."""
-        rows = {k: row for k, row in self.rows.items() if row.status == "graded" or k in keys}
+        """Drop what could not be graded and is not there any more; grades and challenges stay."""
+        rows = {
+            k: row
+            for k, row in self.rows.items()
+            if row.status == "graded" or k in keys or row.lesson.startswith("challenge-")
+        }
         if rows != self.rows:
             self.rows = rows
             self.write()

@@ -1,0 +1,1 @@
+"""The challenge: entries are trained by the grader within so many seconds, and measured."""
