@@ -31,7 +31,6 @@ PICTURES = replace(
     *(TASKS["pictures"],), train=400, heldout=800, samples=300, seconds=2.0, steps=(1, 2)
 )
 STARTERS = {kind: Path("homework/examples") / f"starter_{kind}.py" for kind in TASKS}
-SYSTEM = os.uname().sysname if hasattr(os, "uname") else ""
 
 
 @dataclass
@@ -126,33 +125,31 @@ def test_pictures_are_measured_on_every_track(judges: Judges, starters: dict[str
 
 # Cheats and faults: (kind, what is changed in the starter, what the student reads)
 
-_END = "\n\n"
 DENSITIES = {
     "not normalised": ("- math.log(2 * math.pi)", "+ 3.0", "not normalised"),
     "learns from the questions": (
         "    z = x - weights",
-        "    k = -0.5 * torch.cdist(x[:2000], x).square() / 0.01\n"
-        "    return k.logsumexp(0) - math.log(2000 * 2 * math.pi * 0.01)\n    z = x - weights",
+        "    k = -0.5 * torch.cdist(x[:300], x).square() / 0.01\n"
+        "    return k.logsumexp(0) - math.log(300 * 2 * math.pi * 0.01)\n    z = x - weights",
         "depends on what else is asked",
     ),
-    "depends on the batch": ("return -0.5", "x = x - x.mean()\n    return x.mean() - 0.5", "else"),
+    "depends on the batch": ("return -0.5", "return x[0, 0] - 0.5", "depends on what else"),
     "draws by lot": ("return -0.5 *", "return -torch.rand(len(x)) *", "depends on what else"),
     "not finite": ("return -0.5", "return 0 / torch.zeros(len(x)) - 0.5", "not finite"),
-    "wrong shape": (".sum(1) -", ".sum(1, keepdim=True) -", "expected shape (50"),
+    "wrong shape": (".sum(1) -", ".sum(1, keepdim=True) -", "expected shape ("),
     "no tensor": ("    return -0.5", "    return 3\n    return -0.5", "must return a tensor"),
     "too many parameters": ('"mean": x', '"more": torch.ones(3000), "mean": x', "too large: 3006"),
     "weights not finite": ("x.mean(0)", "x.mean(0) / 0", "are not finite"),
     "no dict": ('return {"mean"', 'return 3\n    return {"mean"', "must return a dict of tensors"),
     "an error": ('return {"mean"', 'raise ValueError("so")\n    {"mean"', "ValueError: so"),
     "too slow": ('return {"mean"', 'while True: pass\n    return {"mean"', "too slow"),
-    "too slow by threads": (
-        'return {"mean"',
-        "import concurrent.futures" + _END + '    return {"mean"',
-        "imports concurrent.futures",
-    ),
     "too much memory": ("    z = x", "    y = torch.ones(900_000_000)\n    z = x", "log_prob"),
     "tells what it is asked": ("    z = x", "    raise ValueError(str(x))", "ValueError."),
-    "ends the process": ('return {"mean"', 'exit()\n    return {"mean"', "stopped with SystemExit"),
+    "ends the process": (
+        'return {"mean"',
+        'raise SystemExit\n    return {"mean"',
+        "stopped with SystemExit",
+    ),
     "reads a file": ("import math", "import math\nimport os", "imports os"),
     "draws the data itself": ("import math", "import math\nfrom gdmlib import data", "gdmlib.data"),
     "draws the data itself, 2": ("import math", "import math\nimport gdmlib.data.toys", "gdmlib"),
@@ -176,7 +173,7 @@ PICTURE_FAULTS = {
     ),
     "wrong shape": (("view_as(x)", "view(len(x), 256)"), "expected shape (300, 1, 16, 16)"),
     "not finite": ((".clamp(0, 1)", ".log()"), "not finite"),
-    "out of range": ((".clamp(0, 1)", " * 255"), "pictures lie in [0, 1]"),
+    "out of range": ((".clamp(0, 1)", ".mul(255)"), "pictures lie in [0, 1]"),
 }
 
 

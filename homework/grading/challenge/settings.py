@@ -57,15 +57,16 @@ class Task:
         return max(p for _, p in self.points[track])
 
 
-# Thresholds lie between the starter's and the reference's measured scores.
+# With the key of our own trial the starters had 3.49 nats and a distance of 8.5; another key makes
+# other data, so look at both examples before the thresholds are told.
 TASKS = {
     "density": Task(
         *("density", 2000, 4000, 20.0, 10.0, 20_000, 200_000, 0, ()),
-        {"nats": ((3.4, 1.0), (3.1, 2.0), (2.95, 3.0), (2.87, 4.0))},
+        {"nats": ((3.4, 1.0), (2.8, 2.0), (2.2, 3.0), (1.9, 4.0))},
     ),
     "pictures": Task(
         *("pictures", 3000, 4000, 60.0, 5.0, 500_000, 2_500_000, 2000, (1, 2, 4)),
-        {f"steps-{n}": ((20.0, 1.0), (12.0, 2.0), (8.0, 3.0), (5.0, 4.0)) for n in (1, 2, 4)},
+        {f"steps-{n}": ((8.0, 1.0), (5.0, 2.0), (3.0, 3.0), (1.5, 4.0)) for n in (1, 2, 4)},
     ),
 }
 
