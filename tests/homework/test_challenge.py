@@ -25,7 +25,7 @@ from tests.homework.courses import script
 
 KEY = b"0123456789abcdef" * 4
 DENSITY = replace(
-    *(TASKS["density"],), train=600, heldout=900, seconds=3.0, answer_seconds=3.0, parameters=2000
+    *(TASKS["density"],), train=600, heldout=900, seconds=1.0, answer_seconds=3.0, parameters=2000
 )
 PICTURES = replace(
     *(TASKS["pictures"],), train=400, heldout=800, samples=300, seconds=2.0, steps=(1, 2)
@@ -63,10 +63,10 @@ def starters(root: Path) -> dict[str, str]:
 
 
 def test_the_plane_s_density_is_exact() -> None:
-    # Its integral is 1, and its mean log-density that of its own samples' histogram at any key.
+    # Its integral is 1, and of its samples as many lie where it is high as it says.
     for key in (KEY, b"x" * 64):
         law = laws.Plane(key)
-        side = (torch.arange(1000) + 0.5) / 1000 * 2 * laws.HALF - laws.HALF
+        side = (torch.arange(500) + 0.5) / 500 * 2 * laws.HALF - laws.HALF
         mass = law.log_prob(torch.cartesian_prod(side, side)).exp().sum() * (side[1] - side[0]) ** 2
         assert float(mass) == pytest.approx(1, abs=0.01)
         x = law.sample(20_000, torch.Generator().manual_seed(0))
@@ -144,7 +144,11 @@ DENSITIES = {
     "an error": ('return {"mean"', 'raise ValueError("so")\n    {"mean"', "ValueError: so"),
     "too slow": ('return {"mean"', 'while True: pass\n    return {"mean"', "too slow"),
     "too much memory": ("    z = x", "    y = torch.ones(900_000_000)\n    z = x", "log_prob"),
-    "tells what it is asked": ("    z = x", "    raise ValueError(str(x))", "ValueError."),
+    "tells what it is asked": (
+        "    z = x",
+        "    raise ValueError(str(x))\n    z = x",
+        "ValueError.",
+    ),
     "ends the process": (
         'return {"mean"',
         'raise SystemExit\n    return {"mean"',

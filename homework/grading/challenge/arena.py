@@ -26,7 +26,7 @@ from .entry import EntryError
 
 LIMITS = Limits(memory=2 << 30, output=1 << 20, files=64 << 20, processes=16)
 _SLACK, _START = 1.2, 2.0  # of the seconds that were announced; seconds for the first steps
-_WALL = 6.0  # on a busy machine, so many seconds pass in one of the processor's
+_WALL = 12.0  # on a busy machine, so many seconds pass in one of the processor's
 
 _TRAIN = """
 from safetensors.torch import load_file as _load, save_file as _save
