@@ -9,7 +9,16 @@ What must be in a notebook stands in the notebook itself (`gdmlib.handin.manifes
 """
 
 from gdmlib.handin.checking import check, check_file
+from gdmlib.handin.manifest import ManifestError
+from gdmlib.handin.notebook import UnreadableNotebook
 from gdmlib.handin.report import Report
 from gdmlib.handin.words import Finding
 
-__all__ = ["Finding", "Report", "check", "check_file"]
+__all__ = [
+    "Finding",
+    "ManifestError",
+    "Report",
+    "UnreadableNotebook",
+    "check",
+    "check_file",
+]
