@@ -143,6 +143,13 @@ DENSITIES = {
     "no dict": ('return {"mean"', 'return 3\n    return {"mean"', "must return a dict of tensors"),
     "an error": ('return {"mean"', 'raise ValueError("so")\n    {"mean"', "ValueError: so"),
     "too slow": ('return {"mean"', 'while True: pass\n    return {"mean"', "too slow"),
+    "too slow in another process": (
+        'return {"mean"',
+        'p = torch.multiprocessing.get_context("fork").Process('
+        "target=lambda: any(False for _ in iter(int, 1)))\n"
+        '    p.start(), p.join()\n    return {"mean"',
+        "it used more than 1 processor seconds",
+    ),
     "too much memory": ("    z = x", "    y = torch.ones(900_000_000)\n    z = x", "log_prob"),
     "tells what it is asked": (
         "    z = x",
