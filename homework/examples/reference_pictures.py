@@ -1,6 +1,6 @@
 """A reference entry for the pictures: a mixture of flat Gaussians, then steps of a denoiser.
 
-The first step draws from one of many Gaussians, each flat in most directions: one coordinate of the
+The first step draws from one of a few Gaussians, each flat in most directions: one coordinate of the
 noise chooses which. Every further step lets a network remove what does not look like a digit.
 """
 
@@ -10,7 +10,7 @@ import time
 import torch
 from torch import nn
 
-CLUSTERS, DIRECTIONS = 20, 20
+CLUSTERS, DIRECTIONS = 12, 24
 
 
 def network():

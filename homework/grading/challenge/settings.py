@@ -57,8 +57,9 @@ class Task:
         return max(p for _, p in self.points[track])
 
 
-# With the key of our own trial the starters had 3.49 nats and a distance of 8.5; another key makes
-# other data, so look at both examples before the thresholds are told.
+# For the two keys of a trial: starters 3.49 nats and distances of 8.5; references 1.77 nats (the truth
+# has 1.68) and, after 15 seconds of training, 3.7, 2.9 and 2.5 in 1, 2 and 4 steps (real digits:
+# 0.4). Another key makes other data: look at the examples before the thresholds are told.
 TASKS = {
     "density": Task(
         *("density", 2000, 4000, 20.0, 10.0, 20_000, 200_000, 0, ()),
@@ -66,7 +67,7 @@ TASKS = {
     ),
     "pictures": Task(
         *("pictures", 3000, 4000, 60.0, 5.0, 500_000, 2_500_000, 2000, (1, 2, 4)),
-        {f"steps-{n}": ((1.5, 4.0), (3.0, 3.0), (5.0, 2.0), (8.0, 1.0)) for n in (1, 2, 4)},
+        {f"steps-{n}": ((1.5, 4.0), (2.5, 3.0), (4.0, 2.0), (8.0, 1.0)) for n in (1, 2, 4)},
     ),
 }
 
