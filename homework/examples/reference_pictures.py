@@ -1,7 +1,7 @@
 """A reference entry for the pictures: a mixture of flat Gaussians, then steps of a denoiser.
 
-The first step draws from one of a few Gaussians, each flat in most directions: one coordinate of the
-noise chooses which. Every further step lets a network remove what does not look like a digit.
+The first step draws from one of a few Gaussians, each flat in most directions: one coordinate of
+the noise chooses which. Every further step lets a network remove what does not look like a digit.
 """
 
 import math

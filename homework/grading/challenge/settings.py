@@ -57,7 +57,7 @@ class Task:
         return max(p for _, p in self.points[track])
 
 
-# For the two keys of a trial: starters 3.49 nats and distances of 8.5; references 1.77 nats (the truth
+# In a trial the starters had 3.49 nats and a distance of 8.5, the references 1.77 nats (the truth
 # has 1.68) and, after 15 seconds of training, 3.7, 2.9 and 2.5 in 1, 2 and 4 steps (real digits:
 # 0.4). Another key makes other data: look at the examples before the thresholds are told.
 TASKS = {
