@@ -17,12 +17,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from PIL import Image
+from PIL import Image, ImageOps
 
 from gdmlib import data, plotting
 from gdmlib.densities import ClassConditional, GaussianMixture, MultivariateNormal
 
 TARGET = Path(__file__).resolve().parents[1] / "_static" / "landing.png"
+PREVIEW, PREVIEW_SIZE = TARGET.with_name("preview.png"), (1200, 630)
 LIMIT = 4.8
 ROWS, COLUMNS = 6, 8
 
@@ -93,9 +94,12 @@ def main() -> None:
                 spine.set(visible=True, color="#cccccc")
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=110)
-    picture = Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    picture = Image.open(buffer).convert("RGB").quantize(64, dither=Image.Dither.NONE)
     picture.save(TARGET, optimize=True)
     print(TARGET.name, picture.size, TARGET.stat().st_size, "bytes")
+    # What other sites show where a page of the book is shared has a shape of its own.
+    shared = ImageOps.pad(picture.convert("RGB"), PREVIEW_SIZE, color="white")
+    shared.quantize(64, dither=Image.Dither.NONE).save(PREVIEW, optimize=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,10 @@
 ``cells``      Marks for solutions and tests of exercises.
 ``names``      What a screen reader says of folds and of the side bar.
 ``figures``    Pictures of twice the pixels, at their own size.
+``light``      Pages that load fast: no unused scripts, and only the icons that occur.
+``moved``      Addresses that readers may have kept: each is a page, or leads to one.
+``previews``   What is shown of a page where its address is shared.
+``editions``   Which versions are published beside this one, and pages in another language.
 ``pictures``   Pictures that open at full size; animations that stand still until played.
 ``demos``      Moving figures, and the still pictures that stand for them.
 ``ranking``    The order of what the search finds.
@@ -30,12 +34,16 @@ from . import (
     cells,
     demos,
     docstrings,
+    editions,
     equations,
     figures,
+    light,
     links,
     mathjax,
+    moved,
     names,
     pictures,
+    previews,
     questions,
     ranking,
     sources,
@@ -58,6 +66,10 @@ PARTS = (
     names,
     figures,
     pictures,
+    light,
+    moved,
+    previews,
+    editions,
     demos,
     ranking,
     tables,
