@@ -18,6 +18,10 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 # Always python itself: the programs beside it name their folder, and not every path can be named there.
 PY := "$$VENV/bin/python"
+# The book's language, only if it is named here: systems have a variable of that name, too.
+ifneq ($(origin LANGUAGE),command line)
+override LANGUAGE := en
+endif
 JUPYTER_BOOK := $(PY) -c 'from jupyter_book.cli.main import main; main(prog_name="jupyter-book")'
 HTML := _build/html
 BOOK_STAMP := $(HTML)/.built
@@ -25,7 +29,7 @@ BOOK_SOURCES := _config.yml _toc.yml CHANGELOG.md pyproject.toml constraints.txt
 	book notebooks gdmlib results
 
 .DEFAULT_GOAL := help
-.PHONY: help environment book test unit notebooks execute homework lint format lab port serve pdf slides coverage mutants bench bench-builds rehost clean
+.PHONY: help environment book catalogue test unit notebooks execute homework lint format lab port serve pdf slides coverage mutants bench bench-builds rehost clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -35,7 +39,10 @@ environment:
 
 # Built if a checksum of all its sources is not that of the last build that succeeded: neither names nor dates of files
 # matter, and a removed file counts. Always from scratch: a strict build that failed would pass the second time, from its cache.
-book: environment  ## render the course at _build/html/index.html
+book: environment  ## render the course at _build/html/index.html (in German: LANGUAGE=de)
+ifneq ($(LANGUAGE),en)
+	@$(PY) -m tools.translation build "$$LANGUAGE"
+else
 	@sources=$$(find $(BOOK_SOURCES) -type f ! -path '*/__pycache__/*' ! -path '*/.*' -exec cksum {} + | LC_ALL=C sort | cksum); \
 	test "$$sources" = "$$(cat $(BOOK_STAMP) 2>/dev/null)" || { \
 		echo "Building the book: about half a minute"; \
@@ -43,6 +50,14 @@ book: environment  ## render the course at _build/html/index.html
 		$(JUPYTER_BOOK) build . -W -n --keep-going --quiet && \
 		echo "$$sources" > $(BOOK_STAMP); }
 	@echo "The course is at $(HTML)/index.html"
+endif
+
+catalogue: environment  ## write all English texts to _build/gettext, and say what translations lack
+	@rm -rf _build/gettext _build/.gettext
+	@$(JUPYTER_BOOK) build . --builder custom --custom-builder gettext --path-output _build/.gettext --quiet >/dev/null
+	@mv _build/.gettext/_build/gettext _build/gettext && rm -rf _build/.gettext
+	@echo "The texts are in _build/gettext"
+	@$(PY) -m tools.translation
 
 test: lint book  ## prove everything: style, types, laws, lessons, homework, book
 	GDMLIB_BOOK="$$PWD/$(HTML)" GDMLIB_PROGRESS=0 $(PY) -m pytest tests notebooks \
@@ -107,7 +122,7 @@ rehost: environment  ## set the repository's address everywhere: make rehost URL
 
 # By name alone: _build may hold more, such as somebody's course folder with submissions and grades.
 clean:  ## remove what make built; course folders stay
-	rm -rf _build/html _build/notebooks.xml _build/.doctrees _build/jupyter_execute _build/linkcheck _build/builds.json _build/builds.md
+	rm -rf _build/html _build/html-?? _build/.html-?? _build/gettext _build/.gettext _build/notebooks.xml _build/.doctrees _build/jupyter_execute _build/linkcheck _build/builds.json _build/builds.md
 	rmdir _build 2>/dev/null || true
 	test ! -f "$$VENV/pyvenv.cfg" || rm -rf "$$VENV"
 	rm -rf mutants .mypy_cache .ruff_cache .pytest_cache .coverage gdmlib.egg-info

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+import yaml
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.locale import init as init_locale
 from sphinx.transforms import SphinxTransform
 
 FILE = "versions.json"
-WORDS = {
-    "de": {
-        0: "Diese Seite ist noch nicht übersetzt; sie erscheint auf Englisch.",
-        1: "Diese Seite ist erst zum Teil übersetzt; der Rest erscheint auf Englisch.",
-        2: "Übersetzung der englischen Seite. Programmtext, seine Ausgaben und die Schrift in den "
-        "Bildern bleiben englisch.",
-    },
-}
 
 
 def version(root: Path) -> str:
@@ -38,6 +36,13 @@ def state(complete: bool, translated: int) -> int:
     return 2 if complete else min(translated, 1)
 
 
+@cache
+def words(root: Path, language: str) -> dict[str, Any]:
+    """Return what the book says by itself in a language; nothing in English."""
+    source = root / "locale" / language / "words.yml"
+    return yaml.safe_load(source.read_text(encoding="utf-8")) if source.is_file() else {}
+
+
 class SayLanguage(SphinxTransform):
     """A translated book says at the top of each page how much of it is translated."""
 
@@ -45,17 +50,39 @@ class SayLanguage(SphinxTransform):
 
     def apply(self, **kwargs: object) -> None:
         """Put one sentence behind the title."""
-        words = WORDS.get(self.config.language)
-        title = self.document.next_node(nodes.title)
-        if words is None or title is None:
+        root, language = Path(self.app.srcdir), self.config.language
+        notes, title = words(root, language).get("notes"), self.document.next_node(nodes.title)
+        if not notes or title is None:
             return
         done = self.document.get("translation_progress", {}).get("translated", 0)
-        complete = self.env.docname in complete_pages(Path(self.app.srcdir), self.config.language)
-        note = nodes.admonition("", nodes.paragraph("", words[state(complete, done)]))
+        complete = self.env.docname in complete_pages(root, language)
+        note = nodes.admonition("", nodes.paragraph("", notes[state(complete, done)]))
         note["classes"] = ["gdm-language"]
-        if not complete and not done:
-            note["lang"] = self.config.language
         title.parent.insert(title.parent.index(title) + 1, note)
+
+
+def _translate_captions(app: Sphinx, document: nodes.document) -> None:
+    # The captions of the contents join the first page when Sphinx has already translated it.
+    folders = [str(Path(app.srcdir, folder)) for folder in app.config.locale_dirs]
+    texts, found = init_locale(folders, app.config.language, app.env.docname)
+    for tree in document.findall(addnodes.toctree) if found else ():
+        if tree.get("caption"):
+            tree["caption"] = texts.gettext(tree["caption"])
+
+
+def say(body: str, phrases: Mapping[str, str]) -> str:
+    """Return a page in which what stands alone between two tags is translated."""
+    for english, other in phrases.items():
+        body = re.sub(rf">(\s*){re.escape(english)}(\s*)<", rf">\1{other}\2<", body)
+    return body
+
+
+def _say(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], tree: nodes.document | None
+) -> None:
+    root, language = Path(app.srcdir), app.config.language
+    if page in complete_pages(root, language) and "body" in context:
+        context["body"] = say(context["body"], words(root, language).get("phrases", {}))
 
 
 def complete_pages(root: Path, language: str) -> set[str]:
@@ -73,6 +100,8 @@ def _write(app: Sphinx, exception: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Register both."""
+    """Register all four, the captions before Sphinx collects them."""
     app.add_transform(SayLanguage)
+    app.connect("doctree-read", _translate_captions, priority=100)
+    app.connect("html-page-context", _say)
     app.connect("build-finished", _write)
