@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
-from babel.messages.pofile import read_po
+from babel.messages.pofile import PoFileError, read_po
 
 # What both texts must have equally often.
 _DISPLAY = re.compile(r"\\tag\{|\\begin\{|^\s*\\(?!\[)")
 _KEPT = {
     "formula": re.compile(r"(?<!\\)\$[^$]+\$"),
     "link": re.compile(r"\]\(([^)\s]+)\)"),
-    "role": re.compile(r"(\{[\w:]+\}`[^`]*?(?:<[^>]*>)?`)"),
-    "code": re.compile(r"(?<![}`])`([^`]+)`"),
+    "role": re.compile(r"(\{[\w:]+\}`[^`]*`)"),
+    "code": re.compile(r"`([^`]+)`"),
     "equation number": re.compile(r"\((\d+\.\d+)\)"),
 }
 _TEXT = re.compile(r"\\(?:text|mathrm)\{[^}]*\}")
@@ -54,18 +54,26 @@ def lost(source: str, translation: str) -> list[str]:
         same = _TEXT.sub("", source).split() == _TEXT.sub("", translation).split()
         return [] if same else ["formula: only words within \\text{} may differ"]
     for kind, pattern in _KEPT.items():
-        before = Counter(re.sub(r"\s+", " ", part) for part in pattern.findall(source))
-        after = Counter(re.sub(r"\s+", " ", part) for part in pattern.findall(translation))
-        if kind == "role":
-            before, after = Counter(map(_target, before)), Counter(map(_target, after))
+        before, after = (
+            Counter(_plain(kind, part) for part in pattern.findall(_without_roles(kind, text)))
+            for text in (source, translation)
+        )
         problems += [f"{kind} {part} is lost" for part in before - after]
         problems += [f"{kind} {part} is not in the source" for part in after - before]
     return problems
 
 
-def _target(role: str) -> str:
-    """Return the name of a role with its target; the words before a target may differ."""
-    name, _, rest = role.partition("`")
+def _without_roles(kind: str, text: str) -> str:
+    """Return a text in which the marks of a role are no marks of code."""
+    return _KEPT["role"].sub(" ", text) if kind == "code" else text
+
+
+def _plain(kind: str, part: str) -> str:
+    """Return what must be equal: of a role its name and target, not the words before a target."""
+    part = " ".join(part.split())
+    if kind != "role":
+        return part
+    name, _, rest = part.partition("`")
     return name + "`" + (re.findall(r"<([^>]*)>", rest) or [rest.rstrip("`")])[0] + "`"
 
 
@@ -98,5 +106,5 @@ def read(path: Path) -> Catalog:
     try:
         with path.open("rb") as file:
             return read_po(file, abort_invalid=True)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, PoFileError) as error:
         raise ValueError(f"{path}: {error}") from None

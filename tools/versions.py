@@ -5,6 +5,9 @@ and the newest at its top as well, so that an address without a version stays go
 ``versions.json`` is written: from it the pages offer a choice (``book/_static/editions.js``).
 
     python -m tools.versions --pack _build/html FOLDER     makes FOLDER/book-X.Y.Z.zip of a build
+    python -m tools.versions --earlier FOLDER              fetches those of the published site
+
+The archives lie on the site, too: to be read offline, and to be published again beside later ones.
 """
 
 from __future__ import annotations
@@ -15,9 +18,12 @@ import re
 import shutil
 import sys
 import zipfile
+from http import HTTPStatus
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
-from tools.addresses import version
+from tools.addresses import book, repository, version
 
 FILE = "versions.json"
 _NAME = re.compile(r"book-(?P<version>\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?)\.zip")
@@ -31,16 +37,16 @@ def order(name: str) -> tuple[tuple[int, ...], int, tuple[str, int]]:
     return parts, int(stage is None), (stage or "", int(count or 0))
 
 
-def pack(book: Path, folder: Path, name: str) -> Path:
+def pack(pages: Path, folder: Path, name: str) -> Path:
     """Return the archive made of a built book.
 
     Raises:
         ValueError: If the folder holds no book.
     """
-    if not (book / "book" / "index.html").is_file():
-        raise ValueError(f"{book}: expected a built book; run `make book` first")
+    if not (pages / "book" / "index.html").is_file():
+        raise ValueError(f"{pages}: expected a built book; run `make book` first")
     folder.mkdir(parents=True, exist_ok=True)
-    return Path(shutil.make_archive(str(folder / f"book-{name}"), "zip", book))
+    return Path(shutil.make_archive(str(folder / f"book-{name}"), "zip", pages))
 
 
 def table(here: str, names: list[str], way: str) -> str:
@@ -81,7 +87,44 @@ def assemble(site: Path, archives: list[Path]) -> list[str]:
         with zipfile.ZipFile(books[name]) as opened:
             opened.extractall(place)
         (place / FILE).write_text(table(name, names, way), encoding="utf-8")
+    for archive in archives:
+        shutil.copyfile(archive, site / archive.name)
     return names
+
+
+def earlier(site: str, folder: Path) -> list[Path]:
+    """Fetch the archives of all versions that a site holds; none if nothing is published there.
+
+    Args:
+        site: Its address, ending with a slash.
+        folder: Where the archives go.
+
+    Raises:
+        ValueError: If the site, or one of its archives, cannot be fetched: a version would be lost.
+    """
+    try:
+        names = [entry["name"] for entry in json.loads(_fetch(site + FILE))["versions"]]
+    except HTTPError as error:
+        if error.code == HTTPStatus.NOT_FOUND:
+            return []
+        raise ValueError(f"{site}{FILE}: {error}") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{site}{FILE}: {error}") from None
+    folder.mkdir(parents=True, exist_ok=True)
+    found = []
+    for name in names:
+        archive = folder / f"book-{name}.zip"
+        try:
+            archive.write_bytes(_fetch(site + archive.name))
+        except OSError as error:
+            raise ValueError(f"{site}{archive.name}: {error}; no version may be lost") from None
+        found.append(archive)
+    return found
+
+
+def _fetch(address: str) -> bytes:
+    with urlopen(address, timeout=300) as answer:
+        return answer.read()
 
 
 def _check(archive: Path) -> None:
@@ -101,11 +144,19 @@ def main(arguments: list[str] | None = None) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(prog="python -m tools.versions", description=__doc__)
     parser.add_argument("--pack", type=Path, metavar="BOOK", help="make an archive of a built book")
-    parser.add_argument("folder", type=Path, help="the site, or where the archive goes")
+    parser.add_argument("--earlier", action="store_true", help="fetch the published archives")
+    parser.add_argument("--site", help="its address, by default that of the repository's pages")
+    parser.add_argument("folder", type=Path, help="the site, or where archives go")
     parser.add_argument("archives", type=Path, nargs="*")
     options = parser.parse_args(arguments)
     try:
-        if options.pack:
+        if options.earlier:
+            home = options.site or book(repository())
+            if home is None:
+                raise ValueError("the repository has no pages: name the site, --site ADDRESS")
+            for archive in earlier(home.rstrip("/") + "/", options.folder):
+                print(archive)
+        elif options.pack:
             print(pack(options.pack, options.folder, version()))
         else:
             names = assemble(options.folder, options.archives)
