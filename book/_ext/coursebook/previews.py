@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from html import escape
+from html import escape, unescape
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -30,10 +30,18 @@ def description(document: nodes.document) -> str:
     for paragraph in document.findall(nodes.paragraph):
         if not isinstance(paragraph.parent, nodes.section) and "lead" not in _classes(paragraph):
             continue
-        words = " ".join(_FORMULA.sub("", paragraph.astext()).split())
+        words = " ".join(_FORMULA.sub("", _text(paragraph)).split())
         if len(words) >= LEAST:
             return textwrap.shorten(words, MOST, placeholder=" …")
     return ""
+
+
+def _text(paragraph: nodes.paragraph) -> str:
+    """Return the words of a paragraph; of what is in HTML, those between the tags."""
+    return "".join(
+        unescape(re.sub(r"<[^>]+>", "", text)) if isinstance(text.parent, nodes.raw) else text
+        for text in paragraph.findall(nodes.Text)
+    )
 
 
 def _classes(paragraph: nodes.paragraph) -> list[str]:
