@@ -31,7 +31,7 @@ function nearestPage(path, names, titles) {
 // What the book's own search finds: pages with all words first, then those with the most of them.
 function findAll(words) {
   const find = text => Search._performSearch(...Search._parseQuery(text)).reverse();
-  const sum = new Map(find(words.join(' ')).map((found, i) => [found[0], 1e6 - i]));
+  const sum = new Map(find(words.join(' ')).map((found, i) => [found[0], 1e9 - i * 1e6]));
   for (const word of words.length > 1 ? words : []) {
     for (const [page, found] of new Map(find(word).map(found => [found[0], found]))) {
       sum.set(page, (sum.get(page) || 0) + found[4] + 1000);
