@@ -43,6 +43,21 @@ def words(root: Path, language: str) -> dict[str, Any]:
     return yaml.safe_load(source.read_text(encoding="utf-8")) if source.is_file() else {}
 
 
+class TranslateDisplays(SphinxTransform):
+    """Words in displayed formulas: Sphinx would parse the translation as a paragraph."""
+
+    default_priority = 19  # before Sphinx's own, which then finds nothing to translate
+
+    def apply(self, **kwargs: object) -> None:
+        """Replace each formula that has a translation."""
+        folders = [str(Path(self.app.srcdir, folder)) for folder in self.config.locale_dirs]
+        texts, found = init_locale(folders, self.config.language, self.env.docname)
+        for formula in self.document.findall(nodes.math_block) if found else ():
+            other = texts.gettext(formula.rawsource) if formula.rawsource else ""
+            if other and other != formula.rawsource:
+                formula.rawsource, formula.children = other, [nodes.Text(other)]
+
+
 class SayLanguage(SphinxTransform):
     """A translated book says at the top of each page how much of it is translated."""
 
@@ -100,7 +115,8 @@ def _write(app: Sphinx, exception: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Register all four, the captions before Sphinx collects them."""
+    """Register all five, the captions before Sphinx collects them."""
+    app.add_transform(TranslateDisplays)
     app.add_transform(SayLanguage)
     app.connect("doctree-read", _translate_captions, priority=100)
     app.connect("html-page-context", _say)

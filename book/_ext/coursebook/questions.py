@@ -166,6 +166,7 @@ class SelfCheck(SphinxDirective):
                 raise self.error(f"{question.name}, {letter}: an option is one paragraph")
             label += parsed[0].children
             label.source, label.line = parsed[0].source, parsed[0].line
+            label.rawsource = parsed[0].rawsource  # which translations are made of
             answer += label
             answer += self._begun("Right." if option.right else "No.", option.reason)
             choice += answer
@@ -177,6 +178,7 @@ class SelfCheck(SphinxDirective):
         mark = nodes.strong("", start)
         if isinstance(made[0], nodes.paragraph):
             made[0].children = [mark, nodes.Text(" "), *made[0].children]
+            made[0].rawsource = f"**{start}** {made[0].rawsource}"
             for child in made[0].children:
                 child.parent = made[0]
             return made
