@@ -30,12 +30,18 @@ function nearestPage(path, names, titles) {
 
 // What the book's own search finds: pages with all words first, then those with the most of them.
 function findAll(words) {
-  const find = text => Search._performSearch(...Search._parseQuery(text)).reverse();
-  const sum = new Map(find(words.join(' ')).map((found, i) => [found[0], 1e9 - i * 1e6]));
-  for (const word of words.length > 1 ? words : []) {
-    for (const [page, found] of new Map(find(word).map(found => [found[0], found]))) {
-      sum.set(page, (sum.get(page) || 0) + found[4] + 1000);
+  // The best comes last. A page is found once more for each of its titles that has the words: its best place counts.
+  const find = text => {
+    const best = new Map();
+    for (const found of Search._performSearch(...Search._parseQuery(text)).reverse()) {
+      if (!best.has(found[0])) best.set(found[0], found[4]);
     }
+    return best;
+  };
+  const together = [...find(words.join(' ')).keys()];
+  const sum = new Map(together.map((page, i) => [page, 1e9 - i * 1e6]));
+  for (const word of words.length > 1 ? words : []) {
+    for (const [page, score] of find(word)) sum.set(page, (sum.get(page) || 0) + score + 1000);
   }
   return [...sum].sort((a, b) => b[1] - a[1]).map(([page]) => page);
 }
