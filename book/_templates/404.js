@@ -32,6 +32,7 @@ function nearestPage(path, names, titles) {
 function findAll(words) {
   // The best comes last. A page is found once more for each of its titles that has the words: its best place counts.
   const find = text => {
+    Scorer.words = text;
     const best = new Map();
     for (const found of Search._performSearch(...Search._parseQuery(text)).reverse()) {
       if (!best.has(found[0])) best.set(found[0], found[4]);

@@ -9,12 +9,15 @@ var Scorer = {
     if (Scorer.beside.some((start) => page.startsWith(start))) return score / 2;
     const counts = Scorer.counts[page];
     if (!counts) return score;
-    const query = new URLSearchParams(window.location.search).get("q") || "";
+    const query = Scorer.words ?? new URLSearchParams(window.location.search).get("q") ?? "";
     const stemmer = new Stemmer();
     const stems = splitQuery(query.toLowerCase()).map((word) => stemmer.stemWord(word));
     const least = Math.min(...stems.map((stem) => counts[stem] || 0));
     return score + 4 * Math.log2(1 + least);
   },
+
+  // What is asked for, where it does not stand in the address (the page for unknown addresses).
+  words: null,
 
   // The rest is Sphinx's own.
   objNameMatch: 11,
