@@ -29,6 +29,8 @@ def gif(path: Path, frames: int = 5, size: tuple[int, int] = (30, 20)) -> Path:
 def moving_pictures(soup: BeautifulSoup) -> list[str]:
     """Return pictures of a page that move by themselves, and animations without a still one."""
     problems = [i["src"] for i in soup.find_all("img") if i.get("src", "").endswith(".gif")]
+    problems += [t.name for t in soup.find_all(["marquee", "blink", "animate", "animateTransform"])]
+    problems += [t.name for t in soup.find_all(["video", "audio"]) if t.has_attr("autoplay")]
     for link in soup.find_all("a", href=lambda address: (address or "").endswith(".gif")):
         place = link.find_parent(class_="gdm-animation")
         if place is None or not link.find("img") or not place.get("data-sheet"):
@@ -49,10 +51,32 @@ def test_no_picture_moves_by_itself(html: Path):
         '<img src="a.gif" alt="x">',
         '<a href="a.gif"><img src="a.last.png" alt="x"></a>',
         '<span class="gdm-animation"><a href="a.gif"><img src="a.png" alt="x"></a></span>',
+        '<video src="a.webm" autoplay></video>',
+        '<svg><circle r="3"><animate attributeName="r" dur="1s"></animate></circle></svg>',
     ],
 )
 def test_a_picture_that_moves_is_noticed(page: str):
     assert moving_pictures(BeautifulSoup(page, "html.parser"))
+
+
+def endless(folder: Path) -> list[str]:
+    """Return pictures of several frames that are no GIF: no button would pause them."""
+    found = []
+    for path in folder.iterdir():
+        if path.suffix in (".png", ".webp", ".avif", ".apng"):
+            with Image.open(path) as picture:
+                if getattr(picture, "n_frames", 1) > 1:
+                    found.append(path.name)
+    return found
+
+
+def test_no_other_kind_of_picture_moves(html: Path, tmp_path: Path):
+    folders = [html / "_images", html / "_static", html / "_static" / "frames"]
+    assert [endless(folder) for folder in folders] == [[], [], []]
+    shades = [Image.new("RGB", (30, 20), (50 * n, 0, 0)) for n in range(3)]
+    for name in ("a.png", "b.webp"):
+        shades[0].save(tmp_path / name, save_all=True, append_images=shades[1:])
+    assert sorted(endless(tmp_path)) == ["a.png", "b.webp"]
 
 
 def test_the_still_picture_is_the_last_frame(html: Path):
@@ -124,6 +148,23 @@ def test_an_animation_waits_plays_pauses_and_ends(lesson: str, browser, site: st
     wait_for(browser, f"{slider} === arguments[0]", last)
     assert button.text == "Play"
     assert not moves()
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_with_less_motion_an_animation_waits_too(lesson: str, browser, site: str):
+    features = [{"name": "prefers-reduced-motion", "value": "reduce"}]
+    resize(browser, WIDE)
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})
+    try:
+        open_page(browser, f"{site}/notebooks/{lesson}.html")
+        wait_for(browser, "return !!document.querySelector('.gdm-animation canvas')")
+        frame = "return document.querySelector('.gdm-animation canvas').toDataURL()"
+        before = browser.execute_script(frame)
+        time.sleep(0.7)
+        assert browser.execute_script(frame) == before
+        assert browser.find_element("css selector", ".gdm-animation button").text == "Play"
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
 
 
 @pytest.mark.parametrize("lesson", LESSONS)

@@ -15,12 +15,14 @@
 ``editions``   Which versions are published beside this one, and pages in another language.
 ``pictures``   Pictures that open at full size; animations that stand still until played.
 ``demos``      Moving figures, and the still pictures that stand for them.
+``frames``     Sliders over frames that were made beforehand.
 ``ranking``    The order of what the search finds.
 ``tables``     Tables made from records and from the notebooks' metadata.
 ``questions``  Questions to check oneself by, at the end of each lesson.
 ``teaching``   What a teacher's page takes from its lesson.
 ``speed``      The tables and the figure of the page on speed.
 ``speed_apart``  Those of its comparisons with a peer of their own.
+``seconds``    The figure, the table and the samples of the page on quality against seconds.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from . import (
     editions,
     equations,
     figures,
+    frames,
     light,
     links,
     mathjax,
@@ -46,6 +49,7 @@ from . import (
     previews,
     questions,
     ranking,
+    seconds,
     sources,
     speed,
     speed_apart,
@@ -71,12 +75,14 @@ PARTS = (
     previews,
     editions,
     demos,
+    frames,
     ranking,
     tables,
     questions,
     teaching,
     speed,
     speed_apart,
+    seconds,
 )
 
 
