@@ -64,9 +64,10 @@ def learn(family: Family, seconds: float, seed: int, known: Any, valid: Any) -> 
     average = copy.deepcopy(learner) if family.average else learner
     looks = [seconds * (k + 1) / LOOKS for k in range(LOOKS - 1)] if seconds >= LONG else []
     looks = looks if family.log_prob is not None and not family.average else []
-    while (used := time.process_time() - start) < seconds:
+    while (used := time.process_time() - start) < seconds or len(losses) == 1:
         for group in rates:
-            group["lr"] = family.lr * (0.5 + 0.5 * math.cos(math.pi * used / seconds))
+            spent = min(used / seconds, 1.0)
+            group["lr"] = family.lr * (0.5 + 0.5 * math.cos(math.pi * spent))
         which = torch.randint(len(x), (family.batch,), generator=g)
         model.train()
         losses.append(step(family.seen(x[which], y[which], g)))
