@@ -15,7 +15,7 @@ from coursebook import frames as extension
 from PIL import Image
 from selenium.webdriver.common.keys import Keys
 
-from tests.book.screen import NARROW, PAPER, WIDE, open_page, resize
+from tests.book.screen import NARROW, PAPER, WIDE, open_page, resize, wait_for
 from tools import frames as tool
 from tools import strips
 
@@ -235,6 +235,7 @@ def test_with_less_motion_there_is_a_slider_and_nothing_to_play(page):
     browser = page()
     features = [{"name": "prefers-reduced-motion", "value": "reduce"}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": features})
+    wait_for(browser, "return document.querySelector('.gdm-frames button').hidden")
     assert not browser.find_element("css selector", ".gdm-frames button").is_displayed()
     slider = browser.find_element("css selector", ".gdm-frames input")
     slider.send_keys(Keys.HOME)
