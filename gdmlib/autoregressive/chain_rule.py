@@ -51,9 +51,13 @@ class ChainRule(Density):
         return self._conditional_log_prob(x).flatten(1).sum(dim=1)
 
     def _sample(self, n: int, generator: Generator | None) -> Tensor:
-        blank = self._like().new_zeros(n, *self.event_shape)
+        blank = self._blank(n)
         known = torch.zeros_like(blank, dtype=torch.bool)
         return self._sweep(blank, known, self._noise(blank.shape, generator))
+
+    def _blank(self, n: int) -> Tensor:
+        """Return events of zeros, (n, *event_shape), in the dtype of the events."""
+        return self._like().new_zeros(n, *self.event_shape)
 
     def _noise(self, shape: torch.Size, generator: Generator | None) -> Any:
         """Draw all the chance that a sweep over events of this shape needs."""
@@ -89,7 +93,7 @@ def plain_sample(
     Given the same generator, ``model.sample`` draws the same events, and is tested against this.
     Of a MADE the first mask is used.
     """
-    x = model._like().new_zeros(check_count(n), *model.event_shape)
+    x = model._blank(check_count(n))
     noise, flat, training = model._noise(x.shape, generator), x.view(len(x), -1), model.training
     model.eval()
     for place in model._visits().tolist():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 # isort: off
 # The order is that of the catalogue.
-from gdmlib.data import embedded, embedded_images, toys, rendered  # noqa: F401
+from gdmlib.data import embedded, embedded_images, text, toys, rendered, voice  # noqa: F401
 from gdmlib.data import pairs, facades  # noqa: F401
 from gdmlib.data import domains  # noqa: F401
 from gdmlib.data import published, published_tables, published_images  # noqa: F401
@@ -36,7 +36,9 @@ from gdmlib.data.listing import TIERS, Catalogue, catalogue
 from gdmlib.data.pairs import TINTS
 from gdmlib.data.published_images import RESTORATION_SETS
 from gdmlib.data.published_tables import BINARY_DENSITIES
+from gdmlib.data.text import CHAPTERS
 from gdmlib.data.toys import TOYS
+from gdmlib.data.voice import SPEECH_RATE, SPEECH_SOUNDS
 
 if TYPE_CHECKING:
     from gdmlib.data.domains import *  # noqa: F403
@@ -48,13 +50,16 @@ if TYPE_CHECKING:
     from gdmlib.data.published_images import *  # noqa: F403
     from gdmlib.data.published_tables import *  # noqa: F403
     from gdmlib.data.rendered import *  # noqa: F403
+    from gdmlib.data.text import *  # noqa: F403
     from gdmlib.data.toys import *  # noqa: F403
+    from gdmlib.data.voice import *  # noqa: F403
 
 # Every loader that is declared is public.
 globals().update(loaders())
 
 __all__ = [
     "BINARY_DENSITIES",
+    "CHAPTERS",
     "DOMAINS",
     "FACADE_CLASSES",
     "FAMILIES",
@@ -62,6 +67,8 @@ __all__ = [
     "PATCH_SPLITS",
     "PHOTOGRAPHS",
     "RESTORATION_SETS",
+    "SPEECH_RATE",
+    "SPEECH_SOUNDS",
     "STYLES",
     "TIERS",
     "TINTS",

@@ -13,6 +13,7 @@ from gdmlib.reproduce import (
     pixels,
     plug_and_play,
     priors,
+    sequences,
     superres,
     translation,
 )
@@ -43,6 +44,7 @@ _ALL: tuple[Experiment, ...] = (
     denoising.DENOISER,
     *priors.ALL,
     *plug_and_play.ALL,
+    *sequences.ALL,
 )
 
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}

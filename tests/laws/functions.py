@@ -36,6 +36,7 @@ from . import (
     functions_inverse_solve,
     functions_latent_flows,
     functions_metrics,
+    functions_sequences,
     functions_vae,
 )
 from .builders import normal, randomise, seeded, softmax, tensor, uniform
@@ -313,6 +314,7 @@ for family in (
     functions_inverse_solve,
     functions_latent_flows,
     functions_metrics,
+    functions_sequences,
     functions_vae,
 ):
     FUNCTIONS += family.FUNCTIONS

@@ -22,6 +22,7 @@ from . import (
     registry_latent_diffusion,
     registry_latent_flows,
     registry_pixelcnn,
+    registry_sequences,
 )
 from .laws import Case, has
 
@@ -32,6 +33,7 @@ FAMILIES = [
     registry_pixelcnn,
     registry_latent_flows,
     registry_latent_diffusion,
+    registry_sequences,
 ]
 CASES: list[Case] = [case for family in FAMILIES for case in family.CASES]
 BY_NAME = {case.name: case for case in CASES}
