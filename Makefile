@@ -25,7 +25,7 @@ endif
 JUPYTER_BOOK := $(PY) -c 'from jupyter_book.cli.main import main; main(prog_name="jupyter-book")'
 HTML := _build/html
 BOOK_STAMP := $(HTML)/.built
-BOOK_SOURCES := _config.yml _toc.yml CHANGELOG.md pyproject.toml constraints.txt benchmarks/results.json benchmarks/flows.json benchmarks/latent.json benchmarks/adversarial.json benchmarks/inverse.json benchmarks/seconds.json \
+BOOK_SOURCES := _config.yml _toc.yml CHANGELOG.md pyproject.toml constraints.txt $(wildcard benchmarks/*.json) \
 	book notebooks gdmlib results
 
 .DEFAULT_GOAL := help

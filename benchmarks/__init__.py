@@ -15,5 +15,6 @@
 ``diffusion_peer``  the peer of the diffusion, where it is installed.
 ``adversarial``  games of two networks beside a peer's scripts, into ``adversarial.json``;
 ``gan_peer``    those scripts, step by step.
+``sequences``   a cache and rings beside whole passes of the same networks, into ``sequences.json``;
 ``builds``      another comparison: the library with an earlier build of itself.
 """

@@ -47,7 +47,8 @@ def speech(
     Args:
         seconds: Length of each.
         text: What all of them say, of the letters of `SPEECH_SOUNDS`; by default each says
-            syllables of its own, drawn at random. What does not fit is cut off, and silence fills the rest.
+            syllables of its own, drawn at random. What does not fit is cut off, and silence fills
+            the rest.
         generator: Draws syllables, durations, pitch and noise.
 
     Returns:

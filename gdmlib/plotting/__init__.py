@@ -1,4 +1,4 @@
-"""Pictures in one house style: image grids, densities, classes, curves, small animations.
+"""Pictures in one house style: image grids, densities, classes, curves, small animations, sounds.
 
 Every helper draws into the ``ax`` it is given, or into a new figure, and returns the
 :class:`matplotlib.axes.Axes`. None of them calls ``plt.show()``: in a notebook the last line of the
@@ -12,6 +12,7 @@ from gdmlib.plotting._charts import scatter, training_curves
 from gdmlib.plotting._densities import covariance_ellipse, density_contours, density_curve
 from gdmlib.plotting._diagram import Diagram
 from gdmlib.plotting._images import image_grid, receptive_field
+from gdmlib.plotting._sound import Players
 from gdmlib.plotting._style import COLOURS, MARKERS, style
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "MARKERS",
     "Animation",
     "Diagram",
+    "Players",
     "animate",
     "covariance_ellipse",
     "density_contours",

@@ -5,6 +5,7 @@
 ``{speed-latent-growth}``  the log-log figure of all of them, described by the same numbers.
 ``{speed-adversarial}``    steps of adversaries beside others; from ``adversarial.json``.
 ``{speed-inverse}``        inverse problems beside others, at all sizes; from ``inverse.json``.
+``{speed-sequences}``      samplers of sequences beside whole passes; from ``sequences.json``.
 ``{speed-quality}``        what the samples of both networks are worth; from ``latent.json``.
 """
 
@@ -24,6 +25,7 @@ FLOWS = Path("benchmarks") / "flows.json"
 LATENT = Path("benchmarks") / "latent.json"
 ADVERSARIAL = Path("benchmarks") / "adversarial.json"
 INVERSE = Path("benchmarks") / "inverse.json"
+SEQUENCES = Path("benchmarks") / "sequences.json"
 FIGURE = "_static/speed_latent.png"
 #: What the figure shows, and how its description calls it.
 SHORT = {
@@ -50,6 +52,8 @@ def _size(point: Mapping[str, Any]) -> str:
         return f"{point['steps']}{GAP}steps"
     if "batch" in point:
         return f"batch of {point['batch']}"
+    if "symbols" in point:
+        return f"{point['symbols']}{GAP}symbols"
     side = round(point["pixels"] ** 0.5)
     return f"{side}{GAP}×{GAP}{side}"
 
@@ -187,6 +191,7 @@ DIRECTIVES: Sequence[tuple[str, Callable[..., str], tuple[Path, ...]]] = (
     ("speed-latent-growth", growth_markdown, (LATENT, FLOWS)),
     ("speed-adversarial", sized_markdown, (ADVERSARIAL,)),
     ("speed-inverse", sized_markdown, (INVERSE,)),
+    ("speed-sequences", sized_markdown, (SEQUENCES,)),
     ("speed-quality", quality_markdown, (LATENT,)),
 )
 
