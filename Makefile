@@ -12,7 +12,7 @@ CELL_TIMEOUT ?= 150
 WORKERS ?= 2
 
 # Recipes read these from the environment: pasted into a command, a space or a quote in them would end a word.
-export VENV PORT TORCH_INDEX COURSE PRIVATE PEER OLD URL GDMLIB_BUDGET
+export VENV PORT TORCH_INDEX COURSE PRIVATE STUDENTS PEER OLD URL GDMLIB_BUDGET
 # Threads that wait sleep: on a busy machine, spinning costs several times the work.
 export OMP_WAIT_POLICY ?= PASSIVE
 
@@ -75,7 +75,7 @@ execute: environment  ## re-run the lessons whose source changed and keep their 
 	@$(PY) -m tools.execute
 
 homework: environment  ## make the release versions and the instructor's course folder
-	@$(PY) -m tools.homework $${COURSE:+--course "$$COURSE"} $${PRIVATE:+--private "$$PRIVATE"}
+	@$(PY) -m tools.homework $${COURSE:+--course "$$COURSE"} $${PRIVATE:+--private "$$PRIVATE"} $${STUDENTS:+--students "$$STUDENTS"}
 
 lint: environment  ## check style (notebooks, too) and types
 	$(PY) -m ruff check .

@@ -2,7 +2,7 @@
 
 Run it in the course folder::
 
-    python challenge.py --new             # challenge/: settings, the key, what students get
+    python challenge.py --new             # challenge/: settings, what students get; the key
     python challenge.py                   # train and measure what lies in challenge/entries/
     python challenge.py --student ada     # one student's entries
     python challenge.py --again           # also what did not change since it was measured
@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from grading.challenge.run import begin, run
 from grading.challenge.settings import ChallengeError
 from grading.host import HostError
+from grading.key import KeyFileError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.new:
             folder = begin(course)
-            print(f"{folder}: hand out handout/; keep the file key to yourself")
+            print(f"{folder}: hand out handout/; keep {course / 'key'} to yourself")
             return 0
         rows = run(
             course,
@@ -47,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
             again=options.again,
             tell=lambda s: print(s, flush=True),
         )
-    except (ChallengeError, HostError) as error:
+    except (ChallengeError, HostError, KeyFileError) as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:

@@ -19,6 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from grading.key import KeyFileError
+from grading.personal import PersonalError
 from grading.run import Report, grade_course
 from grading.table import Result
 
@@ -54,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; what is graded stays in grades.csv. To go on: python grade.py")
         return STOPPED
-    except OSError as error:
+    except (KeyFileError, OSError, PersonalError) as error:
         print(f"stopped: {error}; what is graded stays in grades.csv", file=sys.stderr)
         return 1
     finally:

@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from gdmlib.handin.code import binds, uses
-from gdmlib.handin.manifest import KEY, Entry, Manifest, digest
+from gdmlib.handin.manifest import KEY, Entry, Manifest, call, digest
 
 _NUMBER = re.compile(r"^#{2,4} Exercise (\S+)", flags=re.MULTILINE)
 _WORDS = """## Before you hand in
@@ -21,7 +21,7 @@ and says what to do. In a terminal, `python -m gdmlib.handin {lesson}.ipynb` doe
 
 
 def _call(text: str) -> str:
-    return f'from gdmlib import handin\n\nhandin.check("""\n{text.rstrip()}\n""")'
+    return f"from gdmlib import handin\n\n{call(text)}"
 
 
 def add_check(notebook: NotebookNode, lesson: str) -> None:
@@ -35,10 +35,15 @@ def add_check(notebook: NotebookNode, lesson: str) -> None:
 def seal(source: Path, release: Path) -> None:
     """Write into a release what its tests and answers are, for `gdmlib.handin` to go by."""
     notebook = nbformat.read(release, as_version=4)
-    text = manifest(nbformat.read(source, as_version=4), notebook, release.stem).dumps()
+    put(notebook, manifest(nbformat.read(source, as_version=4), notebook, release.stem))
+    nbformat.write(notebook, release)
+
+
+def put(notebook: NotebookNode, manifest: Manifest) -> None:
+    """Write a manifest into a release: into its last cell and its metadata."""
+    text = manifest.dumps()
     next(cell for cell in notebook.cells if cell.get("id") == "handin-check").source = _call(text)
     notebook.metadata[KEY] = text
-    nbformat.write(notebook, release)
 
 
 def manifest(source: NotebookNode, release: NotebookNode, lesson: str) -> Manifest:

@@ -8,6 +8,9 @@
 - ``syllabus.csv``: every exercise and its points;
 - ``submitted/``: where submissions go. Whatever is there, and the gradebook, is never removed.
 
+Where ``STUDENTS`` names a list of the class, or did so before, every student has copies of their
+own in ``personal/<student>/``, with a seed that only the file ``key`` tells; see `tools.personal`.
+
 The instructor's own hidden tests stand in a private folder, one file a test cell,
 ``<private>/<lesson>/<grade_id>.py``; they are added to the hidden tests of that cell.
 """
@@ -15,15 +18,12 @@ The instructor's own hidden tests stand in a private folder, one file a test cel
 from __future__ import annotations
 
 import argparse
-import csv
 import os
-import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import nbformat
@@ -31,10 +31,14 @@ from filelock import FileLock, Timeout
 from nbformat import NotebookNode
 
 from gdmlib._files import check_writable
-from tools import addresses
+from gdmlib.handin.code import uses
+from gdmlib.handin.personal import NAME
+from tools import addresses, personal
 from tools.handin import add_check, seal
 from tools.handout import for_students
 from tools.notebooks import LESSON, lessons
+from tools.personal import KeyFileError, PersonalError
+from tools.syllabus import Exercise, syllabus, test_cells, write_syllabus
 
 ROOT = Path(__file__).resolve().parents[1]
 COURSE = ROOT / "course"  # nothing that make clean removes lies in it
@@ -50,41 +54,12 @@ class HomeworkError(RuntimeError):
     """The homework could not be made; the message says why."""
 
 
-@dataclass(frozen=True)
-class Exercise:
-    """One row of the syllabus."""
-
-    lesson: str
-    grade_id: str
-    title: str
-    points: float
-
-
-def test_cells(notebook: NotebookNode) -> Iterator[tuple[str, NotebookNode]]:
-    """Yield (title of the exercise, test cell) of each autograded cell, in order."""
-    title = ""
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            headings = re.findall(r"^#{2,4} (Exercise .+)$", cell.source, flags=re.MULTILINE)
-            title = headings[-1] if headings else title
-        elif cell.metadata.get("nbgrader", {}).get("grade"):
-            yield title, cell
-
-
-def syllabus(paths: list[Path]) -> list[Exercise]:
-    """Return every exercise of these lessons and its points."""
-    return [
-        Exercise(path.stem, cell.metadata.nbgrader.grade_id, title, cell.metadata.nbgrader.points)
-        for path in paths
-        for title, cell in test_cells(nbformat.read(path, as_version=4))
-    ]
-
-
-def add_private_tests(notebook: NotebookNode, folder: Path) -> None:
+def add_private_tests(notebook: NotebookNode, folder: Path, *, seeded: bool = False) -> None:
     """Add the instructor's own tests, ``folder/<grade_id>.py``, to the hidden tests.
 
     Raises:
-        HomeworkError: If a file belongs to no test cell of the notebook.
+        HomeworkError: If a file belongs to no test cell of the notebook, or needs a student's seed
+            in a course without any.
     """
     cells = {cell.metadata.nbgrader.grade_id: cell for _, cell in test_cells(notebook)}
     for path in sorted(folder.glob("*.py")):
@@ -92,17 +67,30 @@ def add_private_tests(notebook: NotebookNode, folder: Path) -> None:
             known = ", ".join(cells)
             raise HomeworkError(f"{path}: there is no test cell {path.stem!r}; there are: {known}")
         cell, tests = cells[path.stem], path.read_text(encoding="utf-8").rstrip()
+        if not seeded and NAME in uses(tests):
+            raise HomeworkError(f"{path} uses {NAME}, which there is with STUDENTS=file.csv only")
         if END_HIDDEN in cell.source:
             cell.source = cell.source.replace(END_HIDDEN, f"{tests}\n{END_HIDDEN}", 1)
         else:
             cell.source += f"\n{BEGIN_HIDDEN}\n{tests}\n{END_HIDDEN}"
 
 
-def write_source(path: Path, course: Path, private: Path | None) -> None:
-    """Write the instructor version of one lesson into the course folder."""
+def write_source(path: Path, course: Path, private: Path | None, own: Path | None = None) -> None:
+    """Write the instructor version of one lesson into the course folder.
+
+    Args:
+        path: The lesson.
+        course: The course folder.
+        private: The instructor's own hidden tests.
+        own: What lessons have in courses with a seed for each student; None: this is no such one.
+    """
     notebook = nbformat.read(path, as_version=4)
+    if own is not None:
+        personal.add_seed(notebook)
+        personal.add_exercise(notebook, own / path.stem / "exercise.ipynb")
+        add_private_tests(notebook, own / path.stem, seeded=True)
     if private is not None:
-        add_private_tests(notebook, private / path.stem)
+        add_private_tests(notebook, private / path.stem, seeded=own is not None)
     book = addresses.book(addresses.repository())
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -145,14 +133,6 @@ def release(course: Path, stems: list[str]) -> None:
             seal(source, made)
 
 
-def write_syllabus(path: Path, exercises: list[Exercise]) -> None:
-    """Write the syllabus as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(field.name for field in fields(Exercise))
-        writer.writerows(astuple(exercise) for exercise in exercises)
-
-
 def prepare(course: Path) -> None:
     """Make the folder, or see that it is a course folder and that we may write there.
 
@@ -182,17 +162,21 @@ def copy(names: tuple[str, ...], source: Path, target: Path) -> None:
             shutil.copy(path, target / path.name)
 
 
-def build(course: Path, *, private: Path | None = None, root: Path = ROOT) -> list[Exercise]:
+def build(
+    course: Path, *, private: Path | None = None, students: Path | None = None, root: Path = ROOT
+) -> list[Exercise]:
     """Make or renew the course folder and return its syllabus.
 
     Args:
         course: The folder to write; submissions, grades and the gradebook that are there stay.
         private: The folder of the instructor's own hidden tests.
+        students: A list of the class, for copies of their own; it is kept in the course folder.
         root: The repository.
 
     Raises:
         HomeworkError: If there is no lesson, a private test fits no cell, the folder is another's
             or in use by a grader, or nbgrader fails.
+        PersonalError, KeyFileError: If the list of students or the key cannot be used.
         OSError: If the folder cannot be written.
     """
     paths = lessons(root)
@@ -200,8 +184,12 @@ def build(course: Path, *, private: Path | None = None, root: Path = ROOT) -> li
         raise HomeworkError(f"there are no lessons in {root / 'notebooks'}")
     if private is not None and not private.is_dir():
         raise HomeworkError(f"{private}: there is no such folder of private tests")
+    if students is not None:
+        personal.read_class(students)
     prepare(course)
     with _no_grader(course):
+        seeds = personal.of(course, students)
+        own = None if seeds is None else root / "homework" / "personal"
         for folder in (*course.glob("source/*"), *course.glob("release/*")):
             if LESSON.fullmatch(folder.name):
                 shutil.rmtree(folder)
@@ -210,9 +198,12 @@ def build(course: Path, *, private: Path | None = None, root: Path = ROOT) -> li
         if (root / "checkpoints").is_dir():
             shutil.copytree(root / "checkpoints", course / "checkpoints", dirs_exist_ok=True)
         for path in paths:
-            write_source(path, course, private)
-        release(course, [path.stem for path in paths])
-        exercises = syllabus(paths)
+            write_source(path, course, private, own)
+        stems = [path.stem for path in paths]
+        release(course, stems)
+        if seeds is not None:
+            personal.write_copies(course, stems, seeds)
+        exercises = syllabus([course / "source" / stem / f"{stem}.ipynb" for stem in stems])
         write_syllabus(course / "syllabus.csv", exercises)
     return exercises
 
@@ -233,13 +224,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Make the homework's course folder.")
     parser.add_argument("--course", type=Path, default=COURSE)
     parser.add_argument("--private", type=Path, help="folder of your own hidden tests")
+    parser.add_argument("--students", type=Path, help="list of the class: a seed for each student")
     options = parser.parse_args(arguments)
     # Not every shell expands the ~ of COURSE=~/course.
     course = options.course.expanduser().resolve()
     private = options.private and options.private.expanduser()
+    students = options.students and options.students.expanduser()
     try:
-        exercises = build(course, private=private)
-    except (HomeworkError, OSError) as error:
+        exercises = build(course, private=private, students=students)
+    except (HomeworkError, KeyFileError, OSError, PersonalError) as error:
         print(f"make homework: {_line(error)}", file=sys.stderr)
         return 1
     points: dict[tuple[str, str], float] = {}
@@ -249,11 +242,15 @@ def main(arguments: list[str] | None = None) -> int:
     for (lesson, title), worth in points.items():
         print(f"{lesson:<36} {worth:>4g}  {title}")
     print(f"{len(points)} exercises, {sum(points.values()):g} points; course folder: {course}")
+    if (course / personal.STUDENTS).is_file():
+        print("hand out personal/<student>/; keep the file key, and a copy of it, to yourself")
     return 0
 
 
 def _line(error: Exception) -> str:
     """Return what an error says; of the system's, which file it is about first."""
+    if isinstance(error, FileNotFoundError):
+        return f"{error.filename}: {error.strerror}"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}; name another folder by COURSE=..."
     return str(error)

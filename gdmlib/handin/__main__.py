@@ -5,6 +5,7 @@ Commands::
     python -m gdmlib.handin 02_gaussian_mle.ipynb            # what is to be mended, in words
     python -m gdmlib.handin --no-run 02_gaussian_mle.ipynb   # without running it
     python -m gdmlib.handin mine.ipynb --release fresh.ipynb # by a fresh copy of the lesson
+    python -m gdmlib.handin mine.ipynb --student ada         # whether it is ada's own copy, too
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("notebooks", nargs="+", type=path_of, metavar="NOTEBOOK")
     parser.add_argument("--release", type=path_of, help="a fresh copy of the lesson")
+    parser.add_argument("--student", default="", help="whose copy it must be")
     parser.add_argument("--no-run", action="store_true", help="look only; takes no time")
     parser.add_argument(
         "--cell", type=seconds, default=CELL_SECONDS, help="seconds a cell may take"
@@ -52,6 +54,7 @@ def _tell(path: Path, options: argparse.Namespace) -> bool:
         report = check_file(
             path,
             options.release,
+            student=options.student,
             run=not options.no_run,
             cell_seconds=options.cell,
             total_seconds=options.total,

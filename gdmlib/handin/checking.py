@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from gdmlib.handin import fresh, here
+from gdmlib.handin import fresh, here, personal
 from gdmlib.handin.code import binds
 from gdmlib.handin.compare import Compared, compare
 from gdmlib.handin.manifest import Entry, Manifest, ManifestError, digest, find, loads
@@ -22,6 +22,7 @@ def check_source(
     source: here.Source,
     manifest: Manifest | None = None,
     *,
+    student: str = "",
     run: bool = True,
     cell_seconds: float = fresh.CELL_SECONDS,
     total_seconds: float = fresh.TOTAL_SECONDS,
@@ -31,6 +32,7 @@ def check_source(
     Args:
         source: The notebook.
         manifest: What must be in it; by default what the notebook itself says.
+        student: Whose copy it must be; empty: anybody's.
         run: Whether to run it, too.
         cell_seconds: How long a cell may take.
         total_seconds: How long all of them may take.
@@ -47,7 +49,8 @@ def check_source(
     except ManifestError as error:
         return Report(source.name, "", (Finding("manifest", f"{source.name}: {error}.", ""),))
     compared = compare(manifest, cells)
-    findings = [*_unsaved(manifest, cells, source.ran), *compared.findings]
+    own = personal.compare(manifest.personal, cells, student)
+    findings = [*_unsaved(manifest, cells, source.ran), *own, *compared.findings]
     checking = time.perf_counter() - begin
     done = None
     if run:

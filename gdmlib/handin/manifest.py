@@ -19,6 +19,7 @@ from gdmlib.handin.notebook import StudentCell
 KEY = "gdm_handin"  # among the notebook's metadata
 CALL = re.compile(r'handin\.check\(\s*"""\n?(.*?)"""', flags=re.DOTALL)
 
+_PERSONAL = re.compile(r"personal ([0-9a-f]{12}) ([0-9a-f]{12})")
 _LESSON = re.compile(r"[\w.-]+")
 _ANSWER = re.compile(r"(\S+) answer ([\w-]+) ([0-9a-f]{12})((?: \w+)*)")
 _TEST = re.compile(r"(\S+) test ([\w-]+) ([0-9a-f]{12}) ([0-9.e+-]+)")
@@ -60,11 +61,25 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Personal:
+    """Whose copy it is, as checksums alone, for a notebook may be shown around.
+
+    Attributes:
+        cell: Of the cell that sets the seed.
+        student: Of the student's name in small letters.
+    """
+
+    cell: str
+    student: str
+
+
+@dataclass(frozen=True)
 class Manifest:
-    """The exercises of one lesson, in order."""
+    """The exercises of one lesson, in order, and whose copy it is; None: it is for everybody."""
 
     lesson: str
     entries: tuple[Entry, ...]
+    personal: Personal | None = None
 
     @property
     def answers(self) -> list[Entry]:
@@ -78,8 +93,14 @@ class Manifest:
 
     def dumps(self) -> str:
         """Return the text, checksum included."""
-        lines = [self.lesson, *(entry.line() for entry in self.entries)]
+        own = [f"personal {self.personal.cell} {self.personal.student}"] if self.personal else []
+        lines = [self.lesson, *own, *(entry.line() for entry in self.entries)]
         return "\n".join([*lines, f"sum {digest(' '.join(lines))}"]) + "\n"
+
+
+def call(text: str) -> str:
+    """Return the call in a notebook's last cell that holds a manifest; `CALL` finds it."""
+    return f'handin.check("""\n{text.rstrip()}\n""")'
 
 
 def digest(text: str) -> str:
@@ -102,7 +123,9 @@ def loads(text: str) -> Manifest:
     lesson, *rest = lines[:-1]
     if not _LESSON.fullmatch(lesson):
         raise ManifestError(f"expected a lesson's name in the first line, got {lesson!r}")
-    return Manifest(lesson, tuple(map(_entry, rest)))
+    own = _PERSONAL.fullmatch(rest[0]) if rest else None
+    personal = None if own is None else Personal(*own.groups())
+    return Manifest(lesson, tuple(map(_entry, rest[own is not None :])), personal)
 
 
 def _entry(line: str) -> Entry:

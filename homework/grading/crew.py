@@ -6,18 +6,19 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
-from gdmlib.handin.notebook import read_cells
+from gdmlib.handin.notebook import read_cells, read_metadata
 
 from .arrange import Arranged, arrange
 from .intake import Handed
-from .official import LessonError, official
+from .official import LessonError, Official, official
+from .personal import Personal, UnknownStudent
 from .sandbox import Limits, Run, Warm
 
 _NOTHING, _NO_RUN = Arranged(()), Run(())
@@ -31,12 +32,14 @@ class Outcome:
         reason: Why it earns nothing, else empty.
         again: Whether the fault may be the grader's, so that it should be tried again.
         arranged, run: What ran, and what became of it.
+        look: What the teacher alone should know, else empty.
     """
 
     reason: str = ""
     again: bool = False
     arranged: Arranged = _NOTHING
     run: Run = _NO_RUN
+    look: str = ""
 
 
 class Crew:
@@ -45,6 +48,7 @@ class Crew:
     def __init__(self, course: Path, limits: Limits, jobs: int) -> None:
         self.course, self.limits, self.jobs = course, limits, max(1, jobs)
         self.official = cache(partial(official, course))
+        self.personal = Personal.of(course)
         self._free: SimpleQueue[Warm] = SimpleQueue()
         self._started = False
         self._stack = ExitStack()
@@ -86,20 +90,37 @@ class Crew:
             if warm.fence:
                 print(warm.fence, flush=True)
 
+    def own(self, handed: Handed) -> Official:
+        """Return a submission's lesson, with the student's own seed where the course has seeds."""
+        lesson = self.official(handed.lesson)
+        return self.personal.official(lesson, handed.student) if self.personal else lesson
+
     def _outcome(self, handed: Handed) -> Outcome:
         """Run one submission; whatever happens, there is an outcome."""
         if handed.reason:
             return Outcome(handed.reason)
         try:
-            arranged = arrange(self.official(handed.lesson), read_cells(handed.data))
+            arranged, look = self._arranged(handed)
             if arranged.reason:
                 return Outcome(arranged.reason, arranged=arranged)
             run = self._run(arranged, self.course / "release" / handed.lesson)
-            return Outcome(run.reason, arranged=arranged, run=run)
+            return Outcome(run.reason, arranged=arranged, run=run, look=look)
+        except UnknownStudent as error:
+            return Outcome(str(error))
         except LessonError as error:
             return Outcome(str(error), again=True)
         except Exception as error:
             return Outcome(f"the grader failed: {type(error).__name__}: {error}"[:300], again=True)
+
+    def _arranged(self, handed: Handed) -> tuple[Arranged, str]:
+        """Return a submission's steps, and what the teacher should know of its seed."""
+        cells, lesson, look, note = read_cells(handed.data), self.own(handed), "", ""
+        if self.personal is not None:
+            metadata = read_metadata(handed.data)
+            look, note = self.personal.remarks(handed.student, lesson.lesson, cells, metadata)
+            cells = self.personal.cells(lesson, handed.student, cells)
+        arranged = arrange(lesson, cells)
+        return replace(arranged, notes=(*filter(None, [note]), *arranged.notes)), look
 
     def _run(self, arranged: Arranged, assets: Path) -> Run:
         warm = self._free.get()

@@ -16,6 +16,8 @@ IDS = {
     "moodle": ("ID number", "Username", "Email address"),
     "gradescope": ("SID", "Email"),
 }
+ANY = "your platform"  # a list of a class from wherever it is, or your own with a column "student"
+IDS[ANY] = ("SIS Login ID", "student", "ID number", "Username", "SID", "Email address", "Email")
 OWN = "name in grades.csv"  # a column of yours, which then decides
 _NAMES = ("Student", "Name", "Full name")
 _PARTS = (("First name", "Last name"), ("First name", "Surname"))

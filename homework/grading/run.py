@@ -17,6 +17,7 @@ from .feedback import feedback, marks, points
 from .graded import graded_path, write_graded
 from .intake import Handed, handed_in
 from .official import LessonError
+from .personal import UnknownStudent
 from .sandbox import Limits
 from .table import Gradebook, Result, Table, UnknownLesson, alone
 
@@ -92,7 +93,10 @@ class _Desk:
         """Return what changes when a submission would have to be graded again."""
         settings = [gdmlib.__version__, repr(self.crew.limits), handed.reason, *handed.notes]
         if handed.lesson:
-            settings.append(self.crew.official(handed.lesson).digest)
+            try:
+                settings.append(self.crew.own(handed).digest)
+            except UnknownStudent as error:
+                settings.append(str(error))
         return hashlib.sha256("\0".join(settings).encode() + handed.data).hexdigest()[:16]
 
     def known(self, handed: Handed) -> Result | None:
@@ -124,7 +128,7 @@ class _Desk:
                 )
             except UnknownLesson as error:
                 reason, outcome = str(error), replace(outcome, again=True)
-        remarks = [reason, *handed.notes, *([BY_HAND] if by_hand else [])]
+        remarks = [reason, outcome.look, *handed.notes, *([BY_HAND] if by_hand else [])]
         result = Result(
             handed.student,
             handed.lesson,

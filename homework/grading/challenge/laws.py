@@ -6,15 +6,11 @@ therefore another distribution than the one that an entry is measured on.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import math
 import os
-import secrets
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from torch import Generator, Tensor
@@ -22,29 +18,10 @@ from torch import Generator, Tensor
 from gdmlib.data import glyphs
 from gdmlib.data.fonts import FONTS
 
+from ..key import number
+
 HALF = 5.0  # the square [-5, 5]² holds all points of the plane
 _COMPONENTS = 8
-
-
-def read_key(path: Path) -> bytes:
-    """Return the teacher's key; the first call makes it, readable for its owner only."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        key = path.read_text(encoding="ascii").strip()
-        if len(key) < 32:
-            raise ValueError(f"{path}: expected a key of 32 characters or more") from None
-        return key.encode()
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        key = secrets.token_hex(32)
-        file.write(key + "\n")
-    return key.encode()
-
-
-def number(key: bytes, label: str) -> int:
-    """Return a number below 2³¹ that only the key tells."""
-    sign = hmac.new(key, label.encode(), hashlib.sha256).digest()
-    return int.from_bytes(sign[:4]) >> 1
 
 
 def generator(key: bytes, label: str) -> Generator:

@@ -13,6 +13,7 @@ import gdmlib
 from gdmlib._files import write_atomically
 
 from ..feedback import feedback
+from ..key import KeyFileError, make_key, read_key
 from ..table import Result, Table, alone
 from . import laws, settings
 from .arena import Arena
@@ -27,12 +28,15 @@ LESSON = "challenge"  # how the names of its rows in grades.csv begin
 def begin(course: Path) -> Path:
     """Make the folder of a challenge, and return it; what is there stays.
 
-    ``key`` is the teacher's; all of ``handout/`` is for students.
+    All of ``handout/`` is for students; it is drawn with the course's ``key``.
+
+    Raises:
+        KeyFileError: If the key with which it was made is missing.
     """
     folder = course / "challenge"
+    key = make_key(course)
     (folder / "entries").mkdir(parents=True, exist_ok=True)
     (folder / "handout").mkdir(exist_ok=True)
-    key = laws.read_key(folder / "key")
     if not (folder / "settings.toml").exists():
         settings.write(folder / "settings.toml", settings.TASKS)
     for task in settings.read(folder / "settings.toml").values():
@@ -61,11 +65,9 @@ def run(
     """
     folder = course / "challenge"
     tasks = settings.read(folder / "settings.toml")
-    if not (folder / "key").is_file():
-        raise ChallengeError(f"there is no {folder / 'key'}: run python challenge.py --new first")
     try:
-        key, found = laws.read_key(folder / "key"), entries(folder / "entries")
-    except (EntryError, OSError, ValueError) as error:
+        key, found = read_key(course), entries(folder / "entries")
+    except (EntryError, KeyFileError, OSError) as error:
         raise ChallengeError(str(error)) from None
     found = [entry for entry in found if entry.kind in tasks]
     wanted = [entry for entry in found if student in (None, entry.student)]

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from gdmlib.metrics import Judge, frechet_distance, memorisation, with_floor
 
+from ..key import number
 from . import laws
 from .arena import Arena, tensors
 from .entry import EntryError
@@ -65,7 +66,7 @@ class Referee:
 
     def __init__(self, key: bytes, task: Task, arena: Arena) -> None:
         self.key, self.task, self.arena = key, task, arena
-        self.seed = laws.number(key, f"{task.kind}/seed")
+        self.seed = number(key, f"{task.kind}/seed")
 
     @cached_property
     def train_data(self) -> Tensor:
@@ -154,7 +155,7 @@ class Referee:
         g = laws.generator(self.key, f"pictures/noise/{steps}")
         x = torch.randn(self.task.samples, 1, 16, 16, generator=g)
         for index in range(steps):
-            seed = laws.number(self.key, f"pictures/step/{steps}/{index}")
+            seed = number(self.key, f"pictures/step/{steps}/{index}")
             x = self.arena.step(
                 *(trained.source, trained.weights, x, (index, steps), seed),
                 self.task.answer_seconds,
