@@ -184,6 +184,8 @@ def build(
         raise HomeworkError(f"there are no lessons in {root / 'notebooks'}")
     if private is not None and not private.is_dir():
         raise HomeworkError(f"{private}: there is no such folder of private tests")
+    if students is not None and not students.is_file():
+        raise HomeworkError(f"{students}: there is no such list of students")
     if students is not None:
         personal.read_class(students)
     prepare(course)
@@ -249,8 +251,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _line(error: Exception) -> str:
     """Return what an error says; of the system's, which file it is about first."""
-    if isinstance(error, FileNotFoundError):
-        return f"{error.filename}: {error.strerror}"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}; name another folder by COURSE=..."
     return str(error)

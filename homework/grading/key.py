@@ -11,7 +11,7 @@ from pathlib import Path
 NAME = "key"
 _SHORTEST = 32
 # What was made with the key, and would be other data under another one.
-_MADE_WITH_IT = ("students.csv", "challenge/settings.toml")
+_MADE_WITH_IT = ("students.csv", "challenge/handout")
 
 
 class KeyFileError(ValueError):

@@ -83,6 +83,8 @@ def results(grade: Grade, course: Path) -> dict:
     result = grade.result
     marks = read_marks(_read_feedback(grade, course))
     said = [grade.said, result.reason and f"{result.reason.rstrip('.')}."]
+    if not marks and not result.reason:  # such as a challenge's, which has no exercises
+        said.append(_read_feedback(grade, course).partition("\n")[2].strip())
     return {
         "score": round(grade.score, 4),
         "output": " ".join(filter(None, said)),

@@ -128,7 +128,7 @@ class _Desk:
                 )
             except UnknownLesson as error:
                 reason, outcome = str(error), replace(outcome, again=True)
-        remarks = [reason, outcome.look, *handed.notes, *([BY_HAND] if by_hand else [])]
+        remarks = [reason, *handed.notes, *([BY_HAND] if by_hand else [])]
         result = Result(
             handed.student,
             handed.lesson,
@@ -138,6 +138,7 @@ class _Desk:
             reason=" ".join(filter(None, remarks)),
             file=handed.place,
             digest="" if outcome.again else self.digest(handed),
+            look=outcome.look,
         )
         self._write(handed, outcome, reason, result)
         self.table.put(result)
@@ -168,7 +169,8 @@ class _Desk:
 def _line(result: Result) -> str:
     """Return what the instructor sees of a submission."""
     score = f"{result.score:g}/{result.max_score:g}"
-    return f"{result.student:<20} {result.lesson or '?':<36} {score} {result.reason}".rstrip()
+    said = " ".join(filter(None, [score, result.reason, result.look]))
+    return f"{result.student:<20} {result.lesson or '?':<36} {said}"
 
 
 def _sums(folder: Path) -> dict[str, str]:

@@ -31,6 +31,7 @@ class Result:
         reason: Why it could not be graded, else what somebody should look at, else empty.
         file: What was graded, below ``submitted/``.
         digest: Changes with the file, the lesson and the settings; empty: to be graded again.
+        look: What the teacher alone should know; it is not exported.
     """
 
     student: str
@@ -41,6 +42,7 @@ class Result:
     reason: str = ""
     file: str = ""
     digest: str = ""
+    look: str = ""
 
     @property
     def key(self) -> Key:

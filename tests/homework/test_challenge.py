@@ -92,16 +92,6 @@ def test_what_is_held_out_is_nowhere_kept(tmp_path: Path, monkeypatch: pytest.Mo
     assert os.environ["GDMLIB_CACHE"] == str(tmp_path / "cache")
 
 
-def test_a_key_is_made_once_and_is_its_owner_s(tmp_path: Path) -> None:
-    key = laws.read_key(tmp_path / "key")
-    assert laws.read_key(tmp_path / "key") == key and len(key) == 64
-    if os.name == "posix":
-        assert (tmp_path / "key").stat().st_mode & 0o077 == 0
-    (tmp_path / "short").write_text("secret")
-    with pytest.raises(ValueError, match="32 characters"):
-        laws.read_key(tmp_path / "short")
-
-
 # Honest entries
 
 
@@ -302,7 +292,17 @@ def test_the_command_makes_a_challenge_and_measures_it(
     folder.mkdir()
     settings.write(folder / "settings.toml", {"density": DENSITY})
     assert challenge.main(["--course", str(tmp_path), "--new"]) == 0
-    assert sorted(p.name for p in (folder / "handout").iterdir()) == ["density.safetensors"]
+    handout = folder / "handout" / "density.safetensors"
+    assert list(handout.parent.iterdir()) == [handout]
+    # It is drawn with the course's one key, which is not made anew once it is lost.
+    drawn, key = handout.read_bytes(), (tmp_path / "key").read_bytes()
+    assert challenge.main(["--course", str(tmp_path), "--new"]) == 0
+    assert ((tmp_path / "key").read_bytes(), handout.read_bytes()) == (key, drawn)
+    (tmp_path / "key").unlink()
+    for more in ([], ["--new"]):
+        assert challenge.main(["--course", str(tmp_path), *more]) == 1
+        assert "put it back from your backup" in capsys.readouterr().err
+    (tmp_path / "key").write_bytes(key)
     assert challenge.main(["--course", str(tmp_path)]) == 1
     assert "nothing to measure" in capsys.readouterr().err
     for student, source in (("ada", starters["density"]), ("bob", "def train(): pass")):

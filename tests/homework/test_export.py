@@ -130,6 +130,29 @@ def test_gradescope_gets_a_result_for_each_submission(export: ModuleType, course
     assert (course / "gradescope.zip").read_bytes() == before
 
 
+def test_points_of_a_challenge_go_along(export: ModuleType, course: Path) -> None:
+    """Rows as `challenge.py` writes them: no file in submitted/, a name that is no lesson's."""
+    points = [
+        Result("lovelaceada", "challenge-steps-2", 3, 4, "graded", digest="0" * 16),
+        Result("Kurt Godel", "challenge-steps-2", 0, 4, "failed", "train took too long."),
+    ]
+    table(course, graded("lovelaceada", LESSON, 7), *points)
+    heading, said = "challenge-steps-2: 3 of 4 points", "Distance 2.9."
+    path = course / "feedback" / "lovelaceada" / "challenge-steps-2.md"
+    path.write_text(feedback(heading, [], [said]), encoding="utf-8")
+    assert run(export, course, "canvas") == 0
+    header, most, ada, kurt = rows(course / "canvas.csv")
+    assert header[-2:] == [f"{LESSON} (8412)", "challenge-steps-2"]
+    assert [most[-1], ada[-2:], kurt[-2:]] == ["4", ["7", "3"], ["", "0"]]
+    assert run(export, course, "moodle", "--lesson", "challenge-steps-2") == 0
+    _, ada, kurt = rows(course / "moodle.csv")
+    assert ada[4] == "3" and said in ada[5] and kurt[4] == "0"
+    assert run(export, course, "gradescope", "--lesson", "challenge-steps-2") == 0
+    with zipfile.ZipFile(course / "gradescope.zip") as archive:
+        result = json.loads(archive.read("11/challenge-steps-2/results.json"))
+    assert result["score"] == 3 and said in json.dumps(result)
+
+
 def test_what_feedback_says_is_read_again() -> None:
     marks = [
         Mark("Exercise 1.1", 0, 2.5, "Off by 3: 1 of 2 points. So."),

@@ -121,6 +121,15 @@ def test_the_syllabus_lists_every_exercise(course: Path) -> None:
 # --- the folder -----------------------------------------------------------------------------------
 
 
+def test_the_whole_template_is_copied(course: Path, root: Path) -> None:
+    """All but what lessons have in courses with seeds, which is put into the notebooks."""
+    files = {path.relative_to(root / "homework") for path in (root / "homework").rglob("*")}
+    files = {p for p in files if p.parts[0] != "personal" and "__pycache__" not in p.parts}
+    assert {Path("challenge.py"), Path("grading/challenge/laws.py")} < files
+    assert [str(path) for path in sorted(files) if not (course / path).exists()] == []
+    assert not (course / "personal").exists()
+
+
 def test_any_name_will_do(tiny_root: Path, tmp_path: Path, grader: ModuleType) -> None:
     name = "a b %20 100%s [ab] é"
     homework.build(tmp_path / name, root=tiny_root)
@@ -136,10 +145,12 @@ def test_a_home_folder_is_expanded(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        homework, "build", lambda course, private: seen.update(c=course, p=private) or []
+        homework, "build", lambda course, **options: seen.update(course=course, **options) or []
     )
-    assert homework.main(["--course", "~/course", "--private", "~/tests"]) == 0
-    assert seen == {"c": tmp_path / "home" / "course", "p": tmp_path / "home" / "tests"}
+    options = ["--private", "~/tests", "--students", "~/class.csv"]
+    assert homework.main(["--course", "~/course", *options]) == 0
+    names = {"course": "course", "private": "tests", "students": "class.csv"}
+    assert seen == {option: tmp_path / "home" / name for option, name in names.items()}
     assert not (tmp_path / "~").exists()
 
 
