@@ -5,8 +5,11 @@ The laws of images (causality, sweep = loop) run over larger ones in ``tests/aut
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import product
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,12 +20,13 @@ from gdmlib.autoregressive.mcgsm_images import MCGSMImage, MCGSMPatch
 from gdmlib.autoregressive.mcgsm_multiscale import MultiscaleMCGSM
 from gdmlib.autoregressive.neighbourhood import Neighbourhood
 from gdmlib.autoregressive.ride import RIDE
+from gdmlib.compression.cells import DiscretisedImage
 from gdmlib.densities.flip_ensemble import FlipEnsemble
 from gdmlib.densities.scale_mixture import GaussianScaleMixture
 
 from .builders import randomise, seeded, tensor
 from .causality import CausalCase
-from .domains import Domain, box, interval
+from .domains import Domain, box, finite, interval
 from .laws import Case
 
 
@@ -158,6 +162,17 @@ class Pyramid:
         return plane > 0 and tuple(place) in window
 
 
+def cells(kind: Callable[..., Any], seed: int = 1) -> DiscretisedImage:
+    """Return an image model whose pixels have three levels."""
+    return DiscretisedImage(kind((1, 1, 3), seed), levels=3)
+
+
+def three_levels() -> Domain:
+    """Return the images of 1 x 3 pixels of three levels, (27, 1, 1, 3)."""
+    levels = torch.tensor(list(product((0.0, 0.5, 1.0), repeat=3))).double()
+    return finite(levels.reshape(-1, 1, 1, 3))
+
+
 CONTEXTS = tensor([0, 0, 0], [1, -0.5, 0.3], [-2, 1, 1.5], [4, 4, 4], [0.1, 3, -2])
 
 CASES = [
@@ -201,6 +216,10 @@ CASES = [
         lambda: multiscale(seed=2, context=LEFT),
         image_box(2, 2, -7.5, 7.5, cells=2, order=13),
     ),
+    *[
+        Case(f"Discretised {name}", partial(cells, kind), partial(cells, kind, 2), three_levels())
+        for name, kind in (("MCGSM", mcgsm_image), ("RIDE", ride))
+    ],
 ]
 
 CAUSAL = [
