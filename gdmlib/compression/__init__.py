@@ -23,8 +23,10 @@ from gdmlib.compression.photographs import (
     contexts_of,
     decompress_photograph,
     fit_photograph_model,
+    photograph_bits,
 )
 from gdmlib.compression.slots import slots
+from gdmlib.compression.tuning import tune
 
 __all__ = [
     "CONTEXT",
@@ -49,5 +51,7 @@ __all__ = [
     "fit_photograph_model",
     "lossless_bytes",
     "lossy_file",
+    "photograph_bits",
     "slots",
+    "tune",
 ]

@@ -74,12 +74,10 @@ class Sweep:
 
         The front's `levels` must be known before the next one is asked for.
         """
-        for rows, columns in wavefronts(self.height, self.width, _LAG):
-            if len(rows):
-                i, j = rows.numpy(), columns.numpy()
-                contexts, guess, products = self._look(i, j)
-                yield i, j, contexts
-                self._learn(i, j, guess, products)
+        for i, j in fronts(self.height, self.width):
+            contexts, guess, products = self._look(i, j)
+            yield i, j, contexts
+            self._learn(i, j, guess, products)
 
     def _look(self, i: np.ndarray, j: np.ndarray) -> tuple[np.ndarray, ...]:
         a, b = i + _MARGIN, j + _MARGIN
@@ -128,6 +126,13 @@ class Sweep:
         self._sums[here, j + 1] = self._sums[here, j] + both.T
         # A row that begins takes the place of one that nobody needs any more.
         self._sums[here[j == 0], 0] = 0.0
+
+
+def fronts(height: int, width: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield rows and columns of the pixels that a sweep visits together."""
+    for rows, columns in wavefronts(height, width, _LAG):
+        if len(rows):
+            yield rows.numpy(), columns.numpy()
 
 
 def solve(matrix: np.ndarray, right: np.ndarray, ridge: float = _RIDGE) -> np.ndarray:

@@ -14,6 +14,7 @@ scaled and rounded once, when the model is made:
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -39,6 +40,7 @@ _Z = 11  # its arguments are multiples of 2^-11, between -8 and 8
 _SPREAD = 16  # inverse standard deviations are multiples of 2^-16
 
 _HALVINGS = np.rint(2.0**16 * 2.0 ** -(np.arange(_CUT * _STEPS + 1) / _STEPS)).astype(np.int64)
+_OCTAVES = np.rint(2.0**16 * 2.0 ** (np.arange(-128, 128) / 32)).astype(np.int64)
 _NORMAL = np.array(
     [
         round(2**_PHI * 0.5 * math.erfc(-k / 2**_Z / math.sqrt(2)))
@@ -108,11 +110,22 @@ class IntegerMCGSM(nn.Module):
     def fingerprint(self) -> bytes:
         """8 bytes that differ if any number of the model or of its tables does."""
         own = [tensor.numpy() for tensor in self.state_dict().values()]
-        return fingerprint(*own, _HALVINGS, _NORMAL, words="IntegerMCGSM")
+        return fingerprint(*own, _HALVINGS, _OCTAVES, _NORMAL, words="IntegerMCGSM")
 
     def experts(self, contexts: np.ndarray) -> Experts:
         """Return the mixtures of some pixels, from contexts in sixteenths of a level, (n, D)."""
-        linear, energy, eta, strength, precision = self._numbers()
+        logits, means = self.logits_and_means(contexts)
+        logits = logits.reshape(len(contexts), -1)
+        below = (logits.max(axis=1, keepdims=True) - logits) >> (_FINE - 8)
+        weights = _HALVINGS[np.minimum(below, _CUT * _STEPS)] * (below <= _CUT * _STEPS)
+        return Experts(weights, means, self._numbers()[4])
+
+    def logits_and_means(self, contexts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return log2 of the weights up to a constant, (n, C, S), and means of the level, (n, C).
+
+        Both in multiples of 2^-12.
+        """
+        linear, energy, eta, strength, _ = self._numbers()
         f, c = energy.shape
         mixed = contexts.astype(np.float64) @ linear[:-1] + linear[-1]
         whole = mixed.astype(np.int64) >> (_WEIGHT - _FINE)
@@ -121,10 +134,22 @@ class IntegerMCGSM(nn.Module):
         strong = (squares.astype(np.float64) @ energy).astype(np.int64) >> 12
         strong = np.minimum(strong, 1 << 36)  # multiples of 2^-20
         logits = whole[:, f : f + c, None] + eta - ((strong[:, :, None] * strength) >> 20)
-        logits = logits.reshape(len(contexts), -1)
-        below = (logits.max(axis=1, keepdims=True) - logits) >> (_FINE - 8)
-        weights = _HALVINGS[np.minimum(below, _CUT * _STEPS)] * (below <= _CUT * _STEPS)
-        return Experts(weights, whole[:, f + c :], precision)
+        return logits, whole[:, f + c :]
+
+    def adjusted(self, steps: np.ndarray) -> IntegerMCGSM:
+        """Return a copy with other weights and widths, as `gdmlib.compression.tune` finds them.
+
+        Args:
+            steps: Whole numbers from -128 to 127, shape (2, C, S): sixteenths of a bit for each
+                component's weight, and 32nds of an octave for its inverse standard deviation.
+        """
+        moved = copy.deepcopy(self)
+        steps = np.asarray(steps).astype(np.int64)
+        moved.eta += torch.from_numpy(steps[0] << (_FINE - 4))
+        precision = self.precision.numpy() * _OCTAVES[steps[1] + 128] >> 16
+        moved.precision.copy_(torch.from_numpy(np.clip(precision, 1, 1 << 21)))
+        moved._ready = None
+        return moved
 
     def _numbers(self) -> tuple[np.ndarray, ...]:
         if self._ready is None:

@@ -12,10 +12,11 @@ from torch import Generator, Tensor
 from gdmlib._checks import check_kind, check_tensor
 from gdmlib._random import draw, permutation
 from gdmlib.autoregressive.mcgsm import MCGSM, train_mcgsm
-from gdmlib.compression.adaptive import CONTEXT, Sweep
+from gdmlib.compression.adaptive import CONTEXT, Sweep, fronts
 from gdmlib.compression.ans import Stack
 from gdmlib.compression.container import CorruptStreamError, Stream, checksum, pack, unpack, verify
 from gdmlib.compression.integer import LEVELS, SLOT_BITS, IntegerMCGSM, as_float
+from gdmlib.compression.tuning import tune
 
 KIND = b"GREY"
 _PIXELS_A_LANE, _LANES = 8192, 32
@@ -31,18 +32,19 @@ def compress_photograph(model: IntegerMCGSM, levels: Tensor) -> bytes:
     """
     _check_model(model)
     known = _levels(levels)
-    sweep, parts = Sweep(*known.shape), []
-    for i, j, contexts in sweep:
-        level = known[i, j]
-        experts = model.experts(contexts)
+    seen = _visit(known)
+    steps = tune(model, *(np.concatenate(part) for part in zip(*seen, strict=True)))
+    tuned, parts = model.adjusted(steps), []
+    for contexts, level in seen:
+        experts = tuned.experts(contexts)
         start = experts.begin(level)
         parts.append((start, experts.begin(level + 1) - start))
-        sweep.levels[i, j] = level
     stack = Stack(_lanes(known.size))
     for start, width in reversed(parts):  # what is pushed last comes out first
         for group in reversed(_groups(len(start), len(stack.state))):
             stack.push(start[group], width[group], SLOT_BITS)
-    return pack(Stream(KIND, model.fingerprint, known.shape, checksum(known), stack.to_bytes()))
+    payload = steps.tobytes() + stack.to_bytes()
+    return pack(Stream(KIND, model.fingerprint, known.shape, checksum(known), payload))
 
 
 def decompress_photograph(model: IntegerMCGSM, data: bytes) -> Tensor:
@@ -55,10 +57,14 @@ def decompress_photograph(model: IntegerMCGSM, data: bytes) -> Tensor:
     stream = unpack(data, KIND, model.fingerprint)
     if len(stream.shape) != 2 or 0 in stream.shape:
         raise CorruptStreamError(f"expected a height and a width, the stream has {stream.shape}")
-    sweep = Sweep(*stream.shape)
-    stack = Stack.from_bytes(stream.payload, _lanes(sweep.height * sweep.width))
+    sweep, head = Sweep(*stream.shape), 2 * model.eta.numel()
+    if len(stream.payload) < head:
+        raise CorruptStreamError(f"expected {head} bytes of tuning, got {len(stream.payload)}")
+    steps = np.frombuffer(stream.payload[:head], np.int8).reshape(2, *model.eta.shape)
+    stack = Stack.from_bytes(stream.payload[head:], _lanes(sweep.height * sweep.width))
+    tuned = model.adjusted(steps)
     for i, j, contexts in sweep:
-        experts = model.experts(contexts)
+        experts = tuned.experts(contexts)
         for group in _groups(len(i), len(stack.state)):
             some = experts[group]
             level = some.find(stack.peek(len(i[group]), SLOT_BITS))
@@ -77,13 +83,33 @@ def contexts_of(levels: Tensor) -> tuple[Tensor, Tensor]:
     Args:
         levels: As for `compress_photograph`.
     """
+    contexts, order = zip(*_visit(_levels(levels)), strict=True)
+    return as_float(np.concatenate(contexts)), torch.from_numpy(np.concatenate(order)).float()
+
+
+def photograph_bits(model: IntegerMCGSM, levels: Tensor) -> Tensor:
+    """Return what each pixel of a photograph costs, in bits, float32 (H, W).
+
+    The file of `compress_photograph` is longer by its header, the tuning and the ends of its lanes.
+    """
+    _check_model(model)
     known = _levels(levels)
-    sweep, parts, order = Sweep(*known.shape), [], []
+    seen = _visit(known)
+    steps = tune(model, *(np.concatenate(part) for part in zip(*seen, strict=True)))
+    tuned, cost = model.adjusted(steps), np.zeros(known.shape, dtype=np.float32)
+    for (i, j), (contexts, level) in zip(fronts(*known.shape), seen, strict=True):
+        experts = tuned.experts(contexts)
+        cost[i, j] = SLOT_BITS - np.log2(experts.begin(level + 1) - experts.begin(level))
+    return torch.from_numpy(cost)
+
+
+def _visit(known: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return contexts and levels of each front of a picture that is known."""
+    sweep, found = Sweep(*known.shape), []
     for i, j, contexts in sweep:
         sweep.levels[i, j] = known[i, j]
-        parts.append(contexts)
-        order.append(known[i, j])
-    return as_float(np.concatenate(parts)), torch.from_numpy(np.concatenate(order)).float()
+        found.append((contexts, known[i, j]))
+    return found
 
 
 def fit_photograph_model(
