@@ -8,6 +8,7 @@ from gdmlib.reproduce import (
     flows,
     judged,
     latent,
+    lossless,
     patches,
     photographs,
     pixels,
@@ -45,6 +46,7 @@ _ALL: tuple[Experiment, ...] = (
     *priors.ALL,
     *plug_and_play.ALL,
     *sequences.ALL,
+    lossless.LOSSLESS_PHOTOGRAPHS,
 )
 
 EXPERIMENTS: dict[str, Experiment] = {experiment.name: experiment for experiment in _ALL}
