@@ -15,7 +15,8 @@ from tests.book.claims.registry import CLAIMS, problems
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / questions.FOLDER).glob("*.yml"))
 LESSONS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-for part in ("one", "two", "three", "four", "five", "six_sequences"):
+SIX = ("six_sequences", "six_compression")
+for part in ("one", "two", "three", "four", "five", *SIX):
     import_module(f"tests.book.claims.part_{part}")
 ALL = {(path.stem[:2], q.name): q for path in FILES for q in questions.read_questions(path)}
 
