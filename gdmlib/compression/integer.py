@@ -60,6 +60,12 @@ class IntegerMCGSM(nn.Module):
         components, scales, features: See `MCGSM`; at most 32 features.
     """
 
+    linear: Tensor
+    energy: Tensor
+    eta: Tensor
+    strength: Tensor
+    precision: Tensor
+
     def __init__(self, dim_context: int, *, components: int, scales: int, features: int) -> None:
         super().__init__()
         self.dim_context = d = check_count(dim_context, "dim_context")
@@ -160,7 +166,7 @@ class IntegerMCGSM(nn.Module):
 
     def _load_from_state_dict(self, *args: object, **options: object) -> None:
         self._ready = None
-        super()._load_from_state_dict(*args, **options)  # type: ignore[arg-type]
+        super()._load_from_state_dict(*args, **options)
 
 
 class Experts:

@@ -88,7 +88,9 @@ class LossyAutoencoder(nn.Module):
         self.synthesis.copy_(basis)
         # Logistic odds as wide as each component: its scale is √3/π standard deviations.
         deviation = values.flip(0).clamp(min=1.0).sqrt() * math.sqrt(3) / math.pi
-        self.odds_out.bias[CODES:] = deviation.log().to(self.odds_out.bias)
+        bias = self.odds_out.bias
+        assert isinstance(bias, Tensor)
+        bias[CODES:] = deviation.log().to(bias)
         return self
 
     def encode(self, x: Tensor, rate: int) -> Tensor:
@@ -149,7 +151,7 @@ class LossyAutoencoder(nn.Module):
             y = self.encode(part, rate)
             y = y + draw(torch.rand, y.shape, generator=generator).to(y) - 0.5
             bits = -self.code_log_prob(y, rate).sum() / math.log(2)
-            error = (255 * (self.decode(y, rate, part.shape[-2:]) - part)).square()
+            error = (255 * (self.decode(y, rate, (part.shape[2], part.shape[3])) - part)).square()
             # Divided by √λ, the losses of all rates are of one size.
             price = bits / part.numel() + self.lambdas[rate] * error.mean()
             total = total + price / self.lambdas[rate] ** 0.5

@@ -33,7 +33,8 @@ def compress_photograph(model: IntegerMCGSM, levels: Tensor) -> bytes:
     _check_model(model)
     known = _levels(levels)
     seen = _visit(known)
-    steps = tune(model, *(np.concatenate(part) for part in zip(*seen, strict=True)))
+    contexts_seen, levels_seen = (np.concatenate(part) for part in zip(*seen, strict=True))
+    steps = tune(model, contexts_seen, levels_seen)
     tuned, parts = model.adjusted(steps), []
     for contexts, level in seen:
         experts = tuned.experts(contexts)
@@ -95,7 +96,8 @@ def photograph_bits(model: IntegerMCGSM, levels: Tensor) -> Tensor:
     _check_model(model)
     known = _levels(levels)
     seen = _visit(known)
-    steps = tune(model, *(np.concatenate(part) for part in zip(*seen, strict=True)))
+    contexts_seen, levels_seen = (np.concatenate(part) for part in zip(*seen, strict=True))
+    steps = tune(model, contexts_seen, levels_seen)
     tuned, cost = model.adjusted(steps), np.zeros(known.shape, dtype=np.float32)
     for (i, j), (contexts, level) in zip(fronts(*known.shape), seen, strict=True):
         experts = tuned.experts(contexts)

@@ -59,7 +59,7 @@ def tune(
         return loss
 
     with torch.enable_grad():
-        optimizer.step(closure)  # type: ignore[arg-type]
+        optimizer.step(closure)
     scale = torch.tensor([16.0, 32.0])[:, None, None] / math.log(2)
     found = (moves.detach() * scale).round().clamp(-128, 127)
     return found.nan_to_num(0.0).numpy().astype(np.int8)

@@ -22,7 +22,7 @@ def fair_code() -> tuple[str, ...]:
 def last_digit() -> None:
     """A sum of the same floats in another order differs."""
     x = torch.randn(1000, 38, generator=torch.Generator().manual_seed(0))
-    assert bool((x.cumsum(1)[:, -1] != x.flip(1).cumsum(1)[:, -1]).any())
+    assert bool((sum(x.unbind(1)) != sum(x.flip(1).unbind(1))).any())
 
 
 @claim("23", "finer-cells")
