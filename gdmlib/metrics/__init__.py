@@ -6,12 +6,15 @@ tables want it, and `perceptual_distance`; of a classifier: `reliability_curve`,
 
 Samples of pictures are compared with real ones in the features of a `Judge`, a small classifier
 that comes with its weights: `frechet_distance` and `kernel_distance`, always beside the value that
-two sets of real pictures would get (`with_floor`); `coverage` says apart what is good and what is
-missing; `memorisation` says whether the training set was copied.
+two sets of real pictures would get (`with_floor`), or without the bias of small sets
+(`extrapolated`); `coverage` says apart what is good and what is missing; `memorisation` says
+whether the training set was copied. `typicality` asks of log-probabilities whether a batch is one
+of the data's kind.
 """
 
 from gdmlib.metrics.distances import Floored, frechet_distance, kernel_distance, with_floor
 from gdmlib.metrics.enlarged import on_luma
+from gdmlib.metrics.extrapolate import Extrapolated, extrapolated
 from gdmlib.metrics.judge import Judge
 from gdmlib.metrics.measures import (
     MeanStderr,
@@ -28,18 +31,22 @@ from gdmlib.metrics.measures import (
 )
 from gdmlib.metrics.neighbours import Coverage, Memorisation, coverage, memorisation
 from gdmlib.metrics.perceptual import perceptual_distance
+from gdmlib.metrics.typical import Typicality, typicality
 
 __all__ = [
     "Coverage",
+    "Extrapolated",
     "Floored",
     "Judge",
     "MeanStderr",
     "Memorisation",
     "ModeCoverage",
     "Reliability",
+    "Typicality",
     "bits_per_dim",
     "coverage",
     "expected_calibration_error",
+    "extrapolated",
     "frechet_distance",
     "kernel_distance",
     "mean_and_stderr",
@@ -51,5 +58,6 @@ __all__ = [
     "psnr",
     "reliability_curve",
     "ssim",
+    "typicality",
     "with_floor",
 ]

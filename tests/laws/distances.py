@@ -134,3 +134,38 @@ def check_memorisation(memorisation: Callable[..., Any]) -> None:
 def _same(found: float, expected: float, what: str, tolerance: float = 1e-9) -> None:
     gap = abs(found - expected) / (1 + abs(expected))
     fail_unless(gap < tolerance, LAW, what, f"{found}, but {expected} is right")
+
+
+def check_extrapolation(extrapolated: Callable[..., Any], distance: Distance) -> None:
+    """Exact for a bias that is exactly in 1/n, and most of it gone for two normals."""
+    exact = extrapolated(lambda x, y: 3 + 5 / len(x), normal(80, 1), normal(90, 1))
+    _same(exact.value, 3.0, "of a distance with the bias 5 / n")
+    _same(exact.slope, 5.0, "as the slope of a distance with the bias 5 / n")
+    d, n, repeats = 16, 200, 40
+    scale = torch.linspace(0.5, 1.5, d).double()
+    truth = float((scale - 1).square().sum())
+    found = []
+    for seed in range(repeats):
+        a, b = normal(n, d, seed=2 * seed) * scale, normal(n, d, seed=2 * seed + 1)
+        found.append(extrapolated(distance, a, b, generator=seeded(seed)))
+    values = torch.tensor([each.value for each in found]).double()
+    plain = sum(each.distances[0] for each in found) / repeats - truth
+    left = float(values.mean()) - truth
+    fail_unless(
+        abs(left) < 0.15 * plain, LAW, "extrapolated", f"of a bias of {plain:.2f}, {left:.2f} left"
+    )
+
+
+def check_typicality(typicality: Callable[..., Any]) -> None:
+    """Both sides are far, data are not, and the p-value of data is uniform."""
+    heldout = -normal(500, 32).square().sum(1) / 2
+    for name, scale in (("what is denser", 0.6), ("what is sparser", 1.4)):
+        batch = -(scale * normal(20, 32, seed=1)).square().sum(1) / 2
+        p = typicality(batch, heldout, generator=seeded()).p_value
+        fail_unless(p < 0.01, LAW, "typicality", f"the p-value of {name} is {p:.3f}")
+    p_values = []
+    for seed in range(100):
+        batch = -normal(20, 32, seed=seed + 2).square().sum(1) / 2
+        p_values.append(typicality(batch, heldout, draws=99, generator=seeded(seed)).p_value)
+    low = sum(p <= 0.2 for p in p_values) / 100  # 0.04 is the standard error
+    fail_unless(0.06 < low < 0.34, LAW, "typicality", f"{low:.0%} of data have p < 0.2")

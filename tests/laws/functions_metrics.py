@@ -41,10 +41,22 @@ def remembered(
     )
 
 
+def followed(a: Tensor, b: Tensor, halvings: int = 2) -> metrics.Extrapolated:
+    return metrics.extrapolated(
+        metrics.frechet_distance, a, b, halvings=halvings, generator=seeded()
+    )
+
+
+def usual(log_prob: Tensor, heldout: Tensor, draws: int = 20) -> metrics.Typicality:
+    return metrics.typicality(log_prob, heldout, draws=draws, generator=seeded())
+
+
 FUNCTIONS = [
     call("frechet_distance", metrics.frechet_distance, A, B, single=False),
     call("kernel_distance", metrics.kernel_distance, A, B, single=False),
     call("with_floor", compared, B, A, single=False),
+    call("extrapolated", followed, A, B, single=False),
+    call("typicality", usual, A[:, 0], B[:, 0], single=False),
     call("coverage", lambda real, fake: metrics.coverage(real=real, fake=fake), A, B, single=False),
     call("memorisation", remembered, C, A, B, single=False),
     call("Judge.features", trained.features, PICTURES, model=trained, smooth=True),
@@ -61,6 +73,8 @@ FITS: list[Call] = []
 COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "kernel_distance": (lambda degree: metrics.kernel_distance(A, B, degree), 2),
     "with_floor": (lambda repeats: compared(B, A, repeats), 3),
+    "extrapolated": (lambda halvings: followed(A, B, halvings), 2),
+    "typicality": (lambda draws: usual(A[:, 0], B[:, 0], draws), 9),
     "coverage": (lambda k: metrics.coverage(real=A, fake=B, k=k), 3),
     "memorisation": (lambda permutations: remembered(C, A, B, permutations), 9),
     "Judge": (lambda event_shape: judge(event_shape=event_shape), (1, 8, 4)),
@@ -73,6 +87,8 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
 CHANCE: dict[str, Callable[..., Any]] = {
     "Judge": partial(metrics.Judge, (1, 4, 4), features=2, channels=(2, 2)),
     "with_floor": partial(metrics.with_floor, metrics.frechet_distance, B, A),
+    "extrapolated": partial(metrics.extrapolated, metrics.frechet_distance, A, B),
+    "typicality": partial(metrics.typicality, A[:5, 0], B[:, 0], draws=999),
     "memorisation": partial(metrics.memorisation, C, A, B, permutations=20),
     "disturb": partial(disturb, PICTURES),
     "mix": partial(mix, PICTURES, CLASSES, 3),

@@ -35,6 +35,14 @@ def test_memorisation():
     distances.check_memorisation(metrics.memorisation)
 
 
+def test_extrapolation():
+    distances.check_extrapolation(metrics.extrapolated, metrics.frechet_distance)
+
+
+def test_typicality():
+    distances.check_typicality(metrics.typicality)
+
+
 def moments(x):
     return x.mean(0), torch.cov(x.T)
 
@@ -139,3 +147,39 @@ def of_distances(samples, train, heldout, permutations, generator):
 def test_a_broken_test_of_memorisation_is_rejected(broken, what):
     with pytest.raises(AssertionError, match=f"law 9, closed forms: memorisation: {what}"):
         distances.check_memorisation(broken)
+
+
+def plain(distance, a, b, **options):
+    """Has no line: the distance at the largest size."""
+    return metrics.extrapolated(distance, a, b, **options)._replace(value=float(distance(a, b)))
+
+
+def upside_down(distance, a, b, **options):
+    """Adds the bias once more."""
+    found = metrics.extrapolated(distance, a, b, **options)
+    return found._replace(value=found.value + 2 * found.slope / found.sizes[0])
+
+
+def one_tailed(log_prob, heldout, **options):
+    """Finds suspicious only what is improbable."""
+    found = metrics.typicality(log_prob, heldout, **options)
+    return found if found.shift < 0 else found._replace(p_value=1.0)
+
+
+def of_single_ones(log_prob, heldout, **options):
+    """Compares the mean of a batch with the spread of single examples."""
+    return metrics.typicality(log_prob.mean()[None], heldout, **options)
+
+
+@pytest.mark.parametrize("broken", [plain, upside_down])
+def test_a_broken_extrapolation_is_rejected(broken):
+    with pytest.raises(AssertionError, match="law 9, closed forms: of a distance with the bias"):
+        distances.check_extrapolation(broken, metrics.frechet_distance)
+
+
+@pytest.mark.parametrize(
+    ("broken", "what"), [(one_tailed, "denser"), (of_single_ones, "the p-value of|of data have")]
+)
+def test_a_broken_test_of_typicality_is_rejected(broken, what):
+    with pytest.raises(AssertionError, match=f"law 9, closed forms: typicality: .*({what})"):
+        distances.check_typicality(broken)

@@ -241,6 +241,13 @@ A, B = normal(20, 3), normal(20, 3, seed=1)
         (lambda: metrics.with_floor(metrics.frechet_distance, A, B[:3]), "real: a floor needs"),
         (lambda: metrics.with_floor(metrics.frechet_distance, A, B, repeats=1), "repeats: expec"),
         (lambda: metrics.with_floor(metrics.frechet_distance, A, B[:, :1]), "real: expected shape"),
+        (lambda: metrics.extrapolated(metrics.frechet_distance, A[:7], B), "need at least 8 .* 7"),
+        (lambda: metrics.extrapolated(metrics.frechet_distance, A, B, halvings=0), "halvings: exp"),
+        (lambda: metrics.extrapolated(metrics.frechet_distance, A, B[:, :1]), "b: expected shape"),
+        (lambda: metrics.typicality(A, B[:, 0]), "log_prob: expected 1 dimension"),
+        (lambda: metrics.typicality(A[:, 0], B[:1, 0]), "heldout: expected at least 2"),
+        (lambda: metrics.typicality(A[:, 0], B[:, 0] * math.nan), "heldout: .* NaN"),
+        (lambda: metrics.typicality(A[:, 0], B[:, 0], draws=0), "draws: expected at least 1"),
     ],
 )
 def test_bad_input(call, words):
@@ -260,3 +267,34 @@ def test_samples_that_carry_a_graph_are_taken(generator):
 def test_real_and_fake_have_to_be_named():
     with pytest.raises(TypeError, match="positional"):
         metrics.coverage(A, B)
+
+
+def test_every_size_uses_every_example():
+    seen = {}
+
+    def distance(x, y):
+        seen.setdefault(len(x), []).append((x, y))
+        return float(len(x))
+
+    a, b = torch.arange(40.0)[:, None], torch.arange(50.0)[:, None]
+    found = metrics.extrapolated(distance, a, b, halvings=3)
+    assert found.sizes == (40, 20, 10, 5) and found.distances == (40, 20, 10, 5)
+    assert [len(pairs) for pairs in seen.values()] == [1, 2, 4, 8]
+    for pairs in seen.values():
+        firsts, seconds = (torch.cat(x).flatten() for x in zip(*pairs, strict=True))
+        assert firsts.sort().values.tolist() == list(range(40))
+        assert len(set(seconds.tolist())) == 40
+    odd = metrics.extrapolated(distance, a[:39], b, halvings=2)
+    assert odd.sizes == (39, 19, 9)
+
+
+def test_typicality_by_hand():
+    heldout = torch.tensor([0.0, 1.0])
+    found = metrics.typicality(torch.tensor([2.5, 3.5]), heldout, draws=99)
+    assert found.shift == 2.5 and found.p_value == 0.01
+    usual = metrics.typicality(torch.tensor([0.5]), heldout, draws=99)
+    assert usual.shift == 0 and usual.p_value == 1.0
+    edge = metrics.typicality(torch.tensor([1.0]), heldout, draws=99)  # every draw is as far
+    assert edge.p_value == 1.0
+    low, high = (metrics.typicality(torch.tensor([x]), heldout, draws=9) for x in (-9.0, 9.0))
+    assert low.shift == -9.5 and high.shift == 8.5 and low.p_value == high.p_value == 0.1
