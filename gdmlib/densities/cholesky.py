@@ -28,7 +28,8 @@ def cholesky(covariance: Tensor, name: str, tolerance: float = 0.0) -> Tensor:
     values = wide.detach()
     asymmetry = float((values - values.T).abs().max())
     eps = torch.finfo(covariance.dtype).eps
-    if asymmetry > 100 * eps * float(values.abs().max()):
+    # Products of matrices round C[i, j] and C[j, i] apart, the more so the longer their sums are.
+    if asymmetry > max(100 * eps, 1e-10) * float(values.abs().max()):
         raise ValueError(
             f"{name}: expected a symmetric matrix, but it differs from its transpose by "
             f"{asymmetry:.3g}; use (C + C.T) / 2"
