@@ -510,6 +510,16 @@ def test_cholesky_forgives_rounding_only():
             cholesky(scale * torch.tensor([[1.0, 0.5 + 1e-4], [0.5, 1.0]]), "C")
 
 
+def test_cholesky_forgives_the_rounding_of_long_sums():
+    """A product of matrices may round C[i, j] and C[j, i] apart by some hundred epsilons."""
+    apart = torch.eye(2).double()
+    apart[0, 1] = 1e-12
+    torch.testing.assert_close(cholesky(apart, "C"), torch.eye(2).double())
+    apart[0, 1] = 1e-8
+    with pytest.raises(ValueError, match="symmetric"):
+        cholesky(apart, "C")
+
+
 def test_cholesky_knows_the_rounding_of_its_dtype():
     # An eigenvalue of 1e-8 of the largest is information in float64, and rounding in float32.
     thin = torch.tensor([[1.0, 1 - 1e-8], [1 - 1e-8, 1.0]]).double()
