@@ -10,8 +10,8 @@ from tests.packaging.toy import ODD
 
 def test_stray_files_in_an_odd_folder_are_no_pages(root: Path, tmp_path: Path, builder) -> None:
     source = tmp_path / ODD
-    shutil.copytree(root / "book" / "_ext", source / "book" / "_ext")
-    shutil.copytree(root / "book" / "_static", source / "book" / "_static")
+    for folder in ("_ext", "_static", "_templates"):
+        shutil.copytree(root / "book" / folder, source / "book" / folder)
     shutil.copy(root / "_config.yml", source)
     shutil.copy(root / "book" / "references.bib", source / "book")
     (source / "_toc.yml").write_text("format: jb-book\nroot: book/index\n", encoding="utf-8")
