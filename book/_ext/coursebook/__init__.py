@@ -2,6 +2,7 @@
 
 ``sources``    Which files are pages.
 ``mathjax``    MathJax from the book itself, so that formulas need no network.
+``numbers``    The number of a lesson, which is that of its file.
 ``equations``  Several-line displayed equations that carry a ``\\tag``.
 ``links``      Links in notebook outputs, in docstrings, and to the repository.
 ``address``    No dead buttons and links while the repository has no address.
@@ -45,6 +46,7 @@ from . import (
     mathjax,
     moved,
     names,
+    numbers,
     pictures,
     previews,
     questions,
@@ -62,6 +64,7 @@ __version__ = "1.0"
 PARTS = (
     sources,
     mathjax,
+    numbers,
     equations,
     links,
     address,
