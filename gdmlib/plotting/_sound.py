@@ -27,9 +27,9 @@ class Players:
         for title, data in self.sounds.items():
             code, name = base64.b64encode(data).decode("ascii"), html.escape(title, quote=True)
             rows.append(
-                f'<figure style="margin:.4em 0"><figcaption>{name}</figcaption>'
+                f'<div style="margin:.4em 0"><div>{name}</div>'
                 f'<audio controls preload="metadata" aria-label="{name}" style="max-width:100%" '
-                f'src="data:audio/wav;base64,{code}"></audio></figure>'
+                f'src="data:audio/wav;base64,{code}"></audio></div>'
             )
         return "".join(rows)
 

@@ -13,7 +13,9 @@ var Scorer = {
     const stemmer = new Stemmer();
     const stems = splitQuery(query.toLowerCase()).map((word) => stemmer.stemWord(word));
     const least = Math.min(...stems.map((stem) => counts[stem] || 0));
-    return score + 4 * Math.log2(1 + least);
+    // Of two lessons that have the words, the earlier one introduces them.
+    const number = Number(page.match(/\d+/)?.[0] ?? 0);
+    return score + 4 * Math.log2(1 + least) + 0.4 * (25 - number);
   },
 
   // What is asked for, where it does not stand in the address (the page for unknown addresses).
