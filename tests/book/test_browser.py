@@ -26,6 +26,9 @@ def test_the_book_opens_as_a_file(browser, html: Path):
     browser.execute_async_script(SETTLED)
     assert look(browser, BAD_MATHS) == []
     assert look(browser, BAD_IMAGES) == []
+    open_page(browser, min((html / "notebooks").glob("*.html")).as_uri())
+    browser.execute_async_script(SETTLED)
+    assert look(browser, BAD_MATHS) == []
     assert browser.execute_script("return document.querySelectorAll('mjx-container').length") > 3
 
 
