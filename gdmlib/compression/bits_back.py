@@ -66,8 +66,7 @@ class BitsBack:
         count = 1 << self.cells
         self._edges = ndtri(np.arange(count + 1) / count)
         self._centres = ndtri((np.arange(count) + 0.5) / count)
-        numbers = [tensor.detach().cpu().numpy() for tensor in model.state_dict().values()]
-        self._model = fingerprint(*numbers, self._centres, words=f"{cells} {start}")
+        self._model = fingerprint(model, self._centres, words=f"{cells} {start}")
 
     @property
     def start_bits(self) -> int:

@@ -129,5 +129,4 @@ def _visits(model: WholePass, count: int) -> list[int]:
 
 
 def _fingerprint(model: WholePass, bits: int) -> bytes:
-    numbers = [tensor.detach().cpu().numpy() for tensor in model.state_dict().values()]
-    return fingerprint(*numbers, words=f"{type(model).__name__} {num_levels(model)} {bits}")
+    return fingerprint(model, words=f"{type(model).__name__} {num_levels(model)} {bits}")

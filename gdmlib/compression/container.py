@@ -18,6 +18,7 @@ import zlib
 from typing import NamedTuple
 
 import numpy as np
+from torch import nn
 
 MAGIC, VERSION = b"GDMC", 1
 
@@ -49,10 +50,11 @@ def checksum(symbols: np.ndarray) -> int:
     return zlib.crc32(np.ascontiguousarray(symbols, dtype="<i8").tobytes())
 
 
-def fingerprint(*arrays: np.ndarray, words: str = "") -> bytes:
-    """Return 8 bytes that differ if any number of any array does."""
+def fingerprint(model: nn.Module, *tables: np.ndarray, words: str = "") -> bytes:
+    """Return 8 bytes that differ if any number of the model's state or of any table does."""
     digest = hashlib.sha256(words.encode())
-    for array in arrays:
+    own = (tensor.detach().cpu().numpy() for tensor in model.state_dict().values())
+    for array in (*own, *tables):
         digest.update(str((array.dtype.str, array.shape)).encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.digest()[:8]

@@ -128,5 +128,4 @@ def _fronts(
 
 
 def _fingerprint(model: LossyAutoencoder) -> bytes:
-    numbers = [tensor.detach().cpu().numpy() for tensor in model.state_dict().values()]
-    return fingerprint(*numbers, words=f"LossyAutoencoder {model.lambdas}")
+    return fingerprint(model, words=f"LossyAutoencoder {model.lambdas}")
