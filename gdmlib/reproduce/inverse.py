@@ -191,31 +191,50 @@ def _restored(restore: Restore, case: Case, border: int, device: torch.device) -
     return {"values": torch.stack([psnr(made, clean)[0], ssim(made, clean)[0]]), "seconds": seconds}
 
 
-SINGLE_PIXEL = Protocol(
-    "15 test pictures, first five, upper left 160 × 160, single-pixel camera",
-    single_pixel,
-    2,
-    "Rows of a single-pixel camera: orthonormal, of random directions, the same for all pictures, "
-    "those of a lower rate the first of a higher. No noise. Two pixels at each border do not "
-    "count; the result is not rounded; one value a picture, mean over pictures; SSIM with the "
-    "Gaussian window. Seconds do not count the making of the rows.",
-    config={
-        "rates": [0.4, 0.3, 0.25, 0.15, 0.1], "count": 5, "side": 160, "noise": 0.0,
-        "camera_seed": 0,
-    },
-    smoke={"rates": [0.4, 0.3], "count": 2, "side": 16},
-)  # fmt: skip
+def _noise(levels: float) -> tuple[str, str]:
+    """Return what is added to the name of the data, and a sentence."""
+    if not levels:
+        return "", "No noise."
+    return (
+        f", noise {levels:g}",
+        f"Noise of {levels:g} grey levels on each number that is measured.",
+    )
 
-INPAINTING = Protocol(
-    "15 test pictures, 256 × 256, pixels missing at random",
-    inpainting,
-    0,
-    "A share of the pixels is missing at random places, others in each picture, no noise. All "
-    "pixels count; the result is not rounded; one value a picture, mean over pictures; SSIM with "
-    "the Gaussian window.",
-    config={"missing": [0.7, 0.8], "noise": 0.0, "mask_seed": 0},
-    smoke={"missing": [0.7]},
-)
+
+def _single_pixel(levels: float = 0.0) -> Protocol:
+    title, sentence = _noise(levels)
+    return Protocol(
+        f"15 test pictures, first five, upper left 160 × 160, single-pixel camera{title}",
+        single_pixel,
+        2,
+        "Rows of a single-pixel camera: orthonormal, of random directions, the same for all "
+        f"pictures, those of a lower rate the first of a higher. {sentence} Two pixels at each "
+        "border do not count; the result is not rounded; one value a picture, mean over pictures; "
+        "SSIM with the Gaussian window. Seconds do not count the making of the rows.",
+        config={
+            "rates": [0.4, 0.3, 0.25, 0.15, 0.1], "count": 5, "side": 160, "noise": levels / 255,
+            "camera_seed": 0,
+        },
+        smoke={"rates": [0.4, 0.3], "count": 2, "side": 16},
+    )  # fmt: skip
+
+
+def _inpainting(levels: float = 0.0) -> Protocol:
+    title, sentence = _noise(levels)
+    return Protocol(
+        f"15 test pictures, 256 × 256, pixels missing at random{title}",
+        inpainting,
+        0,
+        f"A share of the pixels is missing at random places, others in each picture. {sentence} "
+        "All pixels count; the result is not rounded; one value a picture, mean over pictures; "
+        "SSIM with the Gaussian window.",
+        config={"missing": [0.7, 0.8], "noise": levels / 255, "mask_seed": 0},
+        smoke={"missing": [0.7]},
+    )
+
+
+SINGLE_PIXEL, NOISY_SINGLE_PIXEL = _single_pixel(), _single_pixel(10)
+INPAINTING, NOISY_INPAINTING = _inpainting(), _inpainting(10)
 
 PUBLISHED_SINGLE_PIXEL = {
     f"PSNR, rate {rate:.2f}": Published(value, "dB", RIDE_PAPER)

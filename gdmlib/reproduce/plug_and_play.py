@@ -13,6 +13,8 @@ from gdmlib.reproduce.denoising import DENOISER, fit, photographs
 from gdmlib.reproduce.experiment import Experiment, Fitting
 from gdmlib.reproduce.inverse import (
     INPAINTING,
+    NOISY_INPAINTING,
+    NOISY_SINGLE_PIXEL,
     PUBLISHED_SINGLE_PIXEL,
     SINGLE_PIXEL,
     Restore,
@@ -74,14 +76,22 @@ def _ready(model: ConvDenoiser) -> ConvDenoiser:
 
 
 def by_splitting(
-    fitting: Fitting, noise: float, steps: int, strongest: float, faintest: float, rough: bool
+    fitting: Fitting,
+    noise: float,
+    steps: int,
+    strongest: float,
+    faintest: float,
+    rough: bool,
+    strength: float = 1.0,
 ) -> Restore:
     """Return what restores by half-quadratic splitting, from strong noise to faint."""
     model = Rough(denoiser(fitting), rough)
 
     def restore(operator: Operator, y: Tensor) -> Restored:
         sigmas = strongest / 255, faintest / 255
-        return plug_and_play(operator, y, model, noise=noise, steps=steps, sigmas=sigmas)
+        return plug_and_play(
+            operator, y, model, noise=noise, steps=steps, sigmas=sigmas, strength=strength
+        )
 
     return restore
 
@@ -148,4 +158,28 @@ INPAINTING_PLUG_AND_PLAY = _declare(
     f"{_PRIOR} The level falls from 75 to 1 of 255.",
     own=_SPLITTING,
 )
-ALL = (SPC_MESSAGE_PASSING, SPC_PLUG_AND_PLAY, INPAINTING_PLUG_AND_PLAY)
+SPC_NOISY_MESSAGE_PASSING = _declare(
+    "spc_noisy_message_passing",
+    "Message passing with a learned denoiser",
+    NOISY_SINGLE_PIXEL,
+    by_message_passing,
+    None,
+    _PRIOR,
+    own={"steps": 16, "rough": True},
+)
+INPAINTING_NOISY_PLUG_AND_PLAY = _declare(
+    "inpainting_noisy_plug_and_play",
+    "Plug and play with a learned denoiser",
+    NOISY_INPAINTING,
+    by_splitting,
+    None,
+    f"{_PRIOR} The level falls from 75 to 5 of 255, half that of the noise.",
+    own={**_SPLITTING, "faintest": 5.0, "strength": 0.05},
+)
+ALL = (
+    SPC_MESSAGE_PASSING,
+    SPC_PLUG_AND_PLAY,
+    INPAINTING_PLUG_AND_PLAY,
+    SPC_NOISY_MESSAGE_PASSING,
+    INPAINTING_NOISY_PLUG_AND_PLAY,
+)

@@ -25,6 +25,8 @@ from gdmlib.reproduce.denoising import photographs
 from gdmlib.reproduce.experiment import Experiment, Fitting
 from gdmlib.reproduce.inverse import (
     INPAINTING,
+    NOISY_INPAINTING,
+    NOISY_SINGLE_PIXEL,
     PUBLISHED_SINGLE_PIXEL,
     SINGLE_PIXEL,
     Protocol,
@@ -37,11 +39,12 @@ from gdmlib.reproduce.settings import as_settings
 from gdmlib.reproduce.tasks import seeded
 
 
-def by_total_variation(steps: int, tolerance: float) -> Restore:
+def by_total_variation(fitting: Fitting, noise: float, steps: int, tolerance: float) -> Restore:
     """Return what restores by the least total variation."""
+    weight = 10 * noise**2 or None  # None asks that the measurements are met
 
     def restore(operator: Operator, y: Tensor) -> Restored:
-        return total_variation(operator, y, steps=steps, tolerance=tolerance)
+        return total_variation(operator, y, weight, steps=steps, tolerance=tolerance)
 
     return restore
 
@@ -134,6 +137,10 @@ _TV_WORDS = (
     "primal–dual method, until the gap is at most a thousandth of the objective or 1000 steps "
     "are made."
 )
+_NOISY_TV_WORDS = (
+    "The least ½‖A x − y‖² + w TV(x), w ten times the variance of the noise, by the primal–dual "
+    "method, until the gap is at most a thousandth of the objective or 1000 steps are made."
+)
 _PATCHES = {"size": 8, "train_patches": 100_000, "n_iter": 25}
 _PATCHES_SMOKE = {"size": 3, "train_patches": 200, "n_iter": 2, "steps": 10}
 _PATCH_WORDS = (
@@ -172,20 +179,15 @@ def _declare(
     )  # fmt: skip
 
 
-def _of_settings(build: Any) -> Any:
-    """Return a builder that needs nothing but settings, as one of a fitting."""
-
-    def made(fitting: Fitting, steps: int, tolerance: float) -> Restore:
-        return build(steps, tolerance)
-
-    return made
-
-
-_BY_TV = _of_settings(by_total_variation)
 ALL = (
-    _declare("spc_tv", "Total variation", SINGLE_PIXEL, _BY_TV, _TV_WORDS, _TV, {"steps": 30}),
-    _declare("inpainting_tv", "Total variation", INPAINTING, _BY_TV, _TV_WORDS, _TV,
+    _declare("spc_tv", "Total variation", SINGLE_PIXEL, by_total_variation, _TV_WORDS, _TV,
              {"steps": 30}),
+    _declare("inpainting_tv", "Total variation", INPAINTING, by_total_variation, _TV_WORDS, _TV,
+             {"steps": 30}),
+    _declare("spc_noisy_tv", "Total variation", NOISY_SINGLE_PIXEL, by_total_variation,
+             _NOISY_TV_WORDS, _TV, {"steps": 30}),
+    _declare("inpainting_noisy_tv", "Total variation", NOISY_INPAINTING, by_total_variation,
+             _NOISY_TV_WORDS, _TV, {"steps": 30}),
     _declare("spc_mixture", "Message passing with a mixture on patches", SINGLE_PIXEL, by_mixture,
              f"{_PATCH_WORDS} Message passing, each patch by its most probable Gaussian.",
              {**_PATCHES, "components": 100, "steps": 12, "passing": True},
