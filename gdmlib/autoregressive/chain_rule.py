@@ -84,6 +84,56 @@ class WholePass(ChainRule):
         """Return what a sweep would draw at a place, (n,), given the numbers before it in x."""
 
 
+class Conditional(WholePass):
+    """A model whose methods take ``labels``, if and only if it has classes."""
+
+    def log_prob(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return log p(x), or log p(x | labels), shape (B, *event_shape) -> (B,), in nats."""
+        return self._log_prob(self.check(x), self._labels(labels, len(x)))
+
+    def conditional_log_prob(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return log p of each number given all before it, in nats, (B, *event_shape)."""
+        return self._conditional_log_prob(self.check(x), self._labels(labels, len(x)))
+
+    @torch.no_grad()
+    def sample(
+        self, n: int, generator: Generator | None = None, labels: Tensor | None = None
+    ) -> Tensor:
+        """Draw n events, number after number; only what a new one changes is computed."""
+        x = self._blank(check_count(n))
+        labels, known = self._labels(labels, n), torch.zeros_like(x, dtype=torch.bool)
+        return self._sweep(x, known, self._noise(x.shape, generator), labels)
+
+    @torch.no_grad()
+    def complete(
+        self,
+        x: Tensor,
+        known: Tensor,
+        generator: Generator | None = None,
+        labels: Tensor | None = None,
+    ) -> Tensor:
+        """Draw the unknown numbers, each given all before it; see `ChainRule.complete`."""
+        x = self.check(x)
+        labels = self._labels(labels, len(x))
+        known = check_mask(known, "known", x.shape[1:], x.shape).to(x.device).expand(x.shape)
+        return self._sweep(x.clone(), known, self._noise(x.shape, generator), labels)
+
+    @abstractmethod
+    def _labels(self, labels: Tensor | None, n: int) -> Tensor | None:
+        """Return the labels of n events as int64, or None if the model has no classes."""
+
+    def _log_prob(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        return self._conditional_log_prob(x, labels).flatten(1).sum(dim=1)
+
+    @abstractmethod
+    def _conditional_log_prob(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return log p(x_i | x_<i, labels) of the numbers of valid events."""
+
+    @abstractmethod
+    def _sweep(self, x: Tensor, known: Tensor, noise: Any, labels: Tensor | None = None) -> Tensor:
+        """Visit the numbers in order and draw those that are not known; x may be written into."""
+
+
 @torch.no_grad()
 def plain_sample(
     model: WholePass, n: int, generator: Generator | None = None, labels: Tensor | None = None

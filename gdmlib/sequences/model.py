@@ -15,11 +15,11 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from gdmlib._checks import check_count, check_mask, check_tensor, check_values
+from gdmlib._checks import check_count, check_tensor, check_values
 from gdmlib._random import pick
-from gdmlib.autoregressive.chain_rule import WholePass
+from gdmlib.autoregressive.chain_rule import Conditional
 from gdmlib.densities.density import Support
 
 Self = TypeVar("Self", bound="SymbolModel")
@@ -55,7 +55,7 @@ class SequenceMemory(ABC):
         """Take in the last symbol, (n,), or None at the start; return the next's logits, (n, K)."""
 
 
-class SymbolModel(WholePass):
+class SymbolModel(Conditional):
     """A density of strings by the chain rule: a subclass gives ``_logits`` and ``memory``.
 
     All methods take ``labels``, if and only if the model has classes: one integer a string, shape
@@ -99,14 +99,6 @@ class SymbolModel(WholePass):
 
     # --- probabilities
 
-    def log_prob(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Return log p(x), or log p(x | labels), shape (B, length) -> (B,), in nats."""
-        return self._conditional_log_prob(self.check(x), self._labels(labels, len(x))).sum(dim=1)
-
-    def conditional_log_prob(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Return log p of each symbol given those before it, in nats, (B, length)."""
-        return self._conditional_log_prob(self.check(x), self._labels(labels, len(x)))
-
     def symbol_log_probs(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return log p of every symbol at every place given those before it, (B, length, K)."""
         x = self.check(x)
@@ -120,29 +112,6 @@ class SymbolModel(WholePass):
         return self._symbol_log_probs(x, labels).gather(2, x[..., None])[..., 0]
 
     # --- samples
-
-    @torch.no_grad()
-    def sample(
-        self, n: int, generator: Generator | None = None, labels: Tensor | None = None
-    ) -> Tensor:
-        """Draw n strings, symbol after symbol; only what a new symbol changes is computed."""
-        x = self._blank(check_count(n))
-        labels, known = self._labels(labels, n), torch.zeros_like(x, dtype=torch.bool)
-        return self._sweep(x, known, self._noise(x.shape, generator), labels)
-
-    @torch.no_grad()
-    def complete(
-        self,
-        x: Tensor,
-        known: Tensor,
-        generator: Generator | None = None,
-        labels: Tensor | None = None,
-    ) -> Tensor:
-        """Draw the unknown symbols, each given all before it; see `ChainRule.complete`."""
-        x = self.check(x)
-        labels = self._labels(labels, len(x))
-        known = check_mask(known, "known", x.shape[1:], x.shape).to(x.device).expand(x.shape)
-        return self._sweep(x.clone(), known, self._noise(x.shape, generator), labels)
 
     def _blank(self, n: int) -> Tensor:
         return torch.zeros(n, self.length, dtype=torch.int64, device=self._like().device)
@@ -170,7 +139,6 @@ class SymbolModel(WholePass):
     # --- checks
 
     def _labels(self, labels: Tensor | None, n: int) -> Tensor | None:
-        """Return the labels as int64, or None if the model has no classes."""
         if self.num_classes is None:
             if labels is not None:
                 raise ValueError("labels: this model has no classes; build it with num_classes=...")

@@ -16,11 +16,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from gdmlib._checks import check_count, check_event_shape, check_labels, check_mask
+from gdmlib._checks import check_count, check_event_shape, check_labels
 from gdmlib._random import pick
-from gdmlib.autoregressive.chain_rule import WholePass
+from gdmlib.autoregressive.chain_rule import Conditional
 from gdmlib.autoregressive.pixels.heads import LogisticMixtureHead, PixelHead, SoftmaxHead
 from gdmlib.densities.density import Levels
 from gdmlib.nn.masked_conv import MaskedConv2d
@@ -42,7 +42,7 @@ class Memory(ABC):
         """Take in the colours of a group, scaled to [-1, 1], (n, colours of the group)."""
 
 
-class PixelModel(WholePass):
+class PixelModel(Conditional):
     """A density of images by the chain rule over pixels. Subclasses give the network.
 
     All methods take as ``labels`` the class of each image, integers of shape (B,), if and only if
@@ -93,17 +93,9 @@ class PixelModel(WholePass):
 
     # --- probabilities
 
-    def log_prob(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Return log p(x), or log p(x | label), shape (B, C, H, W) -> (B,), in nats."""
-        return self._log_prob(self.check(x), self._check_labels(labels, len(x)))
-
-    def conditional_log_prob(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Return log p of each colour of each pixel given all before, in nats, (B, C, H, W)."""
-        return self._conditional_log_prob(self.check(x), self._check_labels(labels, len(x)))
-
     def pixel_distribution(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Return p(level | all before) of each colour of each pixel, (B, C, H, W, L)."""
-        rows = self._rows(self.check(x), self._check_labels(labels, len(x)))
+        rows = self._rows(self.check(x), self._labels(labels, len(x)))
         return _images(self.head.distribution(*rows).exp(), x)
 
     def _log_prob(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
@@ -119,29 +111,6 @@ class PixelModel(WholePass):
         return numbers.permute(0, 2, 3, 1).flatten(0, 2), x.permute(0, 2, 3, 1).flatten(0, 2)
 
     # --- samples
-
-    @torch.no_grad()
-    def sample(
-        self, n: int, generator: Generator | None = None, labels: Tensor | None = None
-    ) -> Tensor:
-        """Draw n images, pixel after pixel; only what a new pixel changes is computed."""
-        x = self._like().new_zeros(check_count(n), *self.event_shape)
-        labels = self._check_labels(labels, len(x))
-        known = torch.zeros_like(x, dtype=torch.bool)
-        return self._sweep(x, known, self._noise(x.shape, generator), labels)
-
-    @torch.no_grad()
-    def complete(
-        self,
-        x: Tensor,
-        known: Tensor,
-        generator: Generator | None = None,
-        labels: Tensor | None = None,
-    ) -> Tensor:
-        """Draw the unknown pixels, each given all pixels before it; see `ChainRule.complete`."""
-        labels = self._check_labels(labels, len(self.check(x)))
-        known = check_mask(known, "known", x.shape[1:], x.shape).to(x.device).expand(x.shape)
-        return self._sweep(x, known, self._noise(x.shape, generator), labels)
 
     def _sweep(
         self, x: Tensor, known: Tensor, noise: Tensor, labels: Tensor | None = None
@@ -181,7 +150,7 @@ class PixelModel(WholePass):
     def _draw_one(self, x: Tensor, place: int, noise: Tensor, labels: Tensor | None) -> Tensor:
         row, j = divmod(place, x.shape[3])
         colour, i = divmod(row, x.shape[2])
-        numbers = self._outputs(2 * x - 1, self._check_labels(labels, len(x)))[:, :, i, j]
+        numbers = self._outputs(2 * x - 1, self._labels(labels, len(x)))[:, :, i, j]
         log_probs = self.head.distribution(numbers, x[:, :, i, j])[:, colour]
         return self._pick(log_probs, noise[:, colour, i, j], x)
 
@@ -191,8 +160,7 @@ class PixelModel(WholePass):
 
     # --- checks
 
-    def _check_labels(self, labels: Tensor | None, n: int) -> Tensor | None:
-        """Return the labels as int64, or None if the model has no classes."""
+    def _labels(self, labels: Tensor | None, n: int) -> Tensor | None:
         if self.num_classes is None:
             if labels is not None:
                 raise ValueError("labels: this model has no classes; build it with num_classes=...")
