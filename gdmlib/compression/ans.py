@@ -17,6 +17,7 @@ import numpy as np
 
 from gdmlib._checks import check_count
 from gdmlib.compression.container import CorruptStreamError
+from gdmlib.compression.slots import check_share
 
 Array = np.ndarray
 
@@ -54,6 +55,7 @@ class Stack:
             bits: At most 31.
         """
         n = len(start)
+        _check(start, width, bits, len(self.state))
         width = width.astype(np.uint64)
         state = self.state[:n]
         full = state >= width << np.uint64(63 - bits)
@@ -80,6 +82,7 @@ class Stack:
             CorruptStreamError: If there is nothing left to take.
         """
         n = len(start)
+        _check(start, width, bits, len(self.state))
         slot = self.peek(n, bits)
         rest = (slot - start).astype(np.uint64)
         state = width.astype(np.uint64) * (self.state[:n] >> np.uint64(bits)) + rest
@@ -124,3 +127,12 @@ class Stack:
         stack._words = np.concatenate([words, np.empty(1024, dtype=np.uint32)])
         stack._count = len(words)
         return stack
+
+
+def _check(start: Array, width: Array, bits: int, lanes: int) -> None:
+    if start.shape != width.shape or not 1 <= len(start) <= lanes:
+        raise ValueError(
+            f"start, width: expected as many of each, from 1 to {lanes} lanes, got shapes "
+            f"{start.shape} and {width.shape}"
+        )
+    check_share(int(start.min()), int((start + width).max()), int(width.min()), bits)

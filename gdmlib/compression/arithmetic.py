@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from gdmlib.compression.slots import check_share
+
 _BITS = 48  # of an end of the interval: a width stays above 2^46
 _TOP = 1 << _BITS
 _HALF, _QUARTER = _TOP >> 1, _TOP >> 2
@@ -29,7 +31,11 @@ class ArithmeticEncoder:
         self._written: list[int] = []
 
     def encode(self, start: int, width: int, bits: int) -> None:
-        """Write a symbol that has the slots ``start`` to ``start + width - 1`` of 2^bits."""
+        """Write a symbol that has the slots ``start`` to ``start + width - 1`` of 2^bits.
+
+        An empty share, and one that is not within the slots, is a ValueError.
+        """
+        check_share(start, start + width, width, bits)
         low = self._width * start >> bits
         high = self._width * (start + width) >> bits
         self._low, self._width = self._low + low, high - low
@@ -77,6 +83,7 @@ class ArithmeticDecoder:
 
     def pop(self, start: int, width: int, bits: int) -> None:
         """Go on behind the symbol that `peek` has named."""
+        check_share(start, start + width, width, bits)
         low = self._width * start >> bits
         high = self._width * (start + width) >> bits
         self._low, self._width = self._low + low, high - low

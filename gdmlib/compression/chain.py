@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gdmlib._checks import check_count
 from gdmlib.autoregressive._binary import BinaryAutoregressive
 from gdmlib.autoregressive.chain_rule import WholePass
 from gdmlib.autoregressive.made import MADE
@@ -74,7 +75,7 @@ def compress(model: WholePass, x: Tensor, bits: int = BITS) -> bytes:
         x: Events, shape (B, *event_shape).
         bits: Symbols share 2^bits slots.
     """
-    levels = num_levels(model)
+    levels, bits = num_levels(model), check_count(bits, "bits")
     with evaluating(model):
         x = model.check(x)
         symbols = (x * (levels - 1)).round().long().flatten(1)
@@ -98,7 +99,7 @@ def decompress(model: WholePass, data: bytes, bits: int = BITS) -> Tensor:
     Raises:
         CorruptStreamError: If the stream is damaged or not this model's.
     """
-    levels = num_levels(model)
+    levels, bits = num_levels(model), check_count(bits, "bits")
     stream = unpack(data, KIND, _fingerprint(model, bits))
     shape = torch.Size(stream.shape)
     own = tuple(model.event_shape)

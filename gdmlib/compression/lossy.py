@@ -95,13 +95,14 @@ class LossyAutoencoder(nn.Module):
 
     def encode(self, x: Tensor, rate: int) -> Tensor:
         """Return the code before rounding, (B, 1, H, W) in [0, 1] -> (B, 64, h, w)."""
-        check_tensor(x, "x", shape=("B", 1, "H", "W"), floating=True)
+        x = check_tensor(x, "x", shape=("B", 1, "H", "W"), floating=True)
         y = torch.einsum("kp,bphw->bkhw", self.analysis, 255 * _blocks(_fill(x)) - 127.5)
         y = y * self.log_gain[self._rate(rate)].exp()[:, None, None]
         return y.clamp(1 - RANGE, RANGE - 1)
 
     def decode(self, y: Tensor, rate: int, size: tuple[int, int] | None = None) -> Tensor:
         """Return pictures, cut to ``size``, from codes, (B, 64, h, w)."""
+        y = _check_code(y)
         linear = y * self.log_inverse[self._rate(rate)].exp()[:, None, None]
         seen = torch.cat([_small(y), self._which(rate, y[:, :1])], dim=1)
         better = linear + self.correction(silu(self.across(seen)))
@@ -129,6 +130,7 @@ class LossyAutoencoder(nn.Module):
 
         Shape (B, 64, h, w) -> the same.
         """
+        y = _check_code(y)
         height, width = y.shape[-2:]
         around = pad(y, (1, 1, 1, 0))
         parts = [around[:, :, 1 + i :][:, :, :height, 1 + j :][..., :width] for i, j in BEFORE]
@@ -170,6 +172,10 @@ class LossyAutoencoder(nn.Module):
         which = like.new_zeros(shape)
         which[:, self._rate(rate)] = 1
         return which
+
+
+def _check_code(y: Tensor) -> Tensor:
+    return check_tensor(y, "y", shape=("B", CODES, "h", "w"), floating=True)
 
 
 def _blocks(x: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ def compress_lossy(model: LossyAutoencoder, x: Tensor, rate: int) -> bytes:
         rate: 0 for the smallest file.
     """
     check_kind(model, "model", LossyAutoencoder, "a LossyAutoencoder")
-    check_tensor(x, "x", ndim=2, floating=True)
+    x = check_tensor(x, "x", ndim=2, floating=True, like=model.analysis)
     with evaluating(model):
         code = model.encode(x[None, None], rate)[0].round().long().numpy()
         blocks = code.transpose(1, 2, 0)

@@ -40,3 +40,18 @@ def slots(probabilities: np.ndarray, bits: int = BITS) -> np.ndarray:
     np.cumsum(p, axis=1, out=cumulative[:, 1:])
     cumulative /= cumulative[:, -1:]
     return np.floor(cumulative * ((1 << bits) - symbols)).astype(np.int64) + np.arange(symbols + 1)
+
+
+def check_share(first: int, end: int, narrowest: int, bits: int) -> None:
+    """Raise ValueError unless symbols' shares lie within 2^bits slots, and none is empty.
+
+    Args:
+        first, end: The first slot of them all, and the one behind the last.
+        narrowest: The smallest number of slots of a symbol.
+        bits: From 1 to 31.
+    """
+    if not (1 <= bits <= 31 and first >= 0 and narrowest >= 1 and end <= 1 << bits):
+        raise ValueError(
+            f"start, width: expected shares of at least one slot within the 2^bits, bits from 1 to "
+            f"31; got slots {first} to {end - 1}, a width of {narrowest} and bits = {bits}"
+        )

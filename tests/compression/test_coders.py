@@ -158,3 +158,20 @@ def test_another_kind_or_model_is_said():
 def test_what_was_decoded_is_compared():
     with pytest.raises(CorruptStreamError, match="other numbers than"):
         verify(np.arange(3), 1)
+
+
+@pytest.mark.parametrize(
+    ("start", "width", "bits"), [(0, 0, 4), (-1, 2, 4), (15, 2, 4), (0, 1, 0), (0, 1, 40)]
+)
+def test_shares_that_are_none_are_refused(start, width, bits):
+    coder, stack = ArithmeticEncoder(), Stack(1)
+    with pytest.raises(ValueError, match="start, width: expected shares of at least one slot"):
+        coder.encode(start, width, bits)
+    with pytest.raises(ValueError, match="start, width: expected shares of at least one slot"):
+        stack.push(np.array([start]), np.array([width]), bits)
+    assert len(stack) == 64
+
+
+def test_more_symbols_than_lanes_are_refused():
+    with pytest.raises(ValueError, match="from 1 to 2 lanes"):
+        Stack(2).push(np.zeros(3, dtype=np.int64), np.ones(3, dtype=np.int64), 4)
