@@ -90,6 +90,7 @@ def _train(fitting: Fitting) -> list[Tensor]:
 
 def by_mixture(
     fitting: Fitting,
+    noise: float,
     steps: int,
     passing: bool,
     size: int,
@@ -102,8 +103,10 @@ def by_mixture(
 
     def restore(operator: Operator, y: Tensor) -> Restored:
         if passing:
-            return message_passing(operator, y, model, steps=steps, generator=seeded(0))
-        return epll(operator, y, model, steps=steps)
+            return message_passing(
+                operator, y, model, noise=noise, steps=steps, generator=seeded(0)
+            )
+        return epll(operator, y, model, noise=noise, steps=steps)
 
     return restore
 
@@ -212,6 +215,11 @@ ALL = (
     _declare("inpainting_noisy_tv", "Total variation", NOISY_INPAINTING, by_total_variation,
              _NOISY_TV_WORDS, _TV, {"steps": 30}),
     _declare("spc_mixture", "Message passing with a mixture on patches", SINGLE_PIXEL, by_mixture,
+             f"{_PATCH_WORDS} Message passing, each patch by its most probable Gaussian.",
+             {**_PATCHES, "components": 100, "steps": 12, "passing": True},
+             {**_PATCHES_SMOKE, "components": 2}),
+    _declare("spc_noisy_mixture", "Message passing with a mixture on patches",
+             NOISY_SINGLE_PIXEL, by_mixture,
              f"{_PATCH_WORDS} Message passing, each patch by its most probable Gaussian.",
              {**_PATCHES, "components": 100, "steps": 12, "passing": True},
              {**_PATCHES_SMOKE, "components": 2}),
