@@ -7,16 +7,15 @@ trained on it may put a blade of grass a pixel further to the left, and still pa
 
 from __future__ import annotations
 
-from importlib import import_module, util
-
 import torch
 from torch import Tensor, nn
 
 from gdmlib._checks import check_tensor
 from gdmlib.nn.photo_features import PhotoFeatures
+from gdmlib.nn.vgg import VGG19
 
 NETWORKS = ("own", "vgg19")
-"""`PhotoFeatures`, whose weights come with the library; torchvision's VGG-19."""
+"""`PhotoFeatures`, whose weights come with the library; `VGG19`, whose weights do not."""
 
 VGG_LAYERS = {"conv2_2": 8, "conv3_4": 17, "conv4_4": 26, "conv5_4": 35}
 """How many layers of VGG-19 there are before the gate of a convolution."""
@@ -31,8 +30,7 @@ def content_features(network: str = "own", layer: str = "conv5_4") -> nn.Module:
             (arXiv:1809.00219, section 3.3).
 
     Raises:
-        ModuleNotFoundError: If torchvision is needed and not installed.
-        FileNotFoundError: If its weights are not on this machine; nothing is downloaded.
+        FileNotFoundError: If VGG-19's weights are not on this machine; nothing is downloaded.
     """
     if network not in NETWORKS:
         raise ValueError(f"network: expected one of {', '.join(NETWORKS)}, got {network!r}")
@@ -40,14 +38,14 @@ def content_features(network: str = "own", layer: str = "conv5_4") -> nn.Module:
         return PhotoFeatures.load("content")
     if layer not in VGG_LAYERS:
         raise ValueError(f"layer: expected one of {', '.join(VGG_LAYERS)}, got {layer!r}")
-    return VGGFeatures(_vgg19(), VGG_LAYERS[layer])
+    return VGGFeatures(VGG19.load(), VGG_LAYERS[layer])
 
 
 class VGGFeatures(nn.Module):
     """The first layers of a network that was trained on pictures of known mean and spread.
 
     Args:
-        vgg: With a sequence ``features`` of layers, as torchvision's VGG-19.
+        vgg: With a sequence ``features`` of layers, as `VGG19`.
         layers: How many of them.
     """
 
@@ -71,26 +69,3 @@ class VGGFeatures(nn.Module):
         x = check_tensor(x, "x", shape=("B", 3, "H", "W"), floating=True, finite=False)
         check_tensor(x, "x", finite=False, like=next(self.body.parameters(), self.mean))
         return self.body((x - self.mean) / self.spread)
-
-
-def _vgg19() -> nn.Module:
-    """Return torchvision's VGG-19 with its weights, if both are here."""
-    if util.find_spec("torchvision") is None:
-        raise ModuleNotFoundError(
-            "network='vgg19' needs torchvision, which is not installed: pip install torchvision, "
-            "or take content_features('own')"
-        )
-    models = import_module("torchvision.models")
-    weights = models.VGG19_Weights.IMAGENET1K_V1
-    file = f"{torch.hub.get_dir()}/checkpoints/{weights.url.rsplit('/', 1)[1]}"
-    vgg = models.vgg19(weights=None)
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"{file}: the weights of VGG-19 are not here (550 MB; nothing is downloaded without "
-            f"being asked for). Fetch {weights.url} into that folder, or take "
-            "content_features('own')"
-        ) from error
-    vgg.load_state_dict(state)
-    return vgg

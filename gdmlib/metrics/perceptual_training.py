@@ -27,8 +27,8 @@ PLACES = {"china": 107, "flower": 107, "rocket": 107, "motorcycle": 124, "hubble
 SIZE = 32
 """Side of a patch."""
 
-SEEDS = {"content": 0, "metric": 1}
-SEEN = {"content": 90_000, "metric": 150_000}
+SEEDS = {"content": 0, "metric": 1, "style": 2}
+SEEN = {"content": 90_000, "metric": 150_000, "style": 120_000}
 
 
 def squares() -> list[Tensor]:
@@ -81,7 +81,7 @@ def disguise(x: Tensor, generator: Generator | None = None) -> Tensor:
 def train_features(
     name: str, *, patches_seen: int | None = None, progress: bool = True
 ) -> PhotoFeatures:
-    """Train the features called ``"content"`` or ``"metric"`` and return them with their record.
+    """Train the features of a name in `SIZES` and return them with their record.
 
     Args:
         name: Which.
@@ -124,7 +124,9 @@ def train_features(
 def main(arguments: list[str] | None = None) -> None:
     """Train the features that are named, and write their weights."""
     parser = argparse.ArgumentParser(description="Train the features anew, and write them.")
-    parser.add_argument("names", nargs="*", default=list(SIZES), help="content, metric, or both")
+    parser.add_argument(
+        "names", nargs="*", default=list(SIZES), help="some of content, metric, style"
+    )
     parser.add_argument("--folder", type=Path, help="where to write; the library's own otherwise")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)  # the sum of several threads depends on their number

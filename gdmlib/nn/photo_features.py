@@ -8,8 +8,9 @@ the photographs that come with scikit-image and scikit-learn, and needs no label
 from which of many places a patch was cut, however that was turned, lit and coloured (Dosovitskiy et
 al. 2014, https://arxiv.org/abs/1406.6909).
 
-There are two, with other sizes, gates and random numbers: ``"content"`` is for losses, ``"metric"``
-for measurements alone. ``python -m gdmlib.metrics.perceptual_training`` makes the weights anew.
+There are three, with other sizes, gates and random numbers: ``"content"`` is for losses,
+``"metric"`` for measurements alone, ``"style"`` for Gram matrices. ``python -m
+gdmlib.metrics.perceptual_training`` makes the weights anew.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from gdmlib.nn.residual import convolution
 SIZES: dict[str, tuple[tuple[tuple[int, ...], ...], str]] = {
     "content": (((16,), (32,), (64, 64)), "elu"),
     "metric": (((16,), (32,), (48,), (64,)), "relu"),
+    "style": (((32,), (48,), (64,), (64,)), "relu"),
 }
 """Features of the convolutions of each stage, and the gate between them, by name."""
 
@@ -80,7 +82,7 @@ class PhotoFeatures(nn.Module):
 
     @classmethod
     def load(cls, name: str) -> PhotoFeatures:
-        """Return the trained one called ``"content"`` or ``"metric"``, in evaluation mode."""
+        """Return the trained one of a name in `SIZES`, in evaluation mode."""
         from gdmlib.training import load_weights
 
         if name not in SIZES:

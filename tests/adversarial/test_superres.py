@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from types import SimpleNamespace
-
 import pytest
 import torch
-from torch import nn
 
 from gdmlib import training
 from gdmlib.adversarial import (
@@ -21,9 +17,10 @@ from gdmlib.adversarial import (
     blend,
     content_features,
 )
-from gdmlib.adversarial import content as _content
 from gdmlib.data.resize import enlarge, shrink
+from gdmlib.nn.dense import start
 from gdmlib.nn.photo_features import PhotoFeatures
+from gdmlib.nn.vgg import VGG19
 
 SMALL = {"features": 4, "fine": 3, "blocks": 1, "kernel": 3, "norm": "none"}
 
@@ -218,9 +215,9 @@ def test_our_features_tell_pictures_apart_and_have_a_gradient(pair):
     assert float(x.grad.abs().max()) > 0
 
 
-def test_vgg_is_missed_in_plain_words(monkeypatch):
-    monkeypatch.setattr(_content.util, "find_spec", lambda name: None)
-    with pytest.raises(ModuleNotFoundError, match=r"torchvision, which is not installed.*'own'"):
+def test_vgg_is_missed_in_plain_words(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    with pytest.raises(FileNotFoundError, match=r"weights of VGG-19 are not here.*'content'"):
         content_features("vgg19")
     with pytest.raises(ValueError, match="network: expected one of own, vgg19, got 'alexnet'"):
         content_features("alexnet")
@@ -228,34 +225,14 @@ def test_vgg_is_missed_in_plain_words(monkeypatch):
         content_features("vgg19", layer="pool5")
 
 
-class _Stub(nn.Module):
-    """In the place of torchvision's network: layers in its order."""
-
-    def __init__(self, weights=None):
-        super().__init__()
-        layers = [nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(inplace=True)]
-        self.features = nn.Sequential(*layers, *(nn.ReLU(inplace=True) for _ in range(40)))
-
-
-def test_vgg_comes_with_the_weights_that_are_here(monkeypatch, tmp_path):
-    models = SimpleNamespace(
-        vgg19=_Stub,
-        VGG19_Weights=SimpleNamespace(IMAGENET1K_V1=SimpleNamespace(url="https://x/vgg19.pth")),
-    )
-    monkeypatch.setitem(sys.modules, "torchvision.models", models)
-    monkeypatch.setattr(_content.util, "find_spec", lambda name: object())
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    with pytest.raises(FileNotFoundError, match=r"weights of VGG-19 are not here.*'own'"):
-        content_features("vgg19")
-    (tmp_path / "checkpoints").mkdir()
-    stub = _Stub()
-    torch.save(stub.state_dict(), tmp_path / "checkpoints" / "vgg19.pth")
+def test_vgg_comes_with_the_weights_that_are_here(monkeypatch):
+    network = VGG19()
+    start(network, seeded())
+    monkeypatch.setattr(VGG19, "load", lambda: network)
     features = content_features("vgg19", layer="conv2_2")
     assert isinstance(features, VGGFeatures) and len(features.body) == 8
     x = torch.rand(1, 3, 8, 8, generator=seeded())
-    mean, spread = (torch.tensor(v)[:, None, None] for v in
-                    ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))  # fmt: skip
-    assert torch.allclose(features(x), stub.features[:2]((x - mean) / spread), atol=1e-5)
+    assert torch.allclose(features(x), network.features[:8](network.standardised(x)), atol=1e-5)
 
 
 def test_what_both_players_see_is_made_once(pair):

@@ -75,9 +75,9 @@ def test_features_can_be_trained_again():
     model = perceptual_training.train_features("metric", patches_seen=200, progress=False)
     assert float(model.record["accuracy"]) < 0.2 and model.record["seed"] == "1"
     with pytest.raises(ValueError, match="name: expected one of content, metric"):
-        perceptual_training.train_features("style")
+        perceptual_training.train_features("taste")
     with pytest.raises(ValueError, match="name: expected one of content, metric"):
-        PhotoFeatures.load("style")
+        PhotoFeatures.load("taste")
 
 
 def test_test_photographs_are_not_among_those_of_the_features():
