@@ -48,7 +48,7 @@ class CaptionEmbedding(Embedding):
         """Return vectors, (B, width); no labels mean no caption for all."""
         found = self.of_time(time_features(check_time(time, like), self.waves))
         labels = self.check(labels, len(like))
-        none = labels == self.classes
+        none = torch.eq(labels, len(self.words))
         told = self.of_word[self.words[labels.masked_fill(none, 0)]].sum(dim=1)
         return found + torch.where(none[:, None], self.of_word[-1], told)
 
@@ -76,6 +76,7 @@ class CaptionUNet(UNet):
         generator: Generator | None = None,
     ) -> None:
         super().__init__(event_shape, channels=channels, generator=generator)
-        width = self.embedding.of_time[-1].out_features
-        self.embedding = CaptionEmbedding(grammar, width, generator)
+        last = self.embedding.of_time[-1]
+        assert isinstance(last, torch.nn.Linear)
+        self.embedding = CaptionEmbedding(grammar, last.out_features, generator)
         self.classes = self.embedding.classes

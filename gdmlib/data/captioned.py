@@ -34,6 +34,7 @@ USUAL = (0.4, 0.1, 0.4, 0.1)
 _FOUR = ("DejaVu Sans", "DejaVu Serif", "DejaVu Sans Mono", "STIX General")
 """Families that have every style."""
 
+_AT_ONCE = 50
 _GROUND = (0.1, 0.1, 0.14)
 
 
@@ -118,6 +119,21 @@ def draw_scenes(words: Tensor, size: int = 24, seed: int = 0) -> Dataset:
 
 
 def _scenes(words: Tensor, size: int, u: np.ndarray, name: str) -> Dataset:
+    # A few at a time, so that their pixels stay in the cache.
+    parts = range(0, len(words), _AT_ONCE)
+    pictures = [_pictures(words[k : k + _AT_ONCE], size, u[k : k + _AT_ONCE]) for k in parts]
+    return Dataset(
+        name=name,
+        x=torch.from_numpy(np.concatenate(pictures)).float() / 255,
+        y=SCENE_CAPTIONS.number(words),
+        source="drawn by gdmlib",
+        licence="CC0 1.0 (no rights reserved)",
+        attributes={"words": words},
+    )
+
+
+def _pictures(words: Tensor, size: int, u: np.ndarray) -> np.ndarray:
+    """Return pictures of captions, bytes (B, 3, size, size), drawn by uniform numbers (B, 6)."""
     canvas = Canvas(len(words), size)
     canvas.paint(_GROUND, np.ones((len(words), *canvas.pixels.shape[2:]), np.float32))
     told = upright(words).numpy()
@@ -139,14 +155,7 @@ def _scenes(words: Tensor, size: int, u: np.ndarray, name: str) -> Dataset:
             ]
         )
         canvas.paint(tints[colour], canvas.inside(edges[shape, np.arange(len(words))]))
-    return Dataset(
-        name=name,
-        x=torch.from_numpy(canvas.finish()).float() / 255,
-        y=SCENE_CAPTIONS.number(words),
-        source="drawn by gdmlib",
-        licence="CC0 1.0 (no rights reserved)",
-        attributes={"words": words},
-    )
+    return canvas.finish()
 
 
 @declare.rendered(content="digits and their style in words", licence="as the glyphs", arguments="n")
@@ -173,6 +182,7 @@ def captioned_glyphs(
         [p[:, i : i + size, j : j + size] for p, (i, j) in zip(drawn.x, corner, strict=True)]
     )
     flags = [drawn.attributes[name].long() for name in ("bold", "italic")]
+    assert drawn.y is not None
     words = torch.stack([*flags, drawn.y], dim=1)
     return Dataset(
         name=f"captioned_glyphs ({split})",
