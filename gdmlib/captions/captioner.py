@@ -75,7 +75,7 @@ class Captioner(ConditionalDensity):
         self.of_picture = fresh(
             blank(nn.Linear, features, hidden * len(grammar.sizes)), generator, gain=2.0
         )
-        counts = [sum(grammar.sizes[:i]) for i in range(len(grammar.sizes))] if told else []
+        counts = [sum(grammar.sizes[:i]) for i in range(1, len(grammar.sizes))] if told else []
         self.of_words = nn.ParameterList(
             nn.Parameter(standard_normal((n, hidden), torch.empty(0), generator)) for n in counts
         )
@@ -94,7 +94,7 @@ class Captioner(ConditionalDensity):
         """Return logits of the i-th word, given features and words before, (..., i)."""
         if self.told and i:
             start = torch.tensor([0, *self.grammar.sizes[: i - 1]], device=before.device).cumsum(0)
-            seen = seen + self.of_words[i][before + start].sum(dim=-2)
+            seen = seen + self.of_words[i - 1][before + start].sum(dim=-2)
         return self.say[i](nn.functional.silu(seen))
 
     def word_log_probs(self, y: Tensor, x: Tensor) -> Tensor:

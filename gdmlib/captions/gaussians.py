@@ -30,7 +30,7 @@ class CaptionGaussians(Mixture):
         features: What each caption says, φ, shape (K, F).
         parts: Their pictures, W transposed, shape (F, d).
         covariance: Of a picture around its mean, Σ, shape (d, d).
-        log_prior: log p(y), shape (K,), up to a constant; -inf for captions that nobody says.
+        log_prior: log p(y), shape (K,), up to a constant.
     """
 
     features: Tensor
