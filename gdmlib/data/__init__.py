@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 # isort: off
 # The order is that of the catalogue.
 from gdmlib.data import embedded, embedded_images, text, toys, rendered, voice  # noqa: F401
-from gdmlib.data import pairs, facades  # noqa: F401
+from gdmlib.data import pairs, facades, captioned  # noqa: F401
 from gdmlib.data import domains  # noqa: F401
 from gdmlib.data import published, published_tables, published_images  # noqa: F401
 
 # isort: on
+from gdmlib.data.captioned import GLYPH_CAPTIONS, SCENE_CAPTIONS, draw_scenes, turned, upright
 from gdmlib.data.dataset import (
     CacheError,
     ChecksumError,
@@ -32,6 +33,7 @@ from gdmlib.data.domains import DOMAINS
 from gdmlib.data.embedded import PATCH_SPLITS, PHOTOGRAPHS
 from gdmlib.data.facades import FACADE_CLASSES
 from gdmlib.data.fonts import FAMILIES, FONTS, STYLES
+from gdmlib.data.grammar import CaptionError, Grammar, Slot
 from gdmlib.data.listing import TIERS, Catalogue, catalogue
 from gdmlib.data.pairs import TINTS
 from gdmlib.data.published_images import RESTORATION_SETS
@@ -41,6 +43,7 @@ from gdmlib.data.toys import TOYS
 from gdmlib.data.voice import SPEECH_RATE, SPEECH_SOUNDS
 
 if TYPE_CHECKING:
+    from gdmlib.data.captioned import *  # noqa: F403
     from gdmlib.data.domains import *  # noqa: F403
     from gdmlib.data.embedded import *  # noqa: F403
     from gdmlib.data.embedded_images import *  # noqa: F403
@@ -64,9 +67,11 @@ __all__ = [
     "FACADE_CLASSES",
     "FAMILIES",
     "FONTS",
+    "GLYPH_CAPTIONS",
     "PATCH_SPLITS",
     "PHOTOGRAPHS",
     "RESTORATION_SETS",
+    "SCENE_CAPTIONS",
     "SPEECH_RATE",
     "SPEECH_SOUNDS",
     "STYLES",
@@ -74,13 +79,19 @@ __all__ = [
     "TINTS",
     "TOYS",
     "CacheError",
+    "CaptionError",
     "Catalogue",
     "ChecksumError",
     "DataNotFoundError",
     "Dataset",
     "Entry",
+    "Grammar",
     "Pictures",
+    "Slot",
     "UnknownDatasetError",
     "catalogue",
+    "draw_scenes",
+    "turned",
+    "upright",
     *loaders(),
 ]

@@ -16,6 +16,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from gdmlib import adversarial
+from gdmlib.captions import ClassifyingDiscriminator, CreativeGAN
 from gdmlib.data import resize
 from gdmlib.training import CheckpointError, History, Turns, fit
 
@@ -377,6 +378,14 @@ def crops(noise: Generator) -> tuple[nn.Module, Any]:
     return model, model.turns(prepare=pairs)
 
 
+def creative(noise: Generator, ambiguity: float = 1.0, **options: Any) -> tuple[nn.Module, Any]:
+    maker = adversarial.DCGenerator((1, 4, 4), latent=2, channels=2, generator=seeded())
+    body = adversarial.DCDiscriminator((1, 4, 4), channels=2, norm=None, generator=seeded(1))
+    judge = ClassifyingDiscriminator(body, 3, seeded(2))
+    gan = CreativeGAN(maker, judge, latent=2, ambiguity=ambiguity, **options)
+    return gan, gan.turns(noise=noise, average=0.9)
+
+
 def other(build: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     return lambda noise: build(noise, **options)
 
@@ -397,6 +406,8 @@ KINDS = [
     Kind("GAN of classes", of_classes, (PICTURES[:20], LABELS[:20])),
     Kind("GAN of classes, concatenated", other(of_classes, way="concatenation"),
          (PICTURES[:20], LABELS[:20])),
+    Kind("CreativeGAN", creative, (PICTURES[:20], LABELS[:20]), others=(
+        other(creative, ambiguity=2.0), other(creative, loss="hinge"))),
     Kind("Ensemble", of_many, POINTS[:20], batch=4, others=(other(of_many, loss="hinge"),)),
     Kind("Watched", watched, POINTS, others=(other(watched, loss="hinge"),)),
     Kind("Watched of classes", watched_classes, (PICTURES[:20], LABELS[:20])),

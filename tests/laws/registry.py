@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from . import (
     registry_autoregressive,
+    registry_captions,
     registry_densities,
     registry_images,
     registry_latent_diffusion,
@@ -34,6 +35,7 @@ FAMILIES = [
     registry_latent_flows,
     registry_latent_diffusion,
     registry_sequences,
+    registry_captions,
 ]
 CASES: list[Case] = [case for family in FAMILIES for case in family.CASES]
 BY_NAME = {case.name: case for case in CASES}
