@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn.functional import avg_pool2d, conv2d, max_pool2d
+from torch.nn.functional import avg_pool2d, conv2d, interpolate, max_pool2d
 
 from gdmlib._checks import check_count, check_tensor, check_values
 from gdmlib.restoration.damage import check_pictures
@@ -70,7 +70,7 @@ def trimap(alpha: Tensor, width: int = 3) -> Tensor:
 
 
 def spread_colours(image: Tensor, known: Tensor) -> Tensor:
-    """Continue colours from where they are known, as means over ever larger squares.
+    """Continue colours from where they are known, as means over squares of 2, 4, 8, ... pixels.
 
     Args:
         image: Pictures, shape (B, C, H, W).
@@ -88,17 +88,17 @@ def spread_colours(image: Tensor, known: Tensor) -> Tensor:
             "both ones and zeros"
         )
     weight = known.to(image)
-    found, missing = image * weight, ~known.bool()
-    side = 3
-    while bool(missing.any()):
-        options = {"stride": 1, "padding": side // 2}
-        share = avg_pool2d(weight, side, **options)
-        mean = avg_pool2d(image * weight, side, **options) / share.clamp(min=1e-9)
-        reached = missing & (share > 1e-9)
-        found = torch.where(reached, mean, found)
-        missing = missing & ~reached
-        side = 2 * side + 1
-    return found
+    return _filled(image * weight, weight)
+
+
+def _filled(total: Tensor, weight: Tensor) -> Tensor:
+    """Return total / weight, and where the weight is 0 what the same at half the size says."""
+    if bool((weight > 0).all()):
+        return total / weight
+    halved = [avg_pool2d(x, 2, ceil_mode=True) for x in (total, weight)]
+    coarse = _filled(halved[0], halved[1])
+    larger = interpolate(coarse, size=total.shape[-2:], mode="bilinear", align_corners=False)
+    return torch.where(weight > 0, total / weight.clamp(min=1e-9), larger)
 
 
 def estimate_colours(image: Tensor, regions: Tensor) -> tuple[Tensor, Tensor]:

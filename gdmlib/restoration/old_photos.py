@@ -20,7 +20,13 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_count, check_not_negative, check_pair, check_tensor
+from gdmlib._checks import (
+    check_above_zero,
+    check_count,
+    check_not_negative,
+    check_pair,
+    check_tensor,
+)
 from gdmlib._random import standard_normal
 from gdmlib.adversarial.losses import loss_named
 from gdmlib.adversarial.play import Shared, adversaries
@@ -29,8 +35,11 @@ from gdmlib.nn.residual import Residual, check_halves, convolution
 from gdmlib.training import Turns
 
 BORDER = "zeros"
-SPREAD = 0.05
-"""The standard deviation s of the decoders."""
+SPREADS = (0.08, 0.025)
+"""The standard deviations s of the decoders of old and of clean photographs.
+
+A code of old photographs need not keep their grain, and with a small s it would be paid for it.
+"""
 
 
 class PictureVAE(nn.Module):
@@ -40,6 +49,7 @@ class PictureVAE(nn.Module):
         channels: Of the pictures.
         code: Channels of the code, at a quarter of the height and of the width.
         features: Of the convolutions at that size.
+        spread: s, the standard deviation of the decoder.
         generator: Draws the weights to start from.
     """
 
@@ -48,10 +58,12 @@ class PictureVAE(nn.Module):
         channels: int,
         *,
         code: int = 16,
-        features: int = 48,
+        features: int = 32,
+        spread: float = 0.025,
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
+        self.spread = check_above_zero(spread, "spread")
         self.channels, self.code = check_count(channels, "channels"), check_count(code, "code")
         f = check_count(features, "features")
 
@@ -91,7 +103,7 @@ class PictureVAE(nn.Module):
 
     def misfit(self, x: Tensor, z: Tensor) -> Tensor:
         """Return minus log p(x | z) but for a constant, in nats, (B,)."""
-        return (x - self.decode(z)).square().flatten(1).sum(1) / (2 * SPREAD**2)
+        return (x - self.decode(z)).square().flatten(1).sum(1) / (2 * self.spread**2)
 
     def loss(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         """Return minus the bound of a pixel, but for a constant, ()."""
@@ -116,14 +128,15 @@ class Restorer(nn.Module):
         self,
         *,
         code: int = 16,
-        features: int = 48,
-        blocks: int = 3,
+        features: int = 32,
+        blocks: int = 2,
         generator: Generator | None = None,
     ) -> None:
         super().__init__()
-        sizes = {"code": code, "features": features}
-        self.old = PictureVAE(3, **sizes, generator=generator)
-        self.clean = PictureVAE(1, **sizes, generator=generator)
+        self.old, self.clean = (
+            PictureVAE(channels, code=code, features=features, spread=spread, generator=generator)
+            for channels, spread in zip((3, 1), SPREADS, strict=True)
+        )
         self.mapping = nn.Sequential(
             convolution(code, features, border=BORDER, gain=1.5, generator=generator),
             *(
@@ -150,7 +163,7 @@ class Restorer(nn.Module):
         z = self.mapping(self.old.encode(damaged)[0])
         with torch.no_grad():
             wanted = self.clean.encode(clean)[0]
-        error = (self.clean.decode(z) - clean).square().mean() / SPREAD
+        error = (self.clean.decode(z) - clean).square().mean() / self.clean.spread
         return error + (z - wanted).abs().mean()
 
 
@@ -198,6 +211,8 @@ def alignment(
         generator_loss=of_model,
         discriminator_loss=of_opponent,
         lr=lr,
+        betas=(0.9, 0.999),
+        clip=1.0,  # a reconstruction with so small a spread has steep slopes at the start
         noise=generator,
         about={"weight": weight},
     )

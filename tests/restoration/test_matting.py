@@ -59,7 +59,10 @@ def test_colours_spread_from_where_they_are_known():
     known = torch.zeros(1, 1, 16, 16, dtype=torch.bool)
     known[..., 0] = known[..., 15] = True
     found = spread_colours(x, known)
-    assert torch.equal(found[..., :3], x[..., :3]) and torch.equal(found[..., 13:], x[..., 13:])
+    assert torch.equal(found[..., [0, 15]], x[..., [0, 15]])
+    rising = found[0, 0, 8].diff()
+    assert (rising >= 0).all() and (rising[:-1] < 0.5).all()
+    assert found[..., 2].max() < 0.3 and found[..., 13].min() > 0.7
     with pytest.raises(ValueError, match="no known pixel"):
         spread_colours(x, torch.zeros_like(known))
 
