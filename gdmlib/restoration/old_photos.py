@@ -171,7 +171,7 @@ def alignment(
     model: PictureVAE,
     opponent: nn.Module,
     *,
-    weight: float = 2.0,
+    weight: float = 1.0,
     lr: tuple[float, float] = (2e-3, 1e-3),
     generator: Generator | None = None,
 ) -> Turns:
