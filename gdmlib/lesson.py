@@ -215,11 +215,12 @@ def _obtain(name: str) -> tuple[Path | None, str]:
     return (here, "") if here is not None else _weights.fetch(name)
 
 
-def records(*patterns: str) -> str:
+def records(*patterns: str, measure: str | None = None) -> str:
     """Return the records of full-size runs beside the published numbers, as lines of text.
 
     Args:
         patterns: Names of experiments, where ``*`` stands for anything: ``"fvsbn_*"``.
+        measure: One measure alone, ``"PSNR"``, as a table with a column a case.
 
     Returns:
         From ``results/`` here or in the nearest parent folder that has one, as in a copy of the
@@ -230,7 +231,7 @@ def records(*patterns: str) -> str:
     library = Path(__file__).parent
     places = (*_here_and_above(), library, library.parent)
     folder = next(place / "results" for place in places if (place / "results").is_dir())
-    text = reproduce.results_text(folder, *patterns)
+    text = reproduce.results_text(folder, *patterns, measure=measure)
     return text or f"No record in {folder} is called {' or '.join(patterns)}."
 
 

@@ -10,6 +10,8 @@ from gdmlib.reproduce.catalogue import EXPERIMENTS
 from gdmlib.reproduce.experiment import Experiment
 from gdmlib.reproduce.records import Metric, Published, Record, load_records
 
+_CHANGED = "* not the settings of the full run (a smaller budget, say): see the page of results"
+
 
 class Row(NamedTuple):
     """One line of the table of results, all of it text."""
@@ -37,15 +39,17 @@ def results_table(folder: str | Path) -> list[Row]:
     return [row for name in names for row in _rows(name, records.get(name))]
 
 
-def results_text(folder: str | Path, *patterns: str) -> str:
+def results_text(folder: str | Path, *patterns: str, measure: str | None = None) -> str:
     """Return records beside published numbers, and which direction is better; "" if none is there.
 
     Args:
         folder: Holds the records.
         patterns: Names, where ``*`` stands for anything: ``"fvsbn_*"``.
+        measure: Only metrics called so and by a case, ``"PSNR"`` of ``"PSNR, rate 0.40"``.
 
     Returns:
-        One line a metric, in the order of the experiments.
+        One line a metric, in the order of the experiments; with a measure one line an experiment,
+        a column a case, and a last line of what is published.
     """
     records = _full_size(folder)
     shown = [
@@ -53,6 +57,8 @@ def results_text(folder: str | Path, *patterns: str) -> str:
         for name, experiment in EXPERIMENTS.items()
         if name in records and any(fnmatchcase(name, pattern) for pattern in patterns)
     ]
+    if measure is not None:
+        return _grid(shown, measure)
     directions = {m.better for _, r in shown for m in (r.metric, *(o.metric for o in r.others))}
     lines = [f"{directions.pop()} is better"] if len(directions) == 1 else []
     each, others = bool(directions), False
@@ -65,11 +71,35 @@ def results_text(folder: str | Path, *patterns: str) -> str:
             line = f"{label:<26}{row.ours.split(' (')[0]:>22}"
             line += f"   published {row.published}" if row.published else ""
             lines.append(line + f"   {row.better} is better" * each)
-    if others:
-        lines.append(
-            "* not the settings of the full run (a smaller budget, say): see the page of results"
-        )
-    return "\n".join(lines)
+    return "\n".join([*lines, *[_CHANGED] * others])
+
+
+def _grid(shown: list[tuple[Experiment, Record]], measure: str) -> str:
+    """Return one measure as a table: a line an experiment, a column a case."""
+    cells: dict[str, dict[str, str]] = {}
+    published: dict[str, str] = {}
+    about = set()
+    for experiment, record in shown:
+        found = [(record.metric, experiment.published)]
+        found += [(other.metric, other.published) for other in record.others]
+        for metric, goal in found:
+            name, _, case = metric.name.partition(", ")
+            if name != measure:
+                continue
+            about.add(f"{measure} ({metric.unit}), {metric.better} is better")
+            row = cells.setdefault(experiment.name + " *" * bool(_changes(experiment, record)), {})
+            row[case] = f"{metric.value:.{experiment.digits}f}"
+            if goal is not None:
+                published[case] = f"{goal.value:.{experiment.digits}f}"
+    cases = list(dict.fromkeys(case for row in cells.values() for case in row))
+    rows = cells | ({"published": published} if published else {})
+    wide = max(map(len, rows), default=0)
+    lines = [
+        f"{name:<{wide}}" + "".join(f"{row.get(c, '–'):>{len(c) + 3}}" for c in cases)
+        for name, row in {"": {c: c for c in cases}, **rows}.items()
+    ]
+    changed = any(name.endswith("*") for name in cells)
+    return "\n".join([*sorted(about), *lines, *[_CHANGED] * changed]) if cells else ""
 
 
 def _full_size(folder: str | Path) -> dict[str, Record]:

@@ -400,6 +400,31 @@ def test_a_text_shows_the_records_that_are_there(tmp_path, toy_experiment):
     assert lines[1].startswith("toy * ") and lines[2].startswith("* not the settings")
 
 
+def test_a_text_shows_one_measure_as_a_table(tmp_path, toy_experiment, monkeypatch):
+    def measure(job):
+        of = lambda name, low, *more: Metric.of_runs(name, [low, low + 2.0], "dB", "seeds", *more)  # noqa: E731
+        others = (of("PSNR, rate 2", 2.0, "higher"), of("error, rate 1", 8.0))
+        size = {"size": job.config["size"]}
+        return Outcome(of("PSNR, rate 1", 1.0, "higher"), Data("toy", "0" * 64), size, others)
+
+    two = replace(
+        toy_experiment, run=measure, published=Published(4.5, "dB", "A"),
+        others={"PSNR, rate 2": Published(5.5, "dB", "A")},
+    )  # fmt: skip
+    monkeypatch.setitem(EXPERIMENTS, "toy", two)
+    run("toy", tmp_path)
+    lines = [line.split() for line in results_text(tmp_path, "toy", measure="PSNR").splitlines()]
+    assert lines[0] == ["PSNR", "(dB),", "higher", "is", "better"]
+    assert lines[1] == ["rate", "1", "rate", "2"]
+    assert lines[2:] == [["toy", "2.000", "3.000"], ["published", "4.500", "5.500"]]
+    lines = results_text(tmp_path, "toy", measure="error").splitlines()
+    assert [line.split() for line in lines[1:]] == [["rate", "1"], ["toy", "9.000"]]
+    assert results_text(tmp_path, "toy", measure="SSIM") == ""
+    run("toy", tmp_path, changes={"size": 2})
+    lines = results_text(tmp_path, "toy", measure="PSNR").splitlines()
+    assert lines[2].startswith("toy * ") and lines[-1].startswith("* not the settings")
+
+
 def test_run_writes_to_results_by_default(tmp_path, monkeypatch, capsys, toy_experiment):
     monkeypatch.chdir(tmp_path)
     assert main(["run", "toy", "--set", "size=7", "--device", "cpu"]) == 0
