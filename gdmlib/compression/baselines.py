@@ -55,6 +55,8 @@ def lossy_file(x: Tensor, name: str, quality: int) -> tuple[int, Tensor]:
 
 def _bytes(levels: Tensor) -> np.ndarray:
     check_tensor(levels, "levels", ndim=2)
+    if levels.is_complex() or levels.dtype == torch.bool:
+        raise ValueError(f"levels: expected whole numbers from 0 to 255, got {levels.dtype}")
     fits = (levels >= 0) & (levels <= 255) & (levels == levels.round())
     check_values(levels, "levels", fits, "whole numbers from 0 to 255")
     return levels.byte().numpy()

@@ -95,14 +95,14 @@ class LossyAutoencoder(nn.Module):
 
     def encode(self, x: Tensor, rate: int) -> Tensor:
         """Return the code before rounding, (B, 1, H, W) in [0, 1] -> (B, 64, h, w)."""
-        x = check_tensor(x, "x", shape=("B", 1, "H", "W"), floating=True)
+        x = self._check(x, "x", 1)
         y = torch.einsum("kp,bphw->bkhw", self.analysis, 255 * _blocks(_fill(x)) - 127.5)
         y = y * self.log_gain[self._rate(rate)].exp()[:, None, None]
         return y.clamp(1 - RANGE, RANGE - 1)
 
     def decode(self, y: Tensor, rate: int, size: tuple[int, int] | None = None) -> Tensor:
         """Return pictures, cut to ``size``, from codes, (B, 64, h, w)."""
-        y = _check_code(y)
+        y = self._check(y, "y", CODES)
         linear = y * self.log_inverse[self._rate(rate)].exp()[:, None, None]
         seen = torch.cat([_small(y), self._which(rate, y[:, :1])], dim=1)
         better = linear + self.correction(silu(self.across(seen)))
@@ -130,7 +130,7 @@ class LossyAutoencoder(nn.Module):
 
         Shape (B, 64, h, w) -> the same.
         """
-        y = _check_code(y)
+        y = self._check(y, "y", CODES)
         height, width = y.shape[-2:]
         around = pad(y, (1, 1, 1, 0))
         parts = [around[:, :, 1 + i :][:, :, :height, 1 + j :][..., :width] for i, j in BEFORE]
@@ -148,6 +148,7 @@ class LossyAutoencoder(nn.Module):
             x: Grey pictures in [0, 1], shape (B, 1, H, W); a share of them is used for each rate.
             generator: Draws the noise that stands for rounding.
         """
+        x = self._check(x, "x", 1)
         total, parts = x.new_zeros(()), x.chunk(len(self.lambdas))
         for rate, part in enumerate(parts):
             y = self.encode(part, rate)
@@ -158,6 +159,10 @@ class LossyAutoencoder(nn.Module):
             price = bits / part.numel() + self.lambdas[rate] * error.mean()
             total = total + price / self.lambdas[rate] ** 0.5
         return total / len(parts)
+
+    def _check(self, x: Tensor, name: str, channels: int) -> Tensor:
+        shape = ("B", channels, "height", "width")
+        return check_tensor(x, name, shape=shape, floating=True, like=self.analysis)
 
     def _rate(self, rate: int) -> int:
         rate = check_integer(rate, "rate")
@@ -172,10 +177,6 @@ class LossyAutoencoder(nn.Module):
         which = like.new_zeros(shape)
         which[:, self._rate(rate)] = 1
         return which
-
-
-def _check_code(y: Tensor) -> Tensor:
-    return check_tensor(y, "y", shape=("B", CODES, "h", "w"), floating=True)
 
 
 def _blocks(x: Tensor) -> Tensor:

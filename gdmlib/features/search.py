@@ -27,8 +27,10 @@ def nearest(queries: Tensor, gallery: Tensor | None = None, *, k: int = 10) -> T
         Indices into the gallery, int64 (Q, k), by Euclidean distance; of two at the same distance
         the one with the smaller index comes first.
     """
-    a = check_tensor(queries, "queries", floating=True).flatten(1).double()
-    b = a
+    a = check_tensor(queries, "queries", floating=True)
+    if a.ndim < 2:
+        raise ValueError(f"queries: expected shape (Q, ...), got {tuple(a.shape)}")
+    b = a = a.flatten(1).double()
     if gallery is not None:
         shape = ("N", *queries.shape[1:])
         b = check_tensor(gallery, "gallery", shape=shape, floating=True).flatten(1).double()

@@ -34,8 +34,7 @@ class Pendulum:
 
     def mean(self, state: Tensor, action: Tensor) -> Tensor:
         """Return the next state without noise, (B, 2) and (B, 1) -> (B, 2)."""
-        check_tensor(state, "state", shape=("B", 2), floating=True)
-        check_tensor(action, "action", shape=(len(state), 1), floating=True, like=state)
+        _check(state, action)
         angle, speed = state.unbind(dim=1)
         push = self.torque * action[:, 0].clamp(-1, 1)
         speed = speed + (self.gravity * angle.sin() + push) * self.dt
@@ -50,6 +49,7 @@ class Pendulum:
 
     def cost(self, state: Tensor, action: Tensor) -> Tensor:
         """Return what a step costs, (B, 2) and (B, 1) -> (B,); 0 at the top, at rest."""
+        _check(state, action)
         angle = _wrapped(state[:, 0])
         return angle**2 + 0.1 * state[:, 1] ** 2 + 0.01 * action[:, 0] ** 2
 
@@ -74,6 +74,11 @@ class Pendulum:
         for action in actions.unbind(dim=1):
             states.append(self.step(states[-1], action, generator))
         return torch.stack(states, dim=1), actions
+
+
+def _check(state: Tensor, action: Tensor) -> None:
+    check_tensor(state, "state", shape=("B", 2), floating=True)
+    check_tensor(action, "action", shape=(len(state), 1), floating=True, like=state)
 
 
 def _wrapped(angle: Tensor) -> Tensor:

@@ -46,7 +46,7 @@ FUNCTIONS = [
     call("LossyAutoencoder.decode", lambda y: lossy.decode(y, 1), CODE, model=lossy, smooth=True),
     call("LossyAutoencoder.code_log_prob", lambda y: lossy.code_log_prob(y, 1), CODE, model=lossy),
     whole("LossyAutoencoder.loss", lambda x: lossy.loss(x, seeded()), PICTURES, model=lossy),
-    whole("compress", lambda x: numbers(coding.compress(image, x)), THREE),
+    whole("compress", lambda images: numbers(coding.compress(image, images)), THREE),
     whole("compress bits", lambda x: numbers(coding.compress(bits, x)), BITS.flatten(1)),
     whole("BitsBack.compress", lambda x: numbers(back.compress(x)), BITS),
     whole("compress_lossy", lambda x: numbers(coding.compress_lossy(lossy, x, 1)), PICTURES[0, 0]),

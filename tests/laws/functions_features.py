@@ -32,10 +32,10 @@ FUNCTIONS = [
     call("gram", features.gram, PICTURES, smooth=True),
     call("StyleLoss", lambda x: style(x), PICTURES[0], single=False),
     call("ContentLoss", lambda x: content(x), PICTURES[0], single=False),
-    call("nearest", lambda x: features.nearest(x, k=3), POINTS, single=False),
+    call("nearest", lambda queries: features.nearest(queries, k=3), POINTS, single=False),
     call(
         "nearest in a gallery",
-        lambda x, y: features.nearest(x, y, k=3),
+        lambda queries, gallery: features.nearest(queries, gallery, k=3),
         POINTS[:4],
         POINTS,
         single=False,
