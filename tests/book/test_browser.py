@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.book.screen import NARROW, SETTLED, WIDE, look, open_page, resize, wait_for
 from tests.book.survey import BAD_IMAGES, BAD_MATHS, visit_all
 
+FOLDERS = ("book", "book/api", "book/teach")
 
-def test_every_page_is_in_order(browser, site: str, html: Path):
-    made = [html / "genindex.html", html / "search.html"]
-    problems = visit_all(browser, site, html, [*html.glob("book/**/*.html"), *made])
+
+def test_every_folder_is_known(html: Path):
+    assert {page.parent for page in html.glob("book/**/*.html")} == {html / f for f in FOLDERS}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_page_is_in_order(browser, site: str, html: Path, folder: str):
+    problems = visit_all(browser, site, html, list((html / folder).glob("*.html")))
+    assert not problems, problems
+
+
+def test_made_pages_are_in_order(browser, site: str, html: Path):
+    problems = visit_all(browser, site, html, [html / "genindex.html", html / "search.html"])
     assert not problems, problems
 
 

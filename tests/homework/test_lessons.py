@@ -171,6 +171,8 @@ def test_a_release_that_stops_would_be_noticed(lessons_course: Path, warm: Warm)
     assert outcomes.pop() == "error" and set(outcomes) == {"passed"}
 
 
+# The first of them waits until three submissions of every lesson are graded.
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("stem", LESSONS)
 def test_every_answer_earns_what_it_deserves(course: Path, graded: dict, stem: str) -> None:
     right, empty, wrong = (graded[who, stem] for who in ("right", "empty", "wrong"))
