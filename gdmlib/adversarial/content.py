@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gdmlib._checks import check_tensor
 from gdmlib.nn.photo_features import PhotoFeatures
-from gdmlib.nn.vgg import VGG19
+from gdmlib.nn.vgg import MEAN, SPREAD, VGG19
 
 NETWORKS = ("own", "vgg19")
 """`PhotoFeatures`, whose weights come with the library; `VGG19`, whose weights do not."""
@@ -60,8 +60,8 @@ class VGGFeatures(nn.Module):
         self.body = nn.Sequential(
             *(nn.ReLU() if isinstance(f, nn.ReLU) else f for f in list(features)[:layers])
         )
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None])
-        self.register_buffer("spread", torch.tensor([0.229, 0.224, 0.225])[:, None, None])
+        self.register_buffer("mean", torch.tensor(MEAN)[:, None, None])
+        self.register_buffer("spread", torch.tensor(SPREAD)[:, None, None])
         self.requires_grad_(False).eval()
 
     def forward(self, x: Tensor) -> Tensor:

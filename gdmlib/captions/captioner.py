@@ -14,11 +14,12 @@ from collections.abc import Sequence
 import torch
 from torch import Generator, Tensor, nn
 
-from gdmlib._checks import check_count, check_event_shape, check_events, check_kind, check_sizes
+from gdmlib._checks import check_count, check_events, check_kind
 from gdmlib._random import pick, standard_normal, uniform
 from gdmlib.data.grammar import Grammar
 from gdmlib.densities.density import ConditionalDensity, Labels
 from gdmlib.nn.dense import blank, fresh
+from gdmlib.nn.halving import halving
 from gdmlib.nn.precision import full_precision
 
 _AT_ONCE = 200  # pictures for which all captions are listed together
@@ -51,27 +52,13 @@ class Captioner(ConditionalDensity):
         super().__init__()
         self.grammar = check_kind(grammar, "grammar", Grammar, "a Grammar")
         self.support, self.told = Labels(len(grammar)), bool(told)
-        self.picture_shape = check_event_shape(event_shape, image=True)
-        depth, height, width = self.picture_shape
-        if height % 4 or width % 4:
-            raise ValueError(
-                "event_shape: expected a height and a width that can be halved twice, multiples "
-                f"of 4, got {tuple(self.picture_shape)}; pad the pictures with zeros"
-            )
-        first, second = check_sizes(channels, "channels")
+        self.picture_shape, layers, seen = halving(event_shape, channels)
         features, hidden = check_count(features, "features"), check_count(hidden, "hidden")
-        seen = second * (height // 4) * (width // 4)
-        self.body = nn.Sequential(
-            fresh(blank(nn.Conv2d, depth, first, 3, padding=1), generator, gain=2.0),
-            nn.SiLU(),
-            fresh(blank(nn.Conv2d, first, second, 3, padding=1, stride=2), generator, gain=2.0),
-            nn.SiLU(),
-            fresh(blank(nn.Conv2d, second, second, 3, padding=1, stride=2), generator, gain=2.0),
-            nn.SiLU(),
-            nn.Flatten(),
-            fresh(blank(nn.Linear, seen, features), generator, gain=2.0),
-            nn.SiLU(),
-        )
+        layers += [blank(nn.Linear, seen, features), nn.SiLU()]
+        for layer in layers:
+            if isinstance(layer, (nn.Conv2d, nn.Linear)):
+                fresh(layer, generator, gain=2.0)
+        self.body = nn.Sequential(*layers)
         self.of_picture = fresh(
             blank(nn.Linear, features, hidden * len(grammar.sizes)), generator, gain=2.0
         )

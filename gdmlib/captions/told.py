@@ -17,10 +17,10 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Generator, Tensor
 
-from gdmlib._checks import check_kind, check_labels
+from gdmlib._checks import check_kind
 from gdmlib._random import standard_normal
 from gdmlib.data.grammar import Grammar
-from gdmlib.nn.timed import Embedding, check_time, time_features
+from gdmlib.nn.timed import Embedding
 from gdmlib.nn.unet import UNet
 
 
@@ -44,19 +44,10 @@ class CaptionEmbedding(Embedding):
         rows = (sum(grammar.sizes) + 1, width)
         self.of_word = torch.nn.Parameter(0.5 * standard_normal(rows, torch.empty(0), generator))
 
-    def forward(self, time: Tensor, labels: Tensor | None, like: Tensor) -> Tensor:
-        """Return vectors, (B, width); no labels mean no caption for all."""
-        found = self.of_time(time_features(check_time(time, like), self.waves))
-        labels = self.check(labels, len(like))
+    def _told(self, labels: Tensor) -> Tensor:
         none = torch.eq(labels, len(self.words))
         told = self.of_word[self.words[labels.masked_fill(none, 0)]].sum(dim=1)
-        return found + torch.where(none[:, None], self.of_word[-1], told)
-
-    def check(self, labels: Tensor | None, length: int) -> Tensor:
-        """Return numbers of captions, (B,), ``classes`` for none."""
-        if labels is None:
-            return torch.full((length,), len(self.words), device=self.words.device)
-        return check_labels(labels, "labels", num_classes=len(self.words) + 1, length=length)
+        return torch.where(none[:, None], self.of_word[-1], told)
 
 
 class CaptionUNet(UNet):

@@ -16,7 +16,12 @@ LUMA = (0.299, 0.587, 0.114)
 
 def grey_levels(picture: Tensor) -> Tensor:
     """Turn a colour picture in [0, 1], (3, H, W), into grey levels 0 to 255, (H, W)."""
-    return torch.einsum("chw,c->hw", 255 * picture, torch.tensor(LUMA)).round()
+    return luminance(255 * picture).round()
+
+
+def luminance(picture: Tensor) -> Tensor:
+    """Return the luma of colour pictures, (..., 3, H, W) -> (..., H, W)."""
+    return torch.einsum("...chw,c->...hw", picture, picture.new_tensor(LUMA))
 
 
 def dequantise(levels: Tensor, generator: Generator | None = None) -> Tensor:

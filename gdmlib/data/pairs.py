@@ -24,7 +24,7 @@ from gdmlib._checks import (
 )
 from gdmlib._random import draw
 from gdmlib.data import declare
-from gdmlib.data.crops import LUMA, corners, crop
+from gdmlib.data.crops import corners, crop, luminance
 from gdmlib.data.dataset import Dataset, check_name
 from gdmlib.data.embedded import PHOTOGRAPHS, _photograph
 from gdmlib.data.reading import picture as as_picture
@@ -153,7 +153,7 @@ def outline_pairs(
 
 def _grey(picture: Tensor) -> Tensor:
     """Return the luma of a colour picture, (3, H, W) -> (1, H, W)."""
-    return torch.einsum("chw,c->hw", picture, torch.tensor(LUMA))[None]
+    return luminance(picture)[None]
 
 
 def _crops(

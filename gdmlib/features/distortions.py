@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Generator, Tensor, nn
 
 from gdmlib._checks import check_above_zero, check_choice, check_tensor, check_values
-from gdmlib._random import draw
+from gdmlib._random import standard_normal
 
 _HALVINGS = 22  # of the interval of amounts
 
@@ -88,7 +88,7 @@ def at_error(name: str, x: Tensor, error: float, *, generator: Generator | None 
         raise ValueError(f"x: expected 1 or 3 channels, got shape {tuple(x.shape)}")
     check_values(x, "x", (x >= 0) & (x <= 1), "a picture in [0, 1]", "; use x.clamp(0, 1)")
     check_above_zero(error, "error")
-    noise = draw(torch.randn, x.shape, generator=generator).to(x)
+    noise = standard_normal(x.shape, x, generator)
 
     def made(amount: float) -> float:
         return float((damage(x, amount, noise) - x).double().square().mean())

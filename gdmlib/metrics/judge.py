@@ -17,14 +17,13 @@ from torch import Generator, Tensor, nn
 
 from gdmlib._checks import (
     check_count,
-    check_event_shape,
     check_events,
     check_labels,
-    check_sizes,
     check_values,
 )
 from gdmlib._random import between
 from gdmlib.nn.dense import blank
+from gdmlib.nn.halving import halving
 from gdmlib.nn.precision import full_precision
 
 SIZES: dict[str, tuple[tuple[int, int, int], int]] = {
@@ -69,27 +68,11 @@ class Judge(nn.Module):
             generator: Draws the weights.
         """
         super().__init__()
-        self.event_shape = check_event_shape(event_shape, image=True)
-        depth, height, width = self.event_shape
-        if height % 4 or width % 4:
-            raise ValueError(
-                "event_shape: expected a height and a width that can be halved twice, multiples of "
-                f"4, got {tuple(self.event_shape)}; pad the pictures with zeros"
-            )
-        inner = check_sizes(channels, "channels")
-        if len(inner) != 2:
-            raise ValueError(f"channels: expected two numbers, got {channels!r}")
-        first, second = inner
+        self.event_shape, layers, seen = halving(event_shape, channels)
         features = check_count(features, "features")
         self.body = nn.Sequential(
-            blank(nn.Conv2d, depth, first, 3, padding=1),
-            nn.SiLU(),
-            blank(nn.Conv2d, first, second, 3, padding=1, stride=2),
-            nn.SiLU(),
-            blank(nn.Conv2d, second, second, 3, padding=1, stride=2),
-            nn.SiLU(),
-            nn.Flatten(),
-            blank(nn.Linear, second * (height // 4) * (width // 4), features, bias=False),
+            *layers,
+            blank(nn.Linear, seen, features, bias=False),
             # Every feature has mean 0 and variance 1 over the training set.
             nn.BatchNorm1d(features, affine=False),
         )

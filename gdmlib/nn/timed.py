@@ -71,20 +71,22 @@ class Embedding(nn.Module):
         """Return vectors, (B, width); no labels mean no class for all."""
         found = self.of_time(time_features(check_time(time, like), self.waves))
         labels = self.check(labels, len(like))
-        if labels is not None and self.of_class is not None:
-            found = found + self.of_class[labels]
-        return found
+        return found if labels is None else found + self._told(labels)
+
+    def _told(self, labels: Tensor) -> Tensor:
+        """Return the vectors of labels, (B, width)."""
+        assert self.of_class is not None
+        return self.of_class[labels]
 
     def check(self, labels: Tensor | None, length: int) -> Tensor | None:
         """Return labels, (B,), ``classes`` for none; None where there are no classes."""
-        if self.of_class is None:
+        if self.classes is None:
             if labels is not None:
                 raise ValueError("labels: this network was built without classes; leave them out")
             return None
-        none = len(self.of_class) - 1
         if labels is None:
-            return torch.full((length,), none, device=self.of_class.device)
-        return check_labels(labels, "labels", num_classes=none + 1, length=length)
+            return torch.full((length,), self.classes, device=next(self.parameters()).device)
+        return check_labels(labels, "labels", num_classes=self.classes + 1, length=length)
 
 
 def check_time(time: Tensor, like: Tensor) -> Tensor:

@@ -21,6 +21,8 @@ PLAN = (64, 64, 0, 128, 128, 0, *4 * (256,), 0, *4 * (512,), 0, *4 * (512,), 0)
 """Features of the convolutions in turn; 0 is a halving."""
 STAGES = (2, 7, 12, 21, 30)
 """How many layers there are up to and with the gates of conv1_1, conv2_1, ... conv5_1."""
+MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of red, green and blue in the pictures of the training."""
 FILE = "vgg19-dcbb9e9d.pth"
 """What torchvision calls the file."""
 
@@ -42,8 +44,8 @@ class VGG19(nn.Module):
             else:
                 layers.append(nn.MaxPool2d(2))
         self.features = nn.Sequential(*layers)
-        self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406])[:, None, None])
-        self.register_buffer("spread", torch.tensor([0.229, 0.224, 0.225])[:, None, None])
+        self.register_buffer("mean", torch.tensor(MEAN)[:, None, None])
+        self.register_buffer("spread", torch.tensor(SPREAD)[:, None, None])
 
     @classmethod
     def load(cls, file: str | Path | None = None) -> VGG19:

@@ -80,6 +80,7 @@ def _grid(shown: list[tuple[Experiment, Record]], measure: str) -> str:
     published: dict[str, str] = {}
     about = set()
     for experiment, record in shown:
+        label = experiment.name + " *" * bool(_changes(experiment, record))
         found = [(record.metric, experiment.published)]
         found += [(other.metric, other.published) for other in record.others]
         for metric, goal in found:
@@ -87,7 +88,7 @@ def _grid(shown: list[tuple[Experiment, Record]], measure: str) -> str:
             if name != measure:
                 continue
             about.add(f"{measure} ({metric.unit}), {metric.better} is better")
-            row = cells.setdefault(experiment.name + " *" * bool(_changes(experiment, record)), {})
+            row = cells.setdefault(label, {})
             row[case] = f"{metric.value:.{experiment.digits}f}"
             if goal is not None:
                 published[case] = f"{goal.value:.{experiment.digits}f}"

@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
 from gdmlib._checks import check_tensor, check_values
-from gdmlib._random import between, draw
+from gdmlib._random import between, draw, standard_normal
 
 SEPIA = (1.0, 0.86, 0.66)
 """Red, green and blue of yellowed paper."""
@@ -44,7 +44,7 @@ def age(x: Tensor, generator: Generator | None = None) -> Tensor:
     stains = between(-1, 1, len(x), 1, 4, 4, generator=generator).to(x)
     large = interpolate(stains, size=x.shape[-2:], mode="bicubic", align_corners=True)
     y = y * (1 + u(0.03, 0.1) * large)
-    grain = _blurred(_noise(x, generator)) * 2.2
+    grain = _blurred(standard_normal(x.shape, x, generator)) * 2.2
     y = y + u(0.02, 0.05) * grain
     tint = x.new_tensor(SEPIA)[None, :, None, None] + u(-0.03, 0.03, 3)
     y = y * tint
@@ -65,14 +65,10 @@ def imitate(x: Tensor, generator: Generator | None = None) -> Tensor:
         return between(low, high, len(x), 1, 1, 1, generator=generator).to(x)
 
     y = x.lerp(_blurred(x), u(0.0, 1.0))
-    y = u(0.03, 0.09) + u(0.7, 0.8) * y + u(0.01, 0.06) * _noise(x, generator)
+    y = u(0.03, 0.09) + u(0.7, 0.8) * y + u(0.01, 0.06) * standard_normal(x.shape, x, generator)
     y = y * x.new_tensor(SEPIA)[None, :, None, None]
     y = y + _lines(x, 3, bend=0.0, generator=generator) * u(0.3, 0.7)
     return y.clamp(0, 1)
-
-
-def _noise(x: Tensor, generator: Generator | None) -> Tensor:
-    return draw(torch.randn, *x.shape, generator=generator).to(x)
 
 
 def _blurred(x: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import grid_sample
 
 from gdmlib._checks import check_tensor
-from gdmlib.data.crops import LUMA
+from gdmlib.data.crops import luminance
 from gdmlib.restoration.damage import check_pictures
 from gdmlib.restoration.network import SmallUNet
 
@@ -125,5 +125,4 @@ def _check_frames(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
 
 def _grey(x: Tensor) -> Tensor:
     """Return luminance, (B, 3, H, W) or (B, 1, H, W) -> (B, H, W), on the CPU."""
-    weights = x.new_tensor(LUMA if x.shape[1] == 3 else [1 / x.shape[1]] * x.shape[1])
-    return torch.einsum("bchw,c->bhw", x, weights).detach().cpu()
+    return (luminance(x) if x.shape[1] == 3 else x.mean(1)).detach().cpu()

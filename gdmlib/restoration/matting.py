@@ -124,20 +124,21 @@ class MattingNet(nn.Module):
 
     def forward(self, image: Tensor, regions: Tensor) -> Tensor:
         """Return opacities in [0, 1], (B, 3, H, W) and (B, 1, H, W) -> (B, 1, H, W)."""
-        front, behind = estimate_colours(image, regions)
-        first = solve_alpha(image, front, behind)
-        seen = torch.cat([image - front, image - behind, image - 0.5, regions - 0.5, first], dim=1)
-        found = (first + self.network(seen)).clamp(0, 1)
+        found = self._found(image, regions).clamp(0, 1)
         return torch.where(regions == UNKNOWN, found, regions)
 
     def score(self, image: Tensor, regions: Tensor, alpha: Tensor) -> Tensor:
         """Return the mean absolute error in the unknown band of each picture, (B,)."""
+        band = (regions == UNKNOWN).to(image)
+        error = (self._found(image, regions) - alpha).abs() * band
+        return error.flatten(1).sum(1) / band.flatten(1).sum(1).clamp(min=1)
+
+    def _found(self, image: Tensor, regions: Tensor) -> Tensor:
+        """Return what the network says everywhere, not yet cut to [0, 1]."""
         front, behind = estimate_colours(image, regions)
         first = solve_alpha(image, front, behind)
         seen = torch.cat([image - front, image - behind, image - 0.5, regions - 0.5, first], dim=1)
-        band = (regions == UNKNOWN).to(image)
-        error = (first + self.network(seen) - alpha).abs() * band
-        return error.flatten(1).sum(1) / band.flatten(1).sum(1).clamp(min=1)
+        return first + self.network(seen)
 
 
 def matting_errors(made: Tensor, alpha: Tensor) -> dict[str, Tensor]:

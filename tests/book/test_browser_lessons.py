@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.book.survey import visit_all
+from tools import homework
 
-LESSONS = sorted(path.stem for path in Path(__file__).parents[2].glob("notebooks/*.ipynb"))
+LESSONS = [path.stem for path in homework.lessons()]
 
 
 def test_every_lesson_is_there(html: Path):
