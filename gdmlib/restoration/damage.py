@@ -22,7 +22,7 @@ SEPIA = (1.0, 0.86, 0.66)
 
 def check_pictures(x: Tensor, name: str, channels: int | str = "C") -> Tensor:
     """Return pictures (B, C, H, W) if their values are in [0, 1]."""
-    check_tensor(x, name, shape=("B", channels, "H", "W"), floating=True)
+    x = check_tensor(x, name, shape=("B", channels, "H", "W"), floating=True)
     advice = "; divide levels by 255, or clamp(0, 1) what a filter made"
     return check_values(x, name, (x >= 0) & (x <= 1), "values in [0, 1]", advice)
 

@@ -21,7 +21,7 @@ from skimage.registration import optical_flow_ilk
 from torch import Generator, Tensor, nn
 from torch.nn.functional import grid_sample
 
-from gdmlib._checks import check_tensor
+from gdmlib._checks import check_count, check_tensor
 from gdmlib.data.crops import luminance
 from gdmlib.restoration.damage import check_pictures
 from gdmlib.restoration.network import SmallUNet
@@ -34,10 +34,10 @@ def warp(x: Tensor, flow: Tensor) -> Tensor:
         x: Pictures, shape (B, C, H, W).
         flow: Rows and columns to go from each pixel of the result, shape (B, 2, H, W).
     """
-    check_tensor(x, "x", shape=("B", "C", "H", "W"), floating=True)
+    x = check_tensor(x, "x", shape=("B", "C", "H", "W"), floating=True)
     height, width = x.shape[-2:]
     shape = (len(x), 2, height, width)
-    check_tensor(flow, "flow", shape=shape, what="(rows, columns) of each pixel", like=x)
+    flow = check_tensor(flow, "flow", shape=shape, what="(rows, columns) of each pixel", like=x)
     rows = torch.arange(height).to(x)[:, None] + flow[:, 0]
     columns = torch.arange(width).to(x) + flow[:, 1]
     # grid_sample has columns first, and -1 and 1 at the outer edges of the outer pixels.
@@ -57,6 +57,7 @@ def optical_flow(first: Tensor, second: Tensor, radius: int = 5) -> Tensor:
         Rows and columns, shape (B, 2, H, W).
     """
     first, second = _check_frames(first, second)
+    radius = check_count(radius, "radius")
     pairs = zip(_grey(first).numpy(), _grey(second).numpy(), strict=True)
     flows = [torch.from_numpy(optical_flow_ilk(a, b, radius=radius)) for a, b in pairs]
     return torch.stack(flows).to(first)
@@ -71,8 +72,8 @@ def flows_from(t: float, forward: Tensor, backward: Tensor) -> tuple[Tensor, Ten
     """
     if not 0 <= t <= 1:
         raise ValueError(f"t: expected a time from 0 (first frame) to 1 (second), got {t}")
-    check_tensor(forward, "forward", shape=("B", 2, "H", "W"), floating=True)
-    check_tensor(backward, "backward", shape=tuple(forward.shape), like=forward)
+    forward = check_tensor(forward, "forward", shape=("B", 2, "H", "W"), floating=True)
+    backward = check_tensor(backward, "backward", shape=tuple(forward.shape), like=forward)
     to_first = -(1 - t) * t * forward + t**2 * backward
     to_second = (1 - t) ** 2 * forward - t * (1 - t) * backward
     return to_first, to_second
@@ -102,7 +103,7 @@ class FrameBetween(nn.Module):
         """
         first, second = _check_frames(first, second)
         shape = (len(first), 4, *first.shape[2:])
-        check_tensor(flows, "flows", shape=shape, what="flow forth, flow back", like=first)
+        flows = check_tensor(flows, "flows", shape=shape, what="flow forth, flow back", like=first)
         to_first, to_second = flows_from(0.5, flows[:, :2], flows[:, 2:])
         a, b = warp(first, to_first), warp(second, to_second)
         gap = (a - b).abs().mean(1, keepdim=True)
@@ -113,13 +114,13 @@ class FrameBetween(nn.Module):
     def score(self, first: Tensor, second: Tensor, flows: Tensor, middle: Tensor) -> Tensor:
         """Return the mean absolute error of each frame, (B,)."""
         made = self(first, second, flows)
-        check_tensor(middle, "middle", shape=tuple(made.shape), like=made)
+        middle = check_tensor(middle, "middle", shape=tuple(made.shape), like=made)
         return (made - middle).abs().flatten(1).mean(1)
 
 
 def _check_frames(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    check_pictures(first, "first")
-    check_tensor(second, "second", shape=tuple(first.shape), what="as the first frame", like=first)
+    first, shape = check_pictures(first, "first"), tuple(first.shape)
+    second = check_tensor(second, "second", shape=shape, what="as the first frame", like=first)
     return first, check_pictures(second, "second")
 
 

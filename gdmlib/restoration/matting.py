@@ -19,7 +19,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, max_pool2d
 
-from gdmlib._checks import check_count, check_tensor, check_values
+from gdmlib._checks import check_count, check_mask, check_tensor, check_values
 from gdmlib.restoration.damage import check_pictures
 from gdmlib.restoration.network import SmallUNet
 
@@ -45,7 +45,7 @@ def solve_alpha(image: Tensor, front: Tensor, behind: Tensor) -> Tensor:
     Where both colours are equal any opacity fits, and the answer is 1/2.
     """
     front, behind = _check_pair(front, behind)
-    check_tensor(image, "image", shape=tuple(front.shape), like=front)
+    image = check_tensor(image, "image", shape=tuple(front.shape), like=front)
     way = front - behind
     length = way.square().sum(1, keepdim=True)
     found = ((image - behind) * way).sum(1, keepdim=True) / length.clamp(min=1e-6)
@@ -79,9 +79,8 @@ def spread_colours(image: Tensor, known: Tensor) -> Tensor:
     Returns:
         The picture where it is known, and elsewhere the mean of what is known around.
     """
-    check_tensor(image, "image", shape=("B", "C", "H", "W"), floating=True)
-    shape = (len(image), 1, *image.shape[2:])
-    check_tensor(known, "known", shape=shape)
+    image = check_tensor(image, "image", shape=("B", "C", "H", "W"), floating=True)
+    known = check_mask(known, "known", (len(image), 1, *image.shape[2:]))
     if not bool(known.flatten(1).any(1).all()):
         raise ValueError(
             "known: some picture has no known pixel to take a colour from; draw a trimap that has "
@@ -129,8 +128,9 @@ class MattingNet(nn.Module):
 
     def score(self, image: Tensor, regions: Tensor, alpha: Tensor) -> Tensor:
         """Return the mean absolute error in the unknown band of each picture, (B,)."""
+        made, alpha = self._found(image, regions), _check_alpha(alpha, "alpha", image)
         band = (regions == UNKNOWN).to(image)
-        error = (self._found(image, regions) - alpha).abs() * band
+        error = (made - alpha).abs() * band
         return error.flatten(1).sum(1) / band.flatten(1).sum(1).clamp(min=1)
 
     def _found(self, image: Tensor, regions: Tensor) -> Tensor:
@@ -164,7 +164,7 @@ def matting_errors(made: Tensor, alpha: Tensor) -> dict[str, Tensor]:
 
 def _check_pair(front: Tensor, behind: Tensor) -> tuple[Tensor, Tensor]:
     front = check_pictures(front, "front")
-    check_tensor(behind, "behind", shape=tuple(front.shape), what="as front", like=front)
+    behind = check_tensor(behind, "behind", shape=tuple(front.shape), what="as front", like=front)
     return front, check_pictures(behind, "behind")
 
 

@@ -45,6 +45,6 @@ class SmallUNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return pictures, (B, inputs, H, W) -> (B, outputs, H, W); sides multiples of four."""
         like = next(self.parameters())
-        check_tensor(x, "x", shape=("B", self.inputs, "H", "W"), floating=True, like=like)
+        x = check_tensor(x, "x", shape=("B", self.inputs, "H", "W"), floating=True, like=like)
         h = self.first(check_halves(x, "x", 2, "the network"))
         return self.last(h + self.up(self.down(h))).contiguous()

@@ -84,7 +84,8 @@ class PictureVAE(nn.Module):
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log-variance, (B, channels, H, W) -> (B, code, H/4, W/4), twice."""
         like = next(self.parameters())
-        check_tensor(x, "x", shape=("B", self.channels, "H", "W"), floating=True, like=like)
+        shape = ("B", self.channels, "H", "W")
+        x = check_tensor(x, "x", shape=shape, floating=True, like=like)
         found = self.encoder(check_halves(x, "x", 2, "the encoder") - 0.5)
         mean, log_variance = found.chunk(2, dim=1)
         return mean, log_variance.clamp(-12, 4)
@@ -92,7 +93,7 @@ class PictureVAE(nn.Module):
     def decode(self, z: Tensor) -> Tensor:
         """Return pictures, (B, code, h, w) -> (B, channels, 4 h, 4 w)."""
         like = next(self.parameters())
-        check_tensor(z, "z", shape=("B", self.code, "h", "w"), floating=True, like=like)
+        z = check_tensor(z, "z", shape=("B", self.code, "h", "w"), floating=True, like=like)
         return self.decoder(z) + 0.5
 
     def sample_code(self, x: Tensor, generator: Generator | None) -> tuple[Tensor, Tensor]:
@@ -103,7 +104,9 @@ class PictureVAE(nn.Module):
 
     def misfit(self, x: Tensor, z: Tensor) -> Tensor:
         """Return minus log p(x | z) but for a constant, in nats, (B,)."""
-        return (x - self.decode(z)).square().flatten(1).sum(1) / (2 * self.spread**2)
+        made = self.decode(z)
+        x = check_tensor(x, "x", shape=tuple(made.shape), what="four times the code's", like=made)
+        return (x - made).square().flatten(1).sum(1) / (2 * self.spread**2)
 
     def loss(self, x: Tensor, generator: Generator | None = None) -> Tensor:
         """Return minus the bound of a pixel, but for a constant, ()."""
@@ -155,7 +158,7 @@ class Restorer(nn.Module):
     def score(self, damaged: Tensor, clean: Tensor) -> Tensor:
         """Return the mean squared error of each restored photograph, (B,)."""
         made = self(damaged)
-        check_tensor(clean, "clean", shape=tuple(made.shape), like=made)
+        clean = check_tensor(clean, "clean", shape=tuple(made.shape), like=made)
         return (made - clean).square().flatten(1).mean(1)
 
     def mapping_loss(self, damaged: Tensor, clean: Tensor) -> Tensor:

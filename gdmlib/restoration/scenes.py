@@ -91,14 +91,15 @@ def moving_scenes(
     n, size = check_count(n), check_count(size, "size", least=8)
     large = 2 * size
     for picture in pictures:
-        check_tensor(picture, "pictures", shape=(3, "H", "W"), floating=True)
+        like = pictures[0]
+        check_tensor(picture, "pictures", shape=(3, "H", "W"), floating=True, like=like)
         if min(picture.shape[1:]) < large:
             raise ValueError(
                 f"pictures: scenes of {size} pixels need sides of {large}, got "
                 f"{tuple(picture.shape[1:])}"
             )
     back, front = (random_crops(pictures, n, large, generator) for _ in range(2))
-    opaque = soft_shapes(n, size, hairs=40, generator=generator)
+    opaque = soft_shapes(n, size, hairs=40, generator=generator).to(back)
     opaque = torch.nn.functional.pad(opaque, [size // 2] * 4)
     pan = between(-most / 2, most / 2, n, 2, generator=generator)
     go = between(-most, most, n, 2, generator=generator)
@@ -113,7 +114,8 @@ def moving_scenes(
 
 def _view(x: Tensor, size: int, shift: Tensor, turn: Tensor, grow: Tensor) -> Tensor:
     """Look at the middle of pictures, (n, C, S, S) -> (n, C, size, size), moved and turned."""
-    line = torch.arange(size) - (size - 1) / 2
+    shift, turn, grow = (value.to(x) for value in (shift, turn, grow))
+    line = torch.arange(size).to(x) - (size - 1) / 2
     cosine, sine = ((1 + grow) * turn.cos(), (1 + grow) * turn.sin())
     row = cosine[:, None, None] * line[:, None] + sine[:, None, None] * line
     column = cosine[:, None, None] * line - sine[:, None, None] * line[:, None]

@@ -39,6 +39,7 @@ from . import (
     functions_inverse_solve,
     functions_latent_flows,
     functions_metrics,
+    functions_restoration,
     functions_sequences,
     functions_vae,
 )
@@ -320,6 +321,7 @@ for family in (
     functions_inverse_solve,
     functions_latent_flows,
     functions_metrics,
+    functions_restoration,
     functions_sequences,
     functions_vae,
 ):

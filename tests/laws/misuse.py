@@ -65,6 +65,9 @@ def _wrong(a: Tensor) -> Iterator[tuple[str, Tensor]]:
         yield "Booleans", a > 0
         yield "float32", a.float()
         yield "float16", a.half()
+    elif a.dtype == torch.bool:
+        yield "zeros and ones", a.long()
+        yield "shares", a.double()
     else:
         yield "real numbers", a.double()
         yield "negative", a - 1 - a.max()

@@ -25,6 +25,7 @@ from . import (
     functions_features,
     functions_latent_flows,
     functions_metrics,
+    functions_restoration,
     functions_sequences,
     functions_vae,
     misuse,
@@ -46,6 +47,7 @@ FAMILIES = (
     functions_features,
     functions_latent_flows,
     functions_metrics,
+    functions_restoration,
     functions_sequences,
     functions_vae,
 )
