@@ -18,7 +18,7 @@ from gdmlib.data import declare
 from gdmlib.data.dataset import Dataset, check_name, check_seed
 from gdmlib.data.grammar import Grammar, Slot
 from gdmlib.data.rendered import GLYPH_SPLITS, glyphs
-from gdmlib.data.scenes import Canvas, _column
+from gdmlib.data.scenes import Canvas, column
 
 COLOURS: dict[str, tuple[float, float, float]] = {
     "red": (0.92, 0.2, 0.16),
@@ -141,10 +141,10 @@ def _pictures(words: Tensor, size: int, u: np.ndarray) -> np.ndarray:
     tints = np.array([*COLOURS.values()], dtype=np.float32)
     for which, (low, high) in enumerate(((0.25, 0.3), (0.7, 0.75))):
         small, colour, shape = told[:, 4 * which : 4 * which + 3].T
-        along = _column(u[:, 3 * which], low, high)
-        across = _column(u[:, 3 * which + 1], 0.38, 0.62)
+        along = column(u[:, 3 * which], low, high)
+        across = column(u[:, 3 * which + 1], 0.38, 0.62)
         radius = np.where(small, 0.6, 1.0).astype(np.float32)[:, None, None]
-        radius = radius * _column(u[:, 3 * which + 2], 0.2, 0.22)
+        radius = radius * column(u[:, 3 * which + 2], 0.2, 0.22)
         x = canvas.x - np.where(beside, along, across)
         y = canvas.y - np.where(beside, across, along)
         edges = np.stack(

@@ -50,7 +50,7 @@ class Canvas:
         return (small[:, : 1 if grey else 3].clip(0, 1) * 255).round().astype(np.uint8)
 
 
-def _column(u: Array, low: float, high: float) -> Array:
+def column(u: Array, low: float, high: float) -> Array:
     """Spread uniform numbers (n,) from low to high, (n, 1, 1)."""
     return (low + (high - low) * u).astype(np.float32)[:, None, None]
 
@@ -79,17 +79,17 @@ def _ellipse(x: Array, y: Array, a: Array | float, b: Array | float) -> Array:
 def animals(u: Array, size: int, striped: bool) -> Array:
     """Draw horses of one colour, or zebras: place, size, direction, gait, coat and light."""
     canvas = Canvas(len(u), size)
-    horizon = _column(u[:, 0], 0.25, 0.5)
+    horizon = column(u[:, 0], 0.25, 0.5)
     sky = _blend((0.55, 0.75, 0.95), (0.9, 0.93, 0.95), canvas.y / horizon + 0 * canvas.x)
     canvas.paint(sky, np.ones((len(u), *canvas.pixels.shape[2:]), np.float32))
     grass = _blend((0.42, 0.6, 0.25), (0.72, 0.7, 0.38), u[:, 1].astype(np.float32))
     canvas.paint(grass, canvas.inside(horizon - canvas.y + 0 * canvas.x))
 
-    scale = _column(u[:, 2], 0.85, 1.1)
+    scale = column(u[:, 2], 0.85, 1.1)
     facing = np.where(u[:, 3] < 0.5, -1, 1).astype(np.float32)[:, None, None]
-    x = (canvas.x - _column(u[:, 4], 0.42, 0.58)) / scale * facing
-    y = (canvas.y - _column(u[:, 5], 0.46, 0.58)) / scale
-    gait = _column(u[:, 6], -0.07, 0.07)
+    x = (canvas.x - column(u[:, 4], 0.42, 0.58)) / scale * facing
+    y = (canvas.y - column(u[:, 5], 0.46, 0.58)) / scale
+    gait = column(u[:, 6], -0.07, 0.07)
     coat = _blend((0.82, 0.6, 0.36), (0.33, 0.16, 0.08), u[:, 7].astype(np.float32))
 
     legs = np.full(np.broadcast_shapes(x.shape, y.shape), 9, np.float32)
@@ -124,20 +124,20 @@ def houses(u: Array, size: int, night: bool) -> Array:
         high, low = ((0.03, 0.04, 0.12), (0.14, 0.16, 0.32))
     everywhere = np.ones((len(u), *canvas.pixels.shape[2:]), np.float32)
     canvas.paint(_blend(high, low, canvas.y / 0.6 + flat).clip(0, 1), everywhere)
-    sun_x, sun_y = _column(u[:, 0], 0.1, 0.9), _column(u[:, 1], 0.1, 0.25)
+    sun_x, sun_y = column(u[:, 0], 0.1, 0.9), column(u[:, 1], 0.1, 0.25)
     disc = np.hypot(canvas.x - sun_x, canvas.y - sun_y) - 0.07
     canvas.paint((0.9, 0.9, 0.8) if night else (1.0, 0.85, 0.25), canvas.inside(disc))
 
-    far = _column(u[:, 2], 0.42, 0.55) + 0.08 * np.sin(5 * canvas.x + _column(u[:, 3], 0, 6.28))
-    near = _column(u[:, 4], 0.6, 0.7) + 0.05 * np.sin(4 * canvas.x + _column(u[:, 5], 0, 6.28))
+    far = column(u[:, 2], 0.42, 0.55) + 0.08 * np.sin(5 * canvas.x + column(u[:, 3], 0, 6.28))
+    near = column(u[:, 4], 0.6, 0.7) + 0.05 * np.sin(4 * canvas.x + column(u[:, 5], 0, 6.28))
     canvas.paint((0.08, 0.1, 0.18) if night else (0.5, 0.68, 0.5), canvas.inside(far - canvas.y))
     green = _blend((0.3, 0.55, 0.2), (0.55, 0.62, 0.25), u[:, 6].astype(np.float32))
     ground = np.array([0.05, 0.07, 0.09]) if night else green
     canvas.paint(ground, canvas.inside(near - canvas.y))
 
-    scale = _column(u[:, 7], 0.85, 1.15)
-    x = (canvas.x - _column(u[:, 8], 0.25, 0.75)) / scale
-    y = (canvas.y - _column(u[:, 9], 0.66, 0.76)) / scale
+    scale = column(u[:, 7], 0.85, 1.15)
+    x = (canvas.x - column(u[:, 8], 0.25, 0.75)) / scale
+    y = (canvas.y - column(u[:, 9], 0.66, 0.76)) / scale
     wall = np.maximum(np.abs(x) - 0.16, np.abs(y) - 0.12)
     canvas.paint((0.16, 0.15, 0.2) if night else (0.93, 0.88, 0.78), canvas.inside(wall, scale))
     roof = np.maximum(np.abs(x) * 0.6 - (y + 0.26) * 0.8, y + 0.11)
@@ -154,10 +154,10 @@ def slices(u: Array, size: int, second: bool, sick: Array) -> Array:
     """Draw slices of a head as two scanners see them; the ``sick``, (n,), have a tumour."""
     canvas = Canvas(len(u), size)
     skull, white, fluid, tumour = (0.35, 0.45, 0.95, 0.85) if second else (0.95, 0.7, 0.15, 0.3)
-    turn = _column(u[:, 0], -0.3, 0.3)
-    dx, dy = canvas.x - _column(u[:, 1], 0.46, 0.54), canvas.y - _column(u[:, 2], 0.46, 0.54)
+    turn = column(u[:, 0], -0.3, 0.3)
+    dx, dy = canvas.x - column(u[:, 1], 0.46, 0.54), canvas.y - column(u[:, 2], 0.46, 0.54)
     x, y = dx * np.cos(turn) + dy * np.sin(turn), dy * np.cos(turn) - dx * np.sin(turn)
-    a, b = _column(u[:, 3], 0.32, 0.37), _column(u[:, 4], 0.38, 0.44)
+    a, b = column(u[:, 3], 0.32, 0.37), column(u[:, 4], 0.38, 0.44)
 
     def lay(level: float, distance: Array, share: Array | float = 1.0) -> None:
         canvas.paint((level,) * 3, canvas.inside(distance) * share)
@@ -166,7 +166,7 @@ def slices(u: Array, size: int, second: bool, sick: Array) -> Array:
     lay(fluid, _ellipse(x, y, a - 0.035, b - 0.035))
     lay(white, _ellipse(x, y, a - 0.055, b - 0.055))
     lay(fluid, _capsule(x, y, (0, -0.33, 0, -0.2), 0.006))
-    width, bend = _column(u[:, 5], 0.03, 0.05), _column(u[:, 6], 0.12, 0.2)
+    width, bend = column(u[:, 5], 0.03, 0.05), column(u[:, 6], 0.12, 0.2)
     for side in (-1, 1):
         lay(fluid, _ellipse(x - side * (0.07 + bend * y), y + 0.02, width, 0.12))
     place, size_of = tumours(u)
