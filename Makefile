@@ -61,7 +61,7 @@ catalogue: environment  ## write all English texts to _build/gettext, and say wh
 
 test: lint book  ## prove everything: style, types, laws, lessons, homework, book
 	GDMLIB_BOOK="$$PWD/$(HTML)" GDMLIB_PROGRESS=0 $(PY) -m pytest tests notebooks \
-		--nbval-lax --nbval-sanitize-with tests/notebooks/rounding.cfg --nbval-cell-timeout=150 -n $(WORKERS) --dist loadfile --durations=30
+		--nbval-lax --nbval-sanitize-with tests/notebooks/rounding.cfg --nbval-cell-timeout=150 -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=30
 
 unit: environment  ## run the quick tests only: laws and units
 	GDMLIB_PROGRESS=0 $(PY) -m pytest tests -n $(WORKERS) --dist loadfile \

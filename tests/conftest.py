@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
@@ -12,6 +14,40 @@ os.environ.setdefault("MPLBACKEND", "agg")
 os.environ.setdefault("GDMLIB_PROGRESS", "0")
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# Files whose few tests take long, and about how many seconds: they begin first, since a worker that
+# meets them last lets the other one wait. A lesson's seconds stand in its notebook.
+HEAVY = {
+    "tests/homework/test_lessons.py": 700,
+    "tests/book/test_browser_lessons.py": 450,
+    "tests/book/test_browser.py": 350,
+    "tests/homework/test_ideas.py": 250,
+    "tests/packaging/test_install.py": 180,
+    "tests/book/test_questions.py": 120,
+    "tests/homework/test_personal_lessons.py": 100,
+    "tests/test_benchmarks.py": 90,
+}
+
+
+def expected_seconds(path: Path) -> float:
+    """Return how long the tests of a file are known to take; 0 of a file that is not known."""
+    if path.suffix == ".ipynb":
+        record = json.loads(path.read_text(encoding="utf-8"))["metadata"].get("gdm", {})
+        return float(record.get("seconds", 0))
+    return HEAVY.get(path.relative_to(ROOT).as_posix(), 0) if path.is_relative_to(ROOT) else 0
+
+
+def by_length(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Return tests by files: long files first, then those of many tests."""
+    counts = Counter(item.path for item in items)
+    seconds = {path: expected_seconds(path) for path in counts}
+    return sorted(items, key=lambda item: (-seconds[item.path], -counts[item.path], str(item.path)))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give xdist the files in the order in which they are to begin, where it keeps that order."""
+    if not config.getoption("loadscopereorder", True):
+        items[:] = by_length(items)
 
 
 @pytest.hookimpl(wrapper=True)
