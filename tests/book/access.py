@@ -12,23 +12,37 @@ from tests.book.screen import look, set_theme
 
 # Formulas have a hidden description of their own and are drawn with thousands of elements; code is
 # thousands of words in a dozen colours. Formulas, and code that has no colour of its own, are taken
-# out of the page while axe looks at it.
+# out of the page while axe looks at it; of other code, one word of each colour is seen, and the
+# others keep their places unseen.
 AXE = """
 const [only, done] = arguments;
 const options = {resultTypes: ['violations'],
                  rules: {'label-content-name-mismatch': {enabled: true}}};
 if (only) { options.runOnly = {type: 'rule', values: only}; delete options.rules; }
-const colours = new Set(), aside = [];
+const seen = new Set(), judged = new Set(), aside = [], unseen = [];
 const takeOut = e => { const mark = new Comment(); e.replaceWith(mark); aside.push([mark, e]); };
+// Of a word of one character axe does not judge the contrast.
+const isShort = word => word.textContent.trim().length < 2;
 for (const code of document.querySelectorAll('pre')) {
-  const kinds = [...code.querySelectorAll('span')].map(s => s.className);
   const place = getComputedStyle(code).backgroundColor;
-  const fresh = kinds.filter(k => !colours.has(place + k));
-  fresh.forEach(k => colours.add(place + k));
-  if (kinds.length && !fresh.length) takeOut(code);
+  const kind = e => e === code ? place :
+    kind(e.parentElement) + '/' + e.className + (e.getAttribute('style') || '');
+  const words = [...code.querySelectorAll('span')].map(word => [word, kind(word)]);
+  if (words.length && words.every(([w, k]) => judged.has(k) || (isShort(w) && seen.has(k)))) {
+    takeOut(code);
+    continue;
+  }
+  for (const [word, k] of words) {
+    const spare = judged.has(k) || (isShort(word) && seen.has(k));
+    if (spare && !word.children.length && !word.style.length) unseen.push(word);
+    seen.add(k);
+    if (!isShort(word)) judged.add(k);
+  }
 }
+for (const word of unseen) word.style.visibility = 'hidden';
 document.querySelectorAll('mjx-container').forEach(takeOut);
-const back = found => { aside.forEach(([mark, e]) => mark.replaceWith(e)); done(found); };
+const back = found => { aside.forEach(([mark, e]) => mark.replaceWith(e));
+  unseen.forEach(e => e.removeAttribute('style')); done(found); };
 axe.run(document, options).then(found => back(found.violations
   .filter(v => v.impact === 'serious' || v.impact === 'critical')
   .map(v => v.id + ' (' + v.impact + ', ' + v.nodes.length + '): ' +

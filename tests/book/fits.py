@@ -36,6 +36,19 @@ for (const formula of document.querySelectorAll('span.math')) {
 return [...new Set(problems)].slice(0, 8);
 """
 
+# A page that scrolls sideways, and what makes it so.
+OVERFLOW = """
+const width = document.documentElement.clientWidth;
+if (document.documentElement.scrollWidth <= width && document.body.scrollWidth <= width) return [];
+const scrolls = e => { for (e = e.parentElement; e; e = e.parentElement)
+  if (/auto|scroll|hidden/.test(getComputedStyle(e).overflowX) && e.tagName !== 'HTML') return true;
+  return false; };
+return [...document.querySelectorAll('body *')]
+  .filter(e => e.getBoundingClientRect().right > width + 1 && !scrolls(e))
+  .slice(0, 5).map(e => e.tagName + '.' + e.className).concat(['page is ' +
+    document.documentElement.scrollWidth + ' wide on a screen of ' + width]);
+"""
+
 # What does not fit on the paper.
 CUT = press.CUT
 
@@ -92,13 +105,15 @@ def _missing(browser: Any, place: dict[str, float]) -> tuple[int, int, int, int]
 
 
 def fit_problems(browser: Any) -> dict[str, list[str]]:
-    """Look at the open page on three screens and on paper."""
+    """Look at the open page on three screens and on paper; paper is what it is left on."""
     problems = {}
+    # The first is the screen on which it was opened: each change costs a long page a second.
     for size in (WIDE, MIDDLE, NARROW):
         resize(browser, size)
+        if size == NARROW:
+            problems["narrow screen"] = look(browser, OVERFLOW)
         problems[f"wide, {size[0]}"] = look(browser, NO_HINT)
         problems[f"clipped, {size[0]}"] = clipped_formulas(browser)
     resize(browser, PAPER, "print")
     problems["paper"] = look(browser, CUT)
-    resize(browser, WIDE)
     return problems

@@ -9,14 +9,13 @@ from typing import Any
 from tests.book.access import access_problems
 from tests.book.fits import fit_problems
 from tests.book.screen import (
-    NARROW,
     WIDE,
     console_problems,
     look,
     network_problems,
     open_folds,
     open_page,
-    resize,
+    set_screen,
 )
 
 BAD_MATHS = """
@@ -40,22 +39,10 @@ return [...document.images].filter(i => i.loading !== 'lazy' && !(i.complete && 
   .map(i => i.src);
 """
 
-OVERFLOW = """
-const width = document.documentElement.clientWidth;
-if (document.documentElement.scrollWidth <= width && document.body.scrollWidth <= width) return [];
-const scrolls = e => { for (e = e.parentElement; e; e = e.parentElement)
-  if (/auto|scroll|hidden/.test(getComputedStyle(e).overflowX) && e.tagName !== 'HTML') return true;
-  return false; };
-return [...document.querySelectorAll('body *')]
-  .filter(e => e.getBoundingClientRect().right > width + 1 && !scrolls(e))
-  .slice(0, 5).map(e => e.tagName + '.' + e.className).concat(['page is ' +
-    document.documentElement.scrollWidth + ' wide on a screen of ' + width]);
-"""
-
 
 def visit(browser: Any, address: str, allowed: str) -> dict[str, list[str]]:
     """Open a page, look at it in every way, and return every problem."""
-    resize(browser, WIDE)
+    set_screen(browser, WIDE)
     open_page(browser, address)
     problems = {
         "maths": look(browser, BAD_MATHS),
@@ -65,9 +52,9 @@ def visit(browser: Any, address: str, allowed: str) -> dict[str, list[str]]:
     }
     open_folds(browser)
     problems |= access_problems(browser)
-    resize(browser, NARROW)
-    problems["narrow screen"] = look(browser, OVERFLOW)
     problems |= fit_problems(browser)
+    browser.get("about:blank")  # which, other than a long page, costs nothing to lay out anew
+    set_screen(browser, WIDE)
     return {name: found for name, found in problems.items() if found}
 
 

@@ -13,6 +13,7 @@ MATHJAX = '<script defer src="mathjax/tex-chtml-full.js"></script>'
 STYLE = """<style>
 :focus-visible { outline: 3px solid #005f96 }
 h1 { font: 700 32px sans-serif } h2 { font: 600 24px sans-serif }
+.pale { color: #bbb }
 .kept { overflow-x: auto; mask-image: linear-gradient(to left, transparent, black 2rem) }
 @media print { .kept, pre { white-space: pre-wrap; overflow-wrap: anywhere; overflow: visible } }
 </style>"""
@@ -33,6 +34,12 @@ FAULTS = {
     + r'<div class="math">\[\begin{split}a \\ b \tag{1}\end{split}\]</div>',
     "axe, light": '<p style="color: #bbb">pale</p>',
     "axe, dark": '<p style="color: #bbb">pale</p>',
+    "axe, light, code": "<pre><span>fine</span> <span>fine</span> "
+    '<span class="pale">pale</span></pre>',
+    "axe, light, code, later": '<pre><span class="pale">(</span> <span>fine</span></pre>'
+    '<pre><span>fine</span> <span class="pale">pale</span></pre>',
+    "axe, dark, code in code": "<pre><span>fine</span></pre>"
+    '<pre><b class="pale"><span>pale</span></b></pre>',
     "axe, light, no name": '<a href="a.html"></a>',
     "axe, light, another name": '<button aria-label="Stop">Go</button>',
     "names": "<details><summary></summary>more</details>",
