@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Files whose few tests take long, and about how many seconds: they begin first, since a worker that
 # meets them last lets the other one wait. A lesson's seconds stand in its notebook.
 HEAVY = {
-    "tests/homework/test_lessons.py": 700,
+    "tests/homework/test_lessons.py": 600,
     "tests/book/test_browser_lessons.py": 450,
     "tests/book/test_browser.py": 350,
     "tests/homework/test_ideas.py": 250,

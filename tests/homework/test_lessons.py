@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import nbformat
 import pytest
-from grading.arrange import Step
-from grading.sandbox import Limits, Run, Warm
+from grading.official import official
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from tests.homework.courses import answers, solutions, submit
 from tools import homework
@@ -64,7 +63,7 @@ def graded(course: Path, root: Path, grader: ModuleType) -> dict[tuple[str, str]
     """Return what right, empty and wrong submissions of every lesson earn, in one run."""
     for stem in LESSONS:
         submit(course, "right", stem, answers(solutions(root / "notebooks" / f"{stem}.ipynb")))
-        submit(course, "empty", stem)
+        submit(course, "empty", stem, repeat_tests)
         submit(course, "wrong", stem, answers(wrong_answers(stem)))
     return {(result.student, result.lesson): result for result in grader.grade_all(course)}
 
@@ -137,38 +136,79 @@ def test_a_bad_link_would_be_noticed(text: str) -> None:
 
 # --- running --------------------------------------------------------------------------------------
 
-
-@pytest.fixture(scope="module")
-def warm(lessons_course: Path) -> Iterator[Warm]:
-    with Warm(lessons_course, Limits(seconds=120)) as warm:
-        yield warm
-
-
-def run_all(warm: Warm, cells: list[nbformat.NotebookNode]) -> Run:
-    """Run a notebook's code as it stands."""
-    codes = [cell for cell in cells if cell.cell_type == "code"]
-    return warm.run([Step("own", f"{n}: {c.id}", c.source) for n, c in enumerate(codes)])
+# The release has to run from top to bottom while its exercises are open. It is not run for that
+# alone, but within the empty submission, which is graded anyhow: the lesson's own cells are the
+# same in both, and what the release has otherwise (its tests, and the check before handing in)
+# stands there once more, as cells of the student.
+AGAIN = "# As it stands in the release.\n"
+END = "the last cell has run"
 
 
+def is_test(cell: nbformat.NotebookNode) -> bool:
+    return bool(cell.metadata.get("nbgrader", {}).get("grade"))
+
+
+def repeat_tests(notebook: nbformat.NotebookNode) -> None:
+    """Repeat the tests of each exercise below them, and at the end the check before handing in."""
+    cells, waiting = [], []
+    for cell in notebook.cells:
+        if not is_test(cell):
+            cells += waiting
+            waiting = []
+        else:
+            waiting.append(new_code_cell(AGAIN + cell.source))
+        cells.append(cell)
+    check = next(cell.source for cell in reversed(cells) if cell.cell_type == "code")
+    notebook.cells = [*cells, *waiting, new_code_cell(f"{check}\nprint({END!r})")]
+
+
+def stops(graded: nbformat.NotebookNode, tests: int) -> list[str]:
+    """Return what kept the release that was graded from running with every exercise open."""
+    codes = [cell for cell in graded.cells if cell.cell_type == "code"]
+    shown = [cell for cell in codes if not is_test(cell)]
+    errors = [
+        f"{output.ename}: {output.evalue}: {cell.source[:60]}"
+        for cell in shown
+        for output in cell.outputs
+        if output.output_type == "error"
+    ]
+    printed = ["".join(o.get("text", "") for o in cell.outputs) for cell in shown]
+    again = [text for cell, text in zip(shown, printed, strict=True) if AGAIN in cell.source]
+    closed = [text for text in again if not re.match(r"Exercise \d+\.\d+ is open: ", text)]
+    if len(again) != tests:
+        errors.append(f"{len(again)} tests of {tests} ran as the release has them")
+    if not printed or END not in printed[-1]:
+        errors.append("the last cell did not run")
+    return errors + [f"a test does not say that its exercise is open: {text!r}" for text in closed]
+
+
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("stem", LESSONS)
 def test_a_release_runs_from_top_to_bottom_with_every_exercise_open(
-    lessons_course: Path, warm: Warm, stem: str
+    course: Path, graded: dict, stem: str
 ) -> None:
-    cells = released(lessons_course, stem).cells
-    results = run_all(warm, cells).results
-    assert [result for result in results if result.outcome != "passed"] == []
-    opened = [result.output for result in results if "is open" in result.output]
-    tests = [cell for cell in cells if cell.metadata.get("nbgrader", {}).get("grade")]
-    assert len(opened) == len(tests)
-    assert all(re.match(r"Exercise \d+\.\d+ is open: ", line) for line in opened)
+    cells = official(course, stem).cells
+    found = nbformat.read(course / "autograded" / "empty" / stem / f"{stem}.ipynb", as_version=4)
+    others = [c.visible for c in cells if c.kind == "given" and c.source != c.visible]
+    assert [text for text in others if text not in found.cells[-1].source] == []
+    assert stops(found, sum(cell.kind == "test" for cell in cells)) == []
 
 
-def test_a_release_that_stops_would_be_noticed(lessons_course: Path, warm: Warm) -> None:
-    cells = released(lessons_course, LESSONS[1]).cells
-    first = next(cell for cell in cells if cell.metadata.get("nbgrader", {}).get("grade"))
-    first.source = "laplace_mle(None)"
-    outcomes = [result.outcome for result in run_all(warm, cells[: cells.index(first) + 1]).results]
-    assert outcomes.pop() == "error" and set(outcomes) == {"passed"}
+def test_a_release_that_stops_would_be_noticed() -> None:
+    opened = new_output("stream", name="stdout", text="Exercise 1.1 is open: write your answer")
+    wrong = new_output("error", ename="NameError", evalue="name 'x' is not defined", traceback=[])
+    last = new_code_cell(f"print({END!r})", outputs=[new_output("stream", text=END)])
+    given, again = new_code_cell("x = 1"), new_code_cell(f"{AGAIN}x", outputs=[opened])
+    stopped = new_code_cell("x", outputs=[wrong])
+    assert stops(new_notebook(cells=[given, again, last]), 1) == []
+    for cells, tests in (
+        ([stopped, again, last], 1),
+        ([given, again], 1),
+        ([given, again, last], 2),
+        ([given, new_code_cell(f"{AGAIN}x"), last], 1),
+        ([given, new_code_cell(f"{AGAIN}x", outputs=[wrong]), last], 1),
+    ):
+        assert stops(new_notebook(cells=cells), tests)
 
 
 # The first of them waits until three submissions of every lesson are graded.
