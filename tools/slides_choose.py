@@ -34,7 +34,8 @@ PLAN = re.compile(r"^\| *(\d+) *\| *(.+?) *\| *(.+?) *\|$", re.MULTILINE)
 SENTENCE = re.compile(r"(?:(?<=[.!?])|(?<=[.!?]\*\*))\s+(?=[A-Z*$“])")
 # Sentences that speak of the notebook, and are out of place on a slide.
 NOTEBOOK = re.compile(
-    r"\b([Ww]e check|Here (is|are)|[Cc]ells?|[Ee]xercises?|library|gdmlib|[Mm]oving figure)\b"
+    r"\b([Ww]e check|Here (is|are)|[Cc]ells?|[Ee]xercises?|library|gdmlib|[Mm]oving figure|page on"
+    r"|(next|last|first) (column|row|table|figure))\b"
 )
 LEAD, STATEMENTS = 45, 2  # words before a formula; sentences after it
 Cell = dict[str, Any]

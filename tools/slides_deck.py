@@ -23,6 +23,8 @@ from tools.slides_choose import (
 # A paragraph that is no formula, list, table, code or line about an exercise.
 PROSE = re.compile(r"(?!\$\$|-|\||\*Difficulty|\d\.|```)")
 TAIL = 28  # words with which the sentence of a formula may go on below it
+SHORT, THIN = 8, 40  # words of a sentence that says little alone; of a slide that looks empty
+HOOK = 55  # words below a title
 FEW = 12  # decks with fewer slides get second figures
 
 
@@ -34,6 +36,41 @@ def plain(text: str) -> str:
 def fit_to_say(sentence: str) -> bool:
     """Say whether a sentence may stand on a slide by itself."""
     return not NOTEBOOK.search(sentence) and not sentence.startswith(("-", "|", "1."))
+
+
+def whole(parts: list[str], place: int) -> str:
+    """Return a sentence, with those after it where alone it would say little.
+
+    A paragraph may begin "**It is biased.**", "**How much style?**" or "Both have a meaning."
+    """
+    said = [parts[place]]
+    bold = BOLD.match(said[0])
+    for sentence in parts[place + 1 :]:
+        words = len(" ".join(said)[bold.end() if bold else 0 :].split())
+        says = words >= SHORT or (place and not bold)
+        if (says and not said[-1].endswith("?")) or sentence.endswith(":"):
+            break
+        if words and not fit_to_say(sentence):
+            break
+        said.append(sentence)
+    return plain(" ".join(said))
+
+
+def bare(said: str) -> bool:
+    """Say whether a statement is a question without its answer, or a heading without its text."""
+    return said.rstrip("*").endswith("?") or (
+        bool(BOLD.fullmatch(said)) and len(said.split()) < SHORT
+    )
+
+
+def beginning(text: str) -> str:
+    """Return the first two sentences of a text, and more while they stay below a title."""
+    kept: list[str] = []
+    for sentence in sentences(text):
+        if len(kept) >= 2 and len(" ".join([*kept, sentence]).split()) > HOOK:
+            break
+        kept.append(sentence)
+    return " ".join(kept)
 
 
 def leading(paragraph: str) -> str:
@@ -59,17 +96,28 @@ def statements(paragraphs: list[str], taken: str, most: int) -> list[str]:
             words = sum(len(bold.split()) for bold in BOLD.findall(sentence))
             if words < 3 or not fit_to_say(sentence) or plain(sentence) in taken:
                 continue
-            # A short bold start of a paragraph, "**It is biased.**", says little without the next.
-            if not place and BOLD.fullmatch(sentence) and len(parts) > 1:
-                sentence = f"{sentence} {parts[1]}"
-            found.append(plain(sentence))
+            said = whole(parts, place)
+            if not bare(said):
+                found.append(said)
     return found[:most]
 
 
-def openings(paragraphs: list[str], most: int) -> list[str]:
+def openings(paragraphs: list[str], most: int, each: int = 1) -> list[str]:
     """Return the first sentences of paragraphs, for a section that stresses nothing."""
-    first = [sentences(p)[0] for p in paragraphs if PROSE.match(p)]
-    return [plain(s) for s in first if fit_to_say(s) and not s.endswith(":")][:most]
+    found = []
+    for paragraph in filter(PROSE.match, paragraphs):
+        parts = sentences(paragraph)
+        first = [s for s in parts[:each] if fit_to_say(s) and not s.endswith(":")]
+        said = plain(" ".join(first))
+        if first and bare(said):
+            said = whole(parts, 0)
+        found += [said] if first and not bare(said) else []
+    return found[:most]
+
+
+def thin(said: list[str]) -> bool:
+    """Say whether so few words stand on a slide that it looks empty."""
+    return len(" ".join(said).split()) < THIN
 
 
 def ideas(lesson: Lesson, heading: str, paragraphs: list[str], most: int) -> list[Slide]:
@@ -81,15 +129,22 @@ def ideas(lesson: Lesson, heading: str, paragraphs: list[str], most: int) -> lis
         return (lesson.cited.get(tag[1], 0) if tag else 0, -place)
 
     slides: list[Slide] = []
-    for place in sorted(sorted(formulas, key=weight, reverse=True)[:most]):
+    places = sorted(sorted(formulas, key=weight, reverse=True)[:most])
+    leads = {}
+    for place in places:
         before = paragraphs[place - 1] if place and place - 1 not in formulas else ""
+        leads[place] = leading(before) if PROSE.match(before) else ""
+    taken = " ".join(leads.values())
+    for place, lead in leads.items():
         after = paragraphs[place + 1] if place + 1 < len(paragraphs) else ""
-        lead = leading(before) if PROSE.match(before) else ""
-        said = [] if slides else statements(paragraphs, lead, STATEMENTS)
-        follows = sentences(after)[0] if after and PROSE.match(after) else ""
+        said = [] if slides else statements(paragraphs, taken, STATEMENTS)
+        parts_after = sentences(after) if after and PROSE.match(after) else [""]
+        follows, next_said = parts_after[0], whole(parts_after, 0)
         tail = plain(follows) if follows[:1].islower() and len(follows.split()) <= TAIL else ""
-        if not tail and not said and fit_to_say(follows) and follows[-1:] not in ("", ":"):
-            said = [plain(follows)]
+        new = plain(follows) not in taken and fit_to_say(follows) and follows[-1:] not in ("", ":")
+        if not tail and not said and new and not bare(next_said):
+            said = [next_said]
+        taken = " ".join([taken, *said])
         parts = {"lead": lead, "formula": paragraphs[place], "tail": tail, "said": said}
         slides.append(Slide("idea", heading, parts))
     return slides
@@ -129,7 +184,12 @@ def section_slides(lesson: Lesson, heading: str, notes: list[str], figures: int)
         if drawn:
             drawn[0].parts["said"] = said[:1]
         else:
-            slides = [Slide("text", heading, {"said": said, "table": table(parts)})]
+            shown = table(parts)
+            for each in () if shown else (2, 3):  # words alone: there may be more of them
+                more = openings(paragraphs, 4, each)
+                if thin(said) and len(" ".join(more)) > len(" ".join(said)):
+                    said = more
+            slides = [Slide("text", heading, {"said": said, "table": shown})]
     slides += drawn
     slides[0].notes += notes
     for slide in drawn:
@@ -153,7 +213,7 @@ def deck(lesson: Lesson) -> list[Slide]:
     """Return the slides of a lesson."""
     stumbles = teacher_part(lesson, "Where students may stumble")
     extra = teacher_part(lesson, "More questions")
-    hook = " ".join(sentences(plain(lesson.lead))[:2])
+    hook = beginning(plain(lesson.lead))
     minutes = sum(int(row[0]) for row in lesson.plan)
     start = [
         Slide("title", lesson.title, {"lead": hook}, [f"A plan for {minutes} minutes."]),

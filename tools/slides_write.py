@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from markdown_it import MarkdownIt
+from mdit_py_plugins.deflist import deflist_plugin
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from tools.slides_choose import Lesson, Slide
@@ -60,6 +61,7 @@ def _formula(content: str, options: dict[str, Any]) -> str:
 
 def _markdown() -> MarkdownIt:
     parser = MarkdownIt("commonmark").enable("table")
+    deflist_plugin(parser)  # as the book has it: "question", then ": answer"
     dollarmath_plugin(parser, double_inline=True, renderer=_formula)
     return parser
 

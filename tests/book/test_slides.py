@@ -16,7 +16,8 @@ from tests.book.screen import console_problems, network_problems, wait_for
 from tools import slides
 from tools.offered import offer
 from tools.slides_choose import Lesson, Slide, read_lesson, sentences
-from tools.slides_deck import deck
+from tools.slides_deck import bare, beginning, deck, thin, whole
+from tools.slides_write import rendered
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = [name for name, _ in slides.lessons_of(ROOT)]
@@ -38,6 +39,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+def repeated(made: list[Slide]) -> list[str]:
+    """Return the statements that another slide of the same heading makes, too."""
+    found = []
+    for slide in made:
+        others = [o for o in made if o is not slide and o.title == slide.title]
+        texts = [[o.parts.get("lead", ""), *o.parts.get("said", [])] for o in others]
+        told = " ".join(" ".join(text) for text in texts)
+        found += [text for text in slide.parts.get("said", []) if text in told]
+    return found
+
+
 def deck_problems(made: list[Slide]) -> list[str]:
     """Return what a deck lacks."""
     kinds = [slide.kind for slide in made]
@@ -54,10 +66,13 @@ def deck_problems(made: list[Slide]) -> list[str]:
         if slide.kind == "idea" and empty == ["lead"]:
             empty = []  # a formula may speak for itself
         problems += [f"{slide.title}: empty {name}" for name in empty]
+        said = slide.parts.get("said", [])
+        problems += [f"{slide.title}: says no more than {text!r}" for text in said if bare(text)]
         if slide.kind == "figure" and len(slide.parts["figure"][1]) < 20:
             problems.append(f"{slide.title}: a figure without a description")
         if slide.kind == "question" and len(slide.notes) < 3:
             problems.append(f"{slide.title}: no reasons in the notes")
+    problems += [f"twice: {text!r}" for text in repeated(made)]
     if sum("minutes.**" in note for slide in made for note in slide.notes) < 5:
         problems.append("the plan is not in the notes")
     return problems
@@ -102,7 +117,9 @@ def page_problems(page: Path) -> list[str]:
     wanted += [tag.get("href") for tag in soup.find_all(["link", "a"])]
     found = [address for address in wanted if address and not address.startswith(("data:", "#"))]
     problems = [a for a in found if "//" in a or not (page.parent / a).is_file()]
-    unread = [p for p in soup.select(".fit") if re.search(r"\$|\*\*|\]\(", p.get_text())]
+    unread = [
+        p for p in soup.select(".fit, .notes") if re.search(r"\$|\*\*|\]\(|^: ", p.get_text(), re.M)
+    ]
     return problems + [f"raw text: {p.get_text()[:60]}" for p in unread]
 
 
@@ -248,6 +265,41 @@ def test_the_speakers_window_shows_the_plan(browser, site_of_decks: str):
 def test_sentences_are_split_where_they_end():
     text = "It has $p(x. Y)$ in it. **So it never falls.** With more, it ends. e.g. nothing"
     assert sentences(text)[1:3] == ["**So it never falls.**", "With more, it ends. e.g. nothing"]
+
+
+def test_a_sentence_that_says_little_brings_the_next():
+    text = [
+        "**What is compared?**",
+        "Samples.",
+        "They are as many as there are places.",
+        "No more.",
+    ]
+    assert whole(text, 0) == " ".join(text[:3])
+    text = ["**It is biased.**", "It always falls short of the truth by two.", "No more."]
+    assert whole(text, 0) == " ".join(text[:2])
+    text = ["**A code is a model** of what it is given to write down.", "No more."]
+    assert whole(text, 0) == text[0]
+    assert whole(["**How?**", "By a lot of work:"], 0) == "**How?**"  # what comes is not text
+    assert (
+        bare("**How?**") and bare("**The experts.**") and not bare("**So it never falls** at all.")
+    )
+    assert thin(["The text is a book."]) and not thin(["many words " * 30])
+    assert beginning("One. Two. " + "Three " * 60 + "end.") == "One. Two."
+
+
+def test_a_slide_does_not_say_what_the_next_one_says():
+    made = deck(read_lesson(ROOT, "02_gaussian_mle"))
+    idea = next(s for s in made if s.kind == "idea" and s.parts["said"])
+    lead = idea.parts | {"lead": idea.parts["said"][0], "said": []}
+    question = idea.parts | {"said": ["**Why?**"]}
+    for parts, problem in ((lead, "twice"), (question, "says no more")):
+        bad = [*made[:-2], dataclasses.replace(idea, parts=parts), *made[-2:]]
+        assert any(problem in found for found in deck_problems(bad))
+
+
+def test_notes_read_the_marks_of_the_teaching_page():
+    shown = rendered("Why does it grow?\n: Because $n$ does.")
+    assert "<dt>Why does it grow?</dt>" in shown and "<dd>" in shown and "\n:" not in shown
 
 
 def test_cells_may_be_left_out_or_preferred(tmp_path: Path):
