@@ -17,6 +17,7 @@ from grading.challenge.arena import Arena, read
 from grading.challenge.board import Board, Row, markdown, ranked
 from grading.challenge.entry import Entry, EntryError, entries
 from grading.challenge.run import measure
+from grading.challenge.scale import fitting
 from grading.challenge.score import Referee
 from grading.challenge.settings import TASKS, ChallengeError
 from grading.table import Table
@@ -41,9 +42,12 @@ class Judges:
     folder: Path
 
     def said(self, kind: str, source: str) -> list[Row]:
+        return measure(self.referees[kind], self.entry(kind, source))
+
+    def entry(self, kind: str, source: str) -> Entry:
         path = self.folder / f"{kind}.py"
         path.write_text(source, encoding="utf-8")
-        return measure(self.referees[kind], Entry("ada", kind, path))
+        return Entry("ada", kind, path)
 
 
 @pytest.fixture(scope="module")
@@ -261,6 +265,38 @@ def test_wrong_settings_are_named(tmp_path: Path, text: str, said: str) -> None:
 def test_thresholds_are_points() -> None:
     task = replace(TASKS["density"], points={"nats": ((1.0, 4.0), (2.0, 1.0))})
     assert [task.earned("nats", s) for s in (0.5, 1.0, 1.01, 2.0, 2.5)] == [4, 4, 1, 1, 0]
+
+
+@pytest.mark.parametrize("key", [KEY, b"x" * 64, b"another key" * 6])
+def test_thresholds_lie_between_the_truth_and_a_first_entry(
+    key: bytes, starters: dict[str, str]
+) -> None:
+    spaces: dict[str, dict] = {}
+    for kind, source in starters.items():
+        exec(source, spaces.setdefault(kind, {}))
+    x = laws.training_data(key, "density", 2000)
+    task = fitting(DENSITY, x, key)
+    heldout = laws.heldout_data(key, "density", 4000)
+    weights = spaces["density"]["train"](x, 1.0, 0)
+    starter = -float(spaces["density"]["log_prob"](weights, heldout).mean())
+    truth = -float(laws.Plane(key).log_prob(heldout).mean())
+    assert task.earned("nats", starter) == 0 < task.earned("nats", 0.1 * truth + 0.9 * starter)
+    assert task.earned("nats", truth) == task.most("nats") == 4
+    assert task.earned("nats", 0.5 * (truth + starter)) == 2
+
+
+def test_thresholds_of_pictures_lie_below_a_first_entry(
+    judges: Judges, starters: dict[str, str]
+) -> None:
+    referee = judges.referees["pictures"]
+    task = fitting(referee.task, referee.train_data, KEY)
+    rows = measure(
+        Referee(KEY, task, referee.arena), judges.entry("pictures", starters["pictures"])
+    )
+    assert [row.points for row in rows] == [0, 0] and all(row.score for row in rows)
+    for row in rows:
+        assert task.earned(row.track, 0.7 * (row.score or 0)) == 1
+        assert task.earned(row.track, 0.1 * (row.score or 0)) == task.most(row.track)
 
 
 def test_equal_scores_share_a_rank_and_the_order_is_one() -> None:

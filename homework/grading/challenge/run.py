@@ -19,6 +19,7 @@ from . import laws, settings
 from .arena import Arena
 from .board import Board, Row
 from .entry import Entry, EntryError, entries
+from .scale import fitting
 from .score import Referee, Score, Trained
 from .settings import ChallengeError, Task
 
@@ -37,11 +38,13 @@ def begin(course: Path) -> Path:
     key = make_key(course)
     (folder / "entries").mkdir(parents=True, exist_ok=True)
     (folder / "handout").mkdir(exist_ok=True)
-    if not (folder / "settings.toml").exists():
-        settings.write(folder / "settings.toml", settings.TASKS)
-    for task in settings.read(folder / "settings.toml").values():
-        x = laws.training_data(key, task.kind, task.train)
-        save_file({"x": x.contiguous()}, folder / "handout" / f"{task.kind}.safetensors")
+    kept = folder / "settings.toml"
+    tasks = settings.read(kept) if kept.exists() else settings.TASKS
+    data = {name: laws.training_data(key, t.kind, t.train) for name, t in tasks.items()}
+    if not kept.exists():
+        settings.write(kept, {name: fitting(t, data[name], key) for name, t in tasks.items()})
+    for name, x in data.items():
+        save_file({"x": x.contiguous()}, folder / "handout" / f"{name}.safetensors")
     return folder
 
 
