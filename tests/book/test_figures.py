@@ -215,6 +215,35 @@ def test_every_figure_is_a_link_to_its_picture(html: Path):
             assert image.find_parent("a")["href"].rpartition("/")[0].endswith("_images"), image
 
 
+# --- on a phone
+
+SMALL = """
+const own = (part) => parseFloat(part.style.width) || part.naturalWidth;
+const problems = [];
+for (const part of document.querySelectorAll('figure a.gdm-full-size img, svg.schematic')) {
+  const width = part.getBoundingClientRect().width, box = part.parentElement;
+  if (width < 0.74 * own(part)) problems.push('small: ' + width / own(part));
+  if (box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).maskImage === 'none')
+    problems.push('no faded edge');
+}
+return [document.querySelectorAll('figure a.gdm-full-size img').length, problems,
+        document.documentElement.scrollWidth];
+"""
+
+
+@pytest.mark.parametrize("lesson", ["03_logistic_regression", "19_evaluation", "24_restoration"])
+def test_figures_can_be_read_on_a_phone(lesson: str, browser, site: str):
+    resize(browser, NARROW)
+    open_page(browser, f"{site}/notebooks/{lesson}.html")
+    wait_for(browser, "return !!document.querySelector('figure a.gdm-more-right')")
+    count, problems, width = browser.execute_script(SMALL)
+    assert count >= 3 and problems == [] and width <= NARROW[0]
+    shrink = "document.querySelectorAll('figure img').forEach(i => i.style.zoom = 0.4)"
+    browser.execute_script(shrink)
+    assert browser.execute_script(SMALL)[1]
+    resize(browser, WIDE)
+
+
 # --- in the dark
 
 
