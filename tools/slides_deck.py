@@ -22,6 +22,7 @@ from tools.slides_choose import (
 
 # A paragraph that is no formula, list, table, code or line about an exercise.
 PROSE = re.compile(r"(?!\$\$|-|\||\*Difficulty|\d\.|```)")
+ELSEWHERE = re.compile(r"\b(next|last) (table|figure|cell)\b")  # in a caption: not on this slide
 TAIL = 28  # words with which the sentence of a formula may go on below it
 SHORT, THIN = 8, 40  # words of a sentence that says little alone; of a slide that looks empty
 HOOK = 55  # words below a title
@@ -157,7 +158,8 @@ def pictures(parts: list[Section], most: int) -> list[Slide]:
         for cell in part.figures:
             figure = figure_of(cell)
             assert figure is not None
-            found.append(Slide("figure", part.title, {"figure": figure}))
+            caption = " ".join(s for s in sentences(figure[0]) if not ELSEWHERE.search(s))
+            found.append(Slide("figure", part.title, {"figure": (caption, *figure[1:])}))
     return found[:most]
 
 

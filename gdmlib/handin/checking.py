@@ -58,7 +58,8 @@ def check_source(
             cells, source.folder, cell_seconds=cell_seconds, total_seconds=total_seconds
         )
         begin = time.perf_counter()
-        findings += _of_run(done, compared, cell_seconds, total_seconds)
+        sources = {n: cell.source for n, cell in enumerate(cells, start=1)}
+        findings += _of_run(done, compared, sources, cell_seconds, total_seconds)
         checking += time.perf_counter() - begin
     exercises = tuple(dict.fromkeys(entry.title for entry in manifest.answers))
     return Report(
@@ -133,6 +134,7 @@ def _unsaved(manifest: Manifest, cells: list[StudentCell], ran: tuple[str, ...])
 def _of_run(
     run: fresh.Run,
     compared: Compared,
+    sources: dict[int, str],
     cell_seconds: float,
     total_seconds: float,
 ) -> Iterator[Finding]:
@@ -158,8 +160,7 @@ def _of_run(
             "timeout": (
                 "timeout",
                 f"{at} was still running after {cell_seconds:g} seconds, and was stopped.",
-                "Look for a loop without an end; grading gives a cell "
-                f"{fresh.GRADED_SECONDS:g} seconds.",
+                _endless(sources.get(ran.number, "")),
             ),
             "total": (
                 "total",
@@ -177,6 +178,16 @@ def _of_run(
         ended = ran.outcome != "error"
         yield Finding(kind, what + (rest if ended else ""), do, (ran.number,))
         stopped = True
+
+
+def _endless(source: str) -> str:
+    """Return what to do about a cell that does not end."""
+    if "train_or_load" in source:
+        return (
+            "It is the lesson's own, and trains where the course's weights are not at hand. Go "
+            "online, or put your course's folder checkpoints/ beside the notebook, and check again."
+        )
+    return f"Look for a loop without an end; grading gives a cell {fresh.GRADED_SECONDS:g} seconds."
 
 
 def _failed(ran: fresh.Ran, entry: Entry) -> Finding:

@@ -70,6 +70,8 @@ def deck_problems(made: list[Slide]) -> list[str]:
         problems += [f"{slide.title}: says no more than {text!r}" for text in said if bare(text)]
         if slide.kind == "figure" and len(slide.parts["figure"][1]) < 20:
             problems.append(f"{slide.title}: a figure without a description")
+        if slide.kind == "figure" and "next table" in slide.parts["figure"][0]:
+            problems.append(f"{slide.title}: a caption that speaks of what is not there")
         if slide.kind == "question" and len(slide.notes) < 3:
             problems.append(f"{slide.title}: no reasons in the notes")
     problems += [f"twice: {text!r}" for text in repeated(made)]
@@ -292,8 +294,11 @@ def test_a_slide_does_not_say_what_the_next_one_says():
     idea = next(s for s in made if s.kind == "idea" and s.parts["said"])
     lead = idea.parts | {"lead": idea.parts["said"][0], "said": []}
     question = idea.parts | {"said": ["**Why?**"]}
-    for parts, problem in ((lead, "twice"), (question, "says no more")):
-        bad = [*made[:-2], dataclasses.replace(idea, parts=parts), *made[-2:]]
+    figure = next(s for s in made if s.kind == "figure")
+    away = {"figure": ("It is good, as the next table shows.", *figure.parts["figure"][1:])}
+    planted = ((idea, lead, "twice"), (idea, question, "says no more"), (figure, away, "not there"))
+    for slide, parts, problem in planted:
+        bad = [*made[:-2], dataclasses.replace(slide, parts=parts), *made[-2:]]
         assert any(problem in found for found in deck_problems(bad))
 
 

@@ -163,7 +163,7 @@ def run(folder: Path, *sources: str, **limits: float) -> fresh.Run:
 def test_all_of_a_notebook_has_a_limit(tmp_path: Path) -> None:
     done = run(tmp_path, *["import time\ntime.sleep(1)"] * 5, total_seconds=2.5)
     assert done.cells[-1].outcome == "total" and done.skipped == 5 - len(done.cells) > 0
-    found = list(checking._of_run(done, Compared((), (), {}), 60, 2.5))
+    found = list(checking._of_run(done, Compared((), (), {}), {}, 60, 2.5))
     assert [finding.kind for finding in found] == ["total"] and "2.5 seconds" in found[0].what
 
 
@@ -474,3 +474,16 @@ def test_in_a_real_session_what_ran_is_known(tiny: dict, tmp_path: Path) -> None
     )
     assert "What you ran last for Exercise 1.1 is not in the saved file" in done.stdout, done.stderr
     assert "Ran from top to bottom" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ('run.train_or_load("24_direct", direct, train)', "checkpoints/ beside the notebook"),
+        ("while True:\n    pass", "a loop without an end"),
+    ],
+)
+def test_the_lesson_s_own_training_is_no_loop_of_the_student(code: str, advice: str):
+    done = fresh.Run((fresh.Ran(1, 300.0, "timeout"),), 300.0, 2)
+    (finding,) = checking._of_run(done, Compared((), (), {}), {1: code}, 300.0, 1800.0)
+    assert finding.kind == "timeout" and advice in finding.do
