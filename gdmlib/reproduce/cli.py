@@ -17,6 +17,7 @@ from gdmlib import reproduce
 from gdmlib._checks import check_count
 from gdmlib._command import STOPPED, Parser, nobody_reads
 from gdmlib._files import path_of
+from gdmlib.inverse import MissingBM3DError
 from gdmlib.reproduce.catalogue import EXPERIMENTS
 from gdmlib.reproduce.folder import ResumeError, checkpoints
 from gdmlib.reproduce.records import Record
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _stopped(options.name, "stopped", work, STOPPED)
     except SettingError as error:
         return _stopped(options.name, str(error), None, 2)
-    except ResumeError as error:
+    except (ResumeError, MissingBM3DError) as error:
         return _stopped(options.name, str(error), None, 1)
     except (
         CheckpointError, FloatingPointError, MemoryError, MissingFabricError, OSError, ValueError,

@@ -48,6 +48,7 @@ class Experiment:
         trains: Whether it calls `gdmlib.training.fit`, and so can run in several processes.
         digits: Decimals in the table.
         others: Published numbers for further metrics, by the name of the metric.
+        needs: Called before anything is loaded or written: raises where a package is missing.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Experiment:
     trains: bool = False
     digits: int = 2
     others: Mapping[str, Published] = field(default_factory=dict)
+    needs: Callable[[], object] | None = None
 
     def settings(self, smoke: bool, changes: Mapping[str, Any]) -> dict[str, Any]:
         """Return the settings of a run, its seeds among them."""

@@ -66,6 +66,7 @@ def run(
             other settings.
         RecordError: If the result is no number, or a trial would replace a full record.
         MissingFabricError: If the experiment trains and Lightning Fabric is not installed.
+        MissingBM3DError: If the experiment denoises by BM3D and its package is not installed.
         FloatingPointError: If a loss became NaN; the last good checkpoint is kept in ``work``.
     """
     smoke = smoke or is_trial(changes or {})
@@ -78,6 +79,8 @@ def run(
         _check_processes(experiment, device, processes, nodes)
         if resume and work is None:
             raise ValueError("work: resume needs the folder that keeps the run")
+    if experiment.needs is not None:
+        experiment.needs()
     _check_out(name, out, smoke)
     folder = None if work is None else path_of(work)
     main = is_first()
