@@ -9,8 +9,9 @@
   and `ScorePrior` make them of the densities of this library; `gradient` is what solvers ask;
 - the most probable picture: `map_by_projection` without noise, `proximal_map` with noise, and
   `epll` for a mixture of Gaussians on patches (`fit_patch_mixture`, `PatchDenoiser`);
-- samples of all pictures that explain a measurement: `posterior_sample` by a diffusion or a
-  `FlowDenoiser`, `langevin` by any gradient, and `mixture_posterior`, which is exact;
+- samples of all pictures that explain a measurement: `posterior_sample` by a diffusion, a
+  `FlowDenoiser` or a `DenoiserDiffusion`, `langevin` by any gradient, and `mixture_posterior`,
+  which is exact;
 - denoisers know what pictures look like: `ConvDenoiser`, which is told the level of noise,
   `MLPDenoiser`, which knows one level, `DictionaryDenoiser`, which looks for few atoms, and
   `BM3D`, where the package is installed;
@@ -25,6 +26,7 @@ from gdmlib.inverse.bm3d import BM3D, MissingBM3DError
 from gdmlib.inverse.camera import Scrambled, single_pixel
 from gdmlib.inverse.classical import least_squares, power_spectrum, ridge, wiener
 from gdmlib.inverse.denoiser import ConvDenoiser
+from gdmlib.inverse.denoiser_diffusion import DenoiserDiffusion
 from gdmlib.inverse.dictionary import DictionaryDenoiser, fit_dictionary
 from gdmlib.inverse.epll import PatchDenoiser, epll
 from gdmlib.inverse.flow_denoiser import FlowDenoiser
@@ -54,6 +56,7 @@ __all__ = [
     "CausalPrior",
     "ConvDenoiser",
     "Crop",
+    "DenoiserDiffusion",
     "DictionaryDenoiser",
     "Downsampling",
     "FlatCam",

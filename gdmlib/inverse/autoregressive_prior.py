@@ -83,23 +83,33 @@ class PixelPrior(nn.Module):
     """A PixelCNN as a prior: log-probabilities of levels, joined by straight lines between them.
 
     A mixture of logistic densities has values between the levels by itself. The model knows one
-    size of pictures; put it into a `PatchPrior` for larger ones.
+    size of pictures; for larger ones sweep its network over them, or put it into a `PatchPrior`.
 
     Args:
         model: A `PixelCNN`, `GatedPixelCNN` or `RowLSTM` without classes.
+        any_size: Take pictures of every size: one pass of the convolutions over all of it. Not for
+            a model that learned a number for each place.
     """
 
-    def __init__(self, model: PixelModel) -> None:
+    def __init__(self, model: PixelModel, *, any_size: bool = False) -> None:
         super().__init__()
         wanted = "a PixelCNN or another PixelModel without classes"
         if check_kind(model, "model", PixelModel, wanted).num_classes is not None:
             raise ValueError(f"model: expected {wanted}, got one of {model.num_classes} classes")
         self.model, self.event_shape = model, model.event_shape
+        if any_size and getattr(getattr(model, "position", None), "table", None) is not None:
+            raise ValueError(
+                "any_size: expected a model without position=True, got one that learned a number "
+                f"for each place of {self.event_shape[1]} x {self.event_shape[2]}"
+            )
+        self.any_size = bool(any_size)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Return log p of each picture, (B, C, H, W) -> (B,), with values anywhere in [0, 1]."""
         model = self.model
-        check_tensor(x, "x", shape=("B", *self.event_shape), floating=True, like=model._like())
+        sides = ("H", "W") if self.any_size else self.event_shape[1:]
+        shape = ("B", self.event_shape[0], *sides)
+        check_tensor(x, "x", shape=shape, floating=True, like=model._like())
         inside = x.clamp(0, 1)
         outside = (x - inside).abs().flatten(1).sum(dim=1) * model.levels
         if not isinstance(model.head, SoftmaxHead):

@@ -58,7 +58,8 @@ def posterior_sample(
     """Draw n pictures for each measurement, about from p(x | y).
 
     Args:
-        model: A `Diffusion`, or a flow by `FlowDenoiser`; its events are those of the operator.
+        model: A `Diffusion`, or a flow by `FlowDenoiser`, or a denoiser of pictures by
+            `DenoiserDiffusion`; its events are those of the operator.
         operator: A.
         y: Measurements, shape (..., *measurement_shape).
         n: How many pictures of each.

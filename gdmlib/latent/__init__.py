@@ -39,7 +39,7 @@ from gdmlib.latent.linear_vae import LinearVAE
 from gdmlib.latent.masked_flow import IAF, MAF, MaskedAutoregressive
 from gdmlib.latent.noised_mixture import NoisedMixture
 from gdmlib.latent.samplers import ddim, ddpm
-from gdmlib.latent.schedule import Schedule, cosine_schedule, linear_schedule
+from gdmlib.latent.schedule import Schedule, cosine_schedule, geometric_schedule, linear_schedule
 from gdmlib.latent.spline import SplineCoupling, SplineFlow, rational_quadratic
 from gdmlib.latent.vae import VAE
 
@@ -84,6 +84,7 @@ __all__ = [
     "couple",
     "ddim",
     "ddpm",
+    "geometric_schedule",
     "gradient_estimates",
     "grid_log_prob",
     "kl_to_standard",

@@ -178,6 +178,24 @@ def cosine_schedule(steps: int, *, offset: float = 0.008, largest: float = 0.999
     return _of_variances((1 - bar[1:] / bar[:-1]).clamp(max=largest))
 
 
+def geometric_schedule(steps: int, *, low: float = 0.01, high: float = 10.0) -> Schedule:
+    r"""Let the noise beside the data grow by the same factor in each step.
+
+    :math:`\sqrt{(1 - \bar\alpha_t) / \bar\alpha_t}`, the noise on the data's scale, is geometric
+    (Song et al. 2021, https://arxiv.org/abs/2011.13456, appendix C), so that as many steps are
+    spent between 0.01 and 0.1 as between 0.1 and 1: right where much is known of the data.
+
+    Args:
+        steps: T, at least 2.
+        low, high: This noise at t = 1 and t = T.
+    """
+    steps = check_count(steps, "steps", least=2)
+    if not 0 < low < high < math.inf:
+        raise ValueError(f"low, high: expected 0 < low < high, both finite, got {low} and {high}")
+    noise = torch.logspace(math.log2(low), math.log2(high), steps, base=2, dtype=torch.float64)
+    return Schedule(torch.cat([noise.new_ones(1), 1 / (1 + noise.square())]))
+
+
 def _of_variances(beta: Tensor) -> Schedule:
     return Schedule(torch.cat([beta.new_ones(1), (1 - beta).cumprod(0)]))
 

@@ -7,8 +7,16 @@ import torch
 from torch import nn
 
 from gdmlib.densities import GaussianMixture, MultivariateNormal
-from gdmlib.inverse import FlowDenoiser, Matrix, langevin, mixture_posterior, posterior_sample
-from gdmlib.latent import FlowMatching, NoisedMixture, cosine_schedule, ddpm
+from gdmlib.inverse import (
+    ConvDenoiser,
+    DenoiserDiffusion,
+    FlowDenoiser,
+    Matrix,
+    langevin,
+    mixture_posterior,
+    posterior_sample,
+)
+from gdmlib.latent import FlowMatching, NoisedMixture, cosine_schedule, ddpm, geometric_schedule
 
 
 def seeded(seed=0):
@@ -180,6 +188,26 @@ def test_a_flow_is_a_denoiser():
     torch.testing.assert_close(found.denoise(x, t), known.denoise(x, t))
     with pytest.raises(ValueError, match="flow: expected a FlowMatching"):
         FlowDenoiser(nn.Linear(2, 2), SCHEDULE)
+
+
+def test_a_denoiser_is_a_diffusion():
+    """At step t it takes away the noise of t; without biases, of any strength, by homogeneity."""
+    network = ConvDenoiser(features=(2, 3), blocks=1, generator=seeded())
+    for p in network.parameters():
+        p.requires_grad_(False).add_(0.1 * torch.randn(p.shape, generator=seeded()))
+    schedule = geometric_schedule(3, low=0.2, high=20.0)
+    model = DenoiserDiffusion(network, (1, 8, 8), schedule)
+    x = torch.rand(3, 1, 8, 8, generator=seeded(1))
+    noise = torch.randn(x.shape, generator=seeded(2))
+    t = torch.tensor([1, 2, 3])
+    z = schedule.forward(2 * x - 1, t, noise)
+    levels = torch.tensor([0.1, 1.0, 10.0])
+    expected = network.denoise(x + levels.view(3, 1, 1, 1) * noise, levels)
+    torch.testing.assert_close((model.denoise(z, t) + 1) / 2, expected, atol=1e-4, rtol=1e-4)
+    with pytest.raises(ValueError, match="network: expected a ConvDenoiser"):
+        DenoiserDiffusion(nn.Linear(2, 2), (1, 8, 8), schedule)
+    with pytest.raises(ValueError, match="event_shape: expected 1 channels"):
+        DenoiserDiffusion(network, (3, 8, 8), schedule)
 
 
 MODEL = NoisedMixture(nine(), SCHEDULE)

@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import nn
 
-from gdmlib.autoregressive import MCGSM, RIDE, GatedPixelCNN, MCGSMImage, Neighbourhood
+from gdmlib.autoregressive import (
+    MCGSM,
+    RIDE,
+    GatedPixelCNN,
+    MCGSMImage,
+    Neighbourhood,
+    RowLSTM,
+)
 from gdmlib.densities import GaussianMixture, MultivariateNormal
 from gdmlib.inverse import (
     BoundPrior,
@@ -131,6 +138,20 @@ def test_a_pixel_prior_is_the_model_at_the_levels():
     model = GatedPixelCNN((1, 3, 3), 4, **options, generator=seeded())
     a, b, c = PixelPrior(model).log_prob(flat).tolist()
     assert b == pytest.approx(0.75 * a + 0.25 * c, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", [GatedPixelCNN, RowLSTM])
+def test_a_pixel_prior_of_any_size_is_the_same_network_swept_over_more(kind: type):
+    options = {"layers": 1, "features": 2, "kernel_size": 3, "first_kernel": 3, "components": 2}
+    large = kind((1, 5, 6), 4, **options, generator=seeded())
+    small = kind((1, 3, 3), 4, **options, generator=seeded())
+    x = (rand(2, 1, 5, 6) * 3).round().float() / 3
+    prior = PixelPrior(small, any_size=True)
+    torch.testing.assert_close(prior.log_prob(x), large.log_prob(x))
+    with pytest.raises(ValueError, match=r"x: expected shape \(B, 1, 3, 3\)"):
+        PixelPrior(small).log_prob(x)
+    with pytest.raises(ValueError, match="any_size: expected a model without position"):
+        PixelPrior(kind((1, 3, 3), 4, position=True, **options), any_size=True)
 
 
 def test_outside_of_the_levels_a_pixel_prior_falls():

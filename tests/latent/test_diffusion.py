@@ -17,6 +17,7 @@ from gdmlib.latent import (
     cosine_schedule,
     ddim,
     ddpm,
+    geometric_schedule,
     linear_schedule,
 )
 from gdmlib.nn.timed import TimedMLP
@@ -82,6 +83,12 @@ def test_cosine_is_the_formula_until_a_step_would_be_too_large():
     f = torch.cos((t + 0.008) / 1.008 * math.pi / 2) ** 2
     assert torch.allclose(bar[:100], f[:100] / f[0], atol=1e-12, rtol=0)
     assert float(bar[100] / bar[99]) == pytest.approx(0.001)
+
+
+def test_the_noise_of_a_geometric_schedule_grows_by_one_factor():
+    bar = geometric_schedule(5, low=0.02, high=0.32).alpha_bar
+    noise = ((1 - bar) / bar).sqrt()
+    assert noise.tolist() == pytest.approx([0, 0.02, 0.04, 0.08, 0.16, 0.32], abs=1e-12)
 
 
 def test_fewer_steps_over_the_same_noise():
@@ -151,6 +158,8 @@ def test_other_schedules_that_are_refused():
         cosine_schedule(10, largest=1.0)
     with pytest.raises(ValueError, match="offset: expected a number of at least 0"):
         cosine_schedule(10, offset=-1.0)
+    with pytest.raises(ValueError, match="low, high: expected 0 < low < high"):
+        geometric_schedule(10, low=1.0, high=1.0)
 
 
 @pytest.mark.parametrize(

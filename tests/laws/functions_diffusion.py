@@ -19,6 +19,7 @@ from gdmlib.latent import (
     couple,
     ddim,
     ddpm,
+    geometric_schedule,
     linear_schedule,
 )
 from gdmlib.nn.timed import TimedMLP, time_features
@@ -107,6 +108,7 @@ FITS: list[Call] = []
 
 COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "cosine_schedule": (lambda steps: cosine_schedule(steps), 4),
+    "geometric_schedule": (lambda steps: geometric_schedule(steps), 4),
     "linear_schedule": (lambda steps: linear_schedule(steps), 40),
     "Schedule.respaced": (lambda steps: SCHEDULE.respaced(steps), 3),
     "Diffusion.denoise, t": (lambda t: of_v.denoise(EVENTS, t), 3),

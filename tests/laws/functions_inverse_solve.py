@@ -11,7 +11,7 @@ from torch import nn
 
 from gdmlib import inverse
 from gdmlib.densities import GaussianMixture
-from gdmlib.latent import VAE, FlowMatching, NoisedMixture, cosine_schedule
+from gdmlib.latent import VAE, FlowMatching, NoisedMixture, cosine_schedule, geometric_schedule
 from gdmlib.nn.timed import TimedMLP
 
 from .builders import normal, randomise, seeded, softmax, uniform
@@ -40,6 +40,8 @@ flow = randomise(
     ),
     0,
 ).eval()
+network = randomise(inverse.ConvDenoiser(features=(2, 3), blocks=1, generator=seeded()), 0).eval()
+walker = inverse.DenoiserDiffusion(network, SHAPE, geometric_schedule(6))
 code = randomise(
     VAE(SHAPE, latent=2, hidden=(3,), likelihood="gaussian", generator=seeded()), 0
 ).eval()
@@ -86,6 +88,10 @@ FUNCTIONS = [
     whole("FlowDenoiser.elbo", lambda x: flow.elbo(x, None, seeded()), EVENTS, model=flow),
     whole("posterior_sample of a flow", lambda y: inverse.posterior_sample(
         flow, camera, y, 2, noise=0.1, steps=3, generator=seeded()).image, SEEN),
+    call("DenoiserDiffusion.denoise", lambda z, t: walker.denoise(z, t), 2 * PICTURES - 1,
+         STEPS_OF_NOISE, model=walker),
+    whole("posterior_sample of a denoiser", lambda y: inverse.posterior_sample(
+        walker, camera, y, 2, noise=0.1, steps=3, generator=seeded()).image, SEEN),
     whole("posterior_sample", drawn, SEEN),
     whole("posterior_sample, dps", lambda y: drawn(y, method="dps"), SEEN),
     whole("mixture_posterior", lambda y: inverse.mixture_posterior(
@@ -126,6 +132,7 @@ CHANCE: dict[str, Callable[..., nn.Module | torch.Tensor | tuple[torch.Tensor, .
     "fit_patch_mixture": partial(inverse.fit_patch_mixture, normal(60, 4), components=2, n_iter=1),
     "posterior_sample": partial(drawn, SEEN),
     "FlowDenoiser.bound": partial(flow.bound, EVENTS),
+    "DenoiserDiffusion.bound": partial(walker.bound, 2 * PICTURES - 1),
     "langevin": partial(walked, SEEN),
     "latent_inversion": partial(searched, SEEN),
 }

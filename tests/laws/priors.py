@@ -59,6 +59,7 @@ PRIORS: dict[str, tuple[Any, Tensor]] = {
         PixelPrior(pixelcnn(components=2)),
         0.2 + 0.6 * uniform(2, 1, 3, 3),
     ),
+    "PixelPrior of any size": (PixelPrior(pixelcnn(components=2), any_size=True), PICTURES),
     "PatchPrior of a PixelPrior": (PatchPrior(PixelPrior(pixelcnn())), PICTURES),
     "BoundPrior of a VAE": (BoundPrior(vae()), uniform(2, 1, 3, 3)),
     "BoundPrior of a VAE, five codes": (BoundPrior(vae(), k=5), uniform(2, 1, 3, 3)),

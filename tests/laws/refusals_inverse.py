@@ -106,6 +106,11 @@ PRIORS = [
     asked("BoundPrior.log_prob", inverse.BoundPrior(solve.code).log_prob, x=PICTURES),
     asked("ScorePrior", inverse.ScorePrior, LOW, model=walker, t=2, **RANGE),
     asked("ScorePrior.gradient", inverse.ScorePrior(walker, 2).gradient, x=PICTURES.flatten(1)),
+    asked("PixelPrior.log_prob, any size", inverse.PixelPrior(pixelcnn(), any_size=True).log_prob,
+          {"x": SIZES}, x=PICTURES),
+    asked("DenoiserDiffusion", inverse.DenoiserDiffusion, network=solve.network,
+          event_shape=SHAPE, schedule=schedule),
+    asked("DenoiserDiffusion.denoise", solve.walker.denoise, x=2 * PICTURES - 1, t=2),
     asked("FlowDenoiser", inverse.FlowDenoiser, flow=solve.flow.flow, schedule=schedule),
     asked("FlowDenoiser.denoise", solve.flow.denoise, x=solve.EVENTS, t=2),
 ]  # fmt: skip
