@@ -12,6 +12,8 @@ pays, with the weights λ,
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Generator, Tensor, nn
 
@@ -152,11 +154,13 @@ class Pix2Pix(nn.Module):
         return adversaries(
             self.generator, self.discriminator, generator_loss=of_generator,
             discriminator_loss=of_discriminator, lr=lr, betas=betas, average=average, noise=noise,
-            about={
-                "l1": self.l1, "l2": self.l2, "adversarial": self.adversarial,
-                "conditional": self.conditional, "loss": self.game.name,
-            },
+            about=self._about(),
         )  # fmt: skip
+
+    def _about(self) -> dict[str, Any]:
+        """Return what a resumed run must not change."""
+        names = ("l1", "l2", "adversarial", "conditional")
+        return {name: getattr(self, name) for name in names} | {"loss": self.game.name}
 
 
 def _pictures(x: Tensor, name: str, finite: bool = True) -> Tensor:

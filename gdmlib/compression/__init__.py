@@ -3,7 +3,8 @@
 Bits come from `ArithmeticEncoder` (first in, first out) and from the `Stack` of asymmetric numeral
 systems (last in, first out). `compress` writes events of any density by the chain rule,
 `compress_photograph` photographs by an `IntegerMCGSM`, `BitsBack` events of a VAE, and
-`compress_lossy` the code of a `LossyAutoencoder`. Every stream has a checksum, and one that is
+`compress_lossy` the code of a `LossyAutoencoder`, to which a `TextureDecoder`, trained by `HiFiC`,
+adds texture that is not in the file. Every stream has a checksum, and one that is
 damaged is refused whole, by a `CorruptStreamError`.
 """
 
@@ -26,6 +27,7 @@ from gdmlib.compression.photographs import (
     photograph_bits,
 )
 from gdmlib.compression.slots import slots
+from gdmlib.compression.texture import HiFiC, TextureDecoder, TextureJudge
 from gdmlib.compression.tuning import tune
 
 __all__ = [
@@ -37,10 +39,13 @@ __all__ = [
     "BitsBack",
     "CorruptStreamError",
     "DiscretisedImage",
+    "HiFiC",
     "IntegerMCGSM",
     "LossyAutoencoder",
     "Stack",
     "Sweep",
+    "TextureDecoder",
+    "TextureJudge",
     "compress",
     "compress_lossy",
     "compress_photograph",

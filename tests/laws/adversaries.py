@@ -17,7 +17,9 @@ from torch import Generator, Tensor, nn
 
 from gdmlib import adversarial
 from gdmlib.captions import ClassifyingDiscriminator, CreativeGAN
+from gdmlib.compression import HiFiC, TextureDecoder, TextureJudge
 from gdmlib.data import resize
+from gdmlib.nn.photo_features import PhotoFeatures
 from gdmlib.training import CheckpointError, History, Turns, fit
 
 from .builders import seeded
@@ -386,6 +388,14 @@ def creative(noise: Generator, ambiguity: float = 1.0, **options: Any) -> tuple[
     return gan, gan.turns(noise=noise, average=0.9)
 
 
+def texture(noise: Generator, **options: Any) -> tuple[nn.Module, Any]:
+    decoder = TextureDecoder(features=2, blocks=1, noise=1, generator=seeded())
+    judge = TextureJudge(channels=2, layers=1, plain=1, norm="none", generator=seeded(1))
+    seen = PhotoFeatures(((2,), (2,)), gate="elu", generator=seeded(2))
+    model = HiFiC(decoder, judge, seen, **options)
+    return model, model.turns(noise=noise, average=0.9)
+
+
 def other(build: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     return lambda noise: build(noise, **options)
 
@@ -426,5 +436,7 @@ KINDS = [
     Kind("SRGAN, relativistic", other(enlargement, norm="none", loss="relativistic"),
          (LOW, HIGH)),
     Kind("SRGAN of crops", crops, PLACES),
+    Kind("HiFiC", texture, ((QUESTIONS + 1) / 2, (ANSWERS + 1) / 2), others=(
+        other(texture, error=2.0), other(texture, content=2.0), other(texture, adversarial=2.0))),
 ]  # fmt: skip
 WITH_OTHERS = [kind for kind in KINDS if kind.others]

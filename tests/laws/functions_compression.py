@@ -7,9 +7,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import torch
 
 from gdmlib import compression as coding
 from gdmlib.latent import VAE
+from gdmlib.nn.photo_features import PhotoFeatures
 
 from .builders import randomise, seeded, uniform
 from .calls import call, whole
@@ -32,6 +34,18 @@ def _photograph_model() -> coding.IntegerMCGSM:
 
 
 grey = _photograph_model()
+OTHERS = uniform(3, 1, 17, 9, seed=1)
+
+
+def texture(**sizes: Any) -> coding.TextureDecoder:
+    sizes = {"features": 3, "blocks": 1, "noise": 2} | sizes
+    return coding.TextureDecoder(**sizes, generator=seeded())
+
+
+second = randomise(texture(), 0)
+judge = randomise(coding.TextureJudge(channels=2, layers=1, plain=1, norm="none"), 1)
+seen = PhotoFeatures(((2,), (2,)), gate="elu", generator=seeded())
+game = randomise(coding.HiFiC(texture(), judge, seen), 0).eval()
 
 
 def numbers(data: bytes) -> np.ndarray:
@@ -46,6 +60,10 @@ FUNCTIONS = [
     call("LossyAutoencoder.decode", lambda y: lossy.decode(y, 1), CODE, model=lossy, smooth=True),
     call("LossyAutoencoder.code_log_prob", lambda y: lossy.code_log_prob(y, 1), CODE, model=lossy),
     whole("LossyAutoencoder.loss", lambda x: lossy.loss(x, seeded()), PICTURES, model=lossy),
+    call("TextureDecoder", lambda decoded: second(decoded, seeded()), PICTURES, model=second,
+         single=False),
+    call("TextureJudge", lambda x: judge(x), torch.cat([PICTURES, OTHERS], dim=1), model=judge),
+    call("HiFiC.error", game.error, PICTURES, OTHERS, model=game),
     whole("compress", lambda images: numbers(coding.compress(image, images)), THREE),
     whole("compress bits", lambda x: numbers(coding.compress(bits, x)), BITS.flatten(1)),
     whole("BitsBack.compress", lambda x: numbers(back.compress(x)), BITS),
@@ -64,6 +82,9 @@ FITS = [whole("LossyAutoencoder.initialise", lambda x: coding.LossyAutoencoder(
 COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "LossyAutoencoder, hidden": (lambda hidden: coding.LossyAutoencoder(
         hidden=hidden, generator=seeded()), 2),
+    "TextureDecoder, features": (lambda features: texture(features=features), 2),
+    "TextureDecoder, blocks": (lambda blocks: texture(blocks=blocks), 2),
+    "TextureDecoder, noise": (lambda noise: texture(noise=noise), 2),
     "BitsBack, cells": (lambda cells: coding.BitsBack(back.model, cells=cells).start_bits, 8),
     "BitsBack, start": (lambda start: coding.BitsBack(back.model, start=start).start_bits, 8),
     "compress, bits": (lambda bits: numbers(coding.compress(image, THREE, bits)), 16),
@@ -72,4 +93,6 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
 CHANCE: dict[str, Callable[..., Any]] = {
     "LossyAutoencoder": partial(coding.LossyAutoencoder, hidden=2),
     "LossyAutoencoder.loss": partial(lossy.loss, PICTURES),
+    "TextureDecoder": partial(coding.TextureDecoder, features=2, blocks=1),
+    "TextureDecoder, noise": partial(second, PICTURES),
 }

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from gdmlib import adversarial
+from gdmlib.compression import TextureDecoder
 from gdmlib.nn.photo_features import PhotoFeatures
 from gdmlib.nn.residual import Residual
 from gdmlib.nn.upsample import KINDS, upsampler
@@ -235,6 +236,9 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], int, Size]] = {
     "RRDBNet": (
         partial(adversarial.RRDBNet, channels=1, features=2, blocks=1, growth=2,
                 generator=seeded()), 1, _same(1, 4),
+    ),
+    "TextureDecoder": (
+        partial(TextureDecoder, features=2, blocks=1, noise=0, generator=seeded()), 1, _same(1),
     ),
     "PhotoFeatures": (
         partial(PhotoFeatures, ((2,), (2,)), generator=seeded()), 3,
