@@ -55,7 +55,7 @@ class TextureDecoder(nn.Module):
         features = check_count(features, "features")
         self.noise = check_count(noise, "noise", 0)
         options: dict[str, Any] = {"border": "replicate", "generator": generator}
-        self.enter = convolution(SIDE**2 + self.noise, features, gain=2.4, **options)
+        self.enter = convolution(SIDE**2 + 2 + self.noise, features, gain=2.4, **options)
         self.body = nn.Sequential()
         for _ in range(check_count(blocks, "blocks")):
             self.body.append(Residual(features, norm="none", gate="leaky_relu", **options))
@@ -74,6 +74,7 @@ class TextureDecoder(nn.Module):
         height, width = x.shape[-2:]
         whole = pad(x, (0, -width % SIDE, 0, -height % SIDE), mode="replicate")
         h = pixel_unshuffle(4 * whole - 2, SIDE)
+        h = torch.cat([h, _halves(h)], dim=1)
         if self.noise:
             drawn = standard_normal((len(h), self.noise, *h.shape[-2:]), h, generator)
             h = torch.cat([h, drawn.to(h)], dim=1)
@@ -140,3 +141,10 @@ class HiFiC(Pix2Pix):
 
     def _about(self) -> dict[str, Any]:
         return super()._about() | {"content": self.content}
+
+
+def _halves(h: Tensor) -> Tensor:
+    """Return which half of its block of 8 × 8 pixels each square is, along rows and columns."""
+    rows, columns = (torch.arange(n, device=h.device) % 2 - 0.5 for n in h.shape[-2:])
+    both = torch.stack(torch.meshgrid(rows, columns, indexing="ij")).to(h)
+    return both.expand(len(h), -1, -1, -1)
