@@ -66,7 +66,7 @@ class TextureDecoder(nn.Module):
         """Return pictures with texture, not cut to [0, 1], in the shape of ``decoded``.
 
         Args:
-            decoded: What the plain decoder gives, shape (B, 1, H, W).
+            decoded: What the plain decoder gives, from the corner of a block on, (B, 1, H, W).
             generator: Draws the noise.
         """
         like = self.enter.weight
@@ -115,8 +115,8 @@ class HiFiC(Pix2Pix):
         features: nn.Module,
         *,
         error: float = 1000.0,
-        content: float = 1.0,
-        adversarial: float = 3.0,
+        content: float = 2.0,
+        adversarial: float = 4.0,
     ) -> None:
         """Put the players together.
 
