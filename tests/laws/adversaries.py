@@ -437,6 +437,6 @@ KINDS = [
          (LOW, HIGH)),
     Kind("SRGAN of crops", crops, PLACES),
     Kind("HiFiC", texture, ((QUESTIONS + 1) / 2, (ANSWERS + 1) / 2), others=(
-        other(texture, error=2.0), other(texture, content=2.0), other(texture, adversarial=2.0))),
+        other(texture, error=2.0), other(texture, content=3.0), other(texture, adversarial=2.0))),
 ]  # fmt: skip
 WITH_OTHERS = [kind for kind in KINDS if kind.others]
