@@ -144,7 +144,7 @@ def test_a_lesson_with_answers_runs(
 def test_a_test_that_grading_would_stop_is_told() -> None:
     entry = Entry("1.1", "test", "x-test", "0" * 12, 1.0)
     done = fresh.Run((fresh.Ran(3, 61.0, "passed"), fresh.Ran(4, 99.0, "passed")), 160.0)
-    (found,) = checking._of_run(done, Compared((), (), {3: entry}), 300, 1200)
+    (found,) = checking._of_run(done, Compared((), (), {3: entry}), {}, 300, 1200)
     assert found.kind == "slow" and "took 61 seconds" in found.what
 
 
