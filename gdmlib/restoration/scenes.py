@@ -91,8 +91,7 @@ def moving_scenes(
     n, size = check_count(n), check_count(size, "size", least=8)
     large = 2 * size
     for picture in pictures:
-        like = pictures[0]
-        check_tensor(picture, "pictures", shape=(3, "H", "W"), floating=True, like=like)
+        check_tensor(picture, "pictures", shape=(3, "H", "W"), floating=True, like=pictures[0])
         if min(picture.shape[1:]) < large:
             raise ValueError(
                 f"pictures: scenes of {size} pixels need sides of {large}, got "
