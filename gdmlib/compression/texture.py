@@ -77,7 +77,7 @@ class TextureDecoder(nn.Module):
         h = torch.cat([h, _halves(h)], dim=1)
         if self.noise:
             drawn = standard_normal((len(h), self.noise, *h.shape[-2:]), h, generator)
-            h = torch.cat([h, drawn.to(h)], dim=1)
+            h = torch.cat([h, drawn], dim=1)
         added = pixel_shuffle(self.leave(self.body(self.enter(h))), SIDE)
         return x + added[..., :height, :width]
 

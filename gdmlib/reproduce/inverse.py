@@ -107,7 +107,7 @@ def restoring(
     title: str,
     protocol: Protocol,
     build: Callable[..., Restore],
-    published: Published | None,
+    published: Mapping[str, Published],
     words: str,
     *,
     config: Mapping[str, Any],
@@ -117,17 +117,20 @@ def restoring(
     """Declare a method that restores what a protocol measures.
 
     Args:
-        name, title, published, config, smoke, more: As for `Experiment`. Metrics are called
-            "PSNR, " and "SSIM, " and the label of the case; the first label's PSNR is the first.
+        name, title, config, smoke, more: As for `Experiment`. Metrics are called "PSNR, " and
+            "SSIM, " and the label of the case; the first label's PSNR is the first.
+        published: Numbers by the name of their metric, if there are any, the first metric's first.
         build: ``build(fitting, **settings)`` returns ``restore(operator, y)``.
         words: What there is to say of the method; the protocol says the rest.
     """
+    others = dict(published)
     return Experiment(
         name=name,
         title=title,
         dataset=protocol.dataset,
         run=partial(_run, protocol, build),
-        published=published,
+        published=others.pop(next(iter(others))) if others else None,
+        others=others,
         protocol=f"{protocol.words} {words}".strip(),
         config={"data": "spc15", **protocol.config, **config},
         smoke={"data": STAND_IN, **protocol.smoke, **smoke},
@@ -236,8 +239,13 @@ def _inpainting(levels: float = 0.0) -> Protocol:
 SINGLE_PIXEL, NOISY_SINGLE_PIXEL = _single_pixel(), _single_pixel(10)
 INPAINTING, NOISY_INPAINTING = _inpainting(), _inpainting(10)
 
-PUBLISHED_SINGLE_PIXEL = {
-    f"PSNR, rate {rate:.2f}": Published(value, "dB", RIDE_PAPER)
-    for rate, value in {0.4: 33.66, 0.3: 31.58, 0.25: 30.54, 0.1: 23.29}.items()
-}
+
+def single_pixel_numbers(values: Mapping[float, float], source: str) -> dict[str, Published]:
+    """Return what a source says of the PSNR at some rates, in dB, by the names of the metrics."""
+    return {f"PSNR, rate {k:.2f}": Published(value, "dB", source) for k, value in values.items()}
+
+
+PUBLISHED_SINGLE_PIXEL = single_pixel_numbers(
+    {0.4: 33.66, 0.3: 31.58, 0.25: 30.54, 0.1: 23.29}, RIDE_PAPER
+)
 """What the paper's RIDE gets, by the name of the metric; at 0.15 it reports nothing."""

@@ -134,27 +134,25 @@ SPC_MESSAGE_PASSING = _declare(
     "Message passing with a learned denoiser",
     SINGLE_PIXEL,
     by_message_passing,
-    PUBLISHED_SINGLE_PIXEL["PSNR, rate 0.40"],
+    PUBLISHED_SINGLE_PIXEL,
     _PRIOR,
     own={"steps": 16, "rough": True},
-    others={k: v for k, v in PUBLISHED_SINGLE_PIXEL.items() if "0.40" not in k},
 )
 SPC_PLUG_AND_PLAY = _declare(
     "spc_plug_and_play",
     "Plug and play with a learned denoiser",
     SINGLE_PIXEL,
     by_splitting,
-    PUBLISHED_SINGLE_PIXEL["PSNR, rate 0.40"],
+    PUBLISHED_SINGLE_PIXEL,
     f"{_PRIOR} The level falls from 75 to 1 of 255.",
     own=_SPLITTING,
-    others={k: v for k, v in PUBLISHED_SINGLE_PIXEL.items() if "0.40" not in k},
 )
 INPAINTING_PLUG_AND_PLAY = _declare(
     "inpainting_plug_and_play",
     "Plug and play with a learned denoiser",
     INPAINTING,
     by_splitting,
-    None,
+    {},
     f"{_PRIOR} The level falls from 75 to 1 of 255.",
     own=_SPLITTING,
 )
@@ -163,7 +161,7 @@ SPC_NOISY_MESSAGE_PASSING = _declare(
     "Message passing with a learned denoiser",
     NOISY_SINGLE_PIXEL,
     by_message_passing,
-    None,
+    {},
     _PRIOR,
     own={"steps": 16, "rough": True},
 )
@@ -172,7 +170,7 @@ INPAINTING_NOISY_PLUG_AND_PLAY = _declare(
     "Plug and play with a learned denoiser",
     NOISY_INPAINTING,
     by_splitting,
-    None,
+    {},
     f"{_PRIOR} The level falls from 75 to 5 of 255, half that of the noise.",
     own={**_SPLITTING, "faintest": 5.0, "strength": 0.05},
 )

@@ -37,6 +37,7 @@ from gdmlib.reproduce.inverse import (
     Protocol,
     Restore,
     restoring,
+    single_pixel_numbers,
 )
 from gdmlib.reproduce.photographs import context_of, ride_of
 from gdmlib.reproduce.records import Published
@@ -190,10 +191,9 @@ _RIDE_SMOKE = {
     "mcgsm_batch_size": 100, "pixels_of_an_image": 200, "crop": 8, "train_crops": 12,
     "valid_crop": 10, "valid_crops": 2, "units": 3, "epochs": 1, "batch_size": 4,
 }  # fmt: skip
-_DAMP = {
-    f"PSNR, rate {rate:.2f}": Published(value, "dB", f"D-AMP, quoted by {RIDE_PAPER}")
-    for rate, value in {0.4: 32.54, 0.3: 29.07, 0.25: 27.51, 0.1: 22.46}.items()
-}
+_DAMP = single_pixel_numbers(
+    {0.4: 32.54, 0.3: 29.07, 0.25: 27.51, 0.1: 22.46}, f"D-AMP, quoted by {RIDE_PAPER}"
+)
 
 
 def _declare(
@@ -206,10 +206,9 @@ def _declare(
     smoke: dict[str, Any],
     published: Mapping[str, Published] = PUBLISHED_SINGLE_PIXEL,
 ) -> Experiment:
-    known = dict(published) if protocol is SINGLE_PIXEL else {}
     return restoring(
-        name, title, protocol, build, known.pop("PSNR, rate 0.40", None), words, config=own,
-        smoke=smoke, seeds=(0,), trains=build is by_ride, others=known,
+        name, title, protocol, build, published if protocol is SINGLE_PIXEL else {}, words,
+        config=own, smoke=smoke, seeds=(0,), trains=build is by_ride,
         needs=BM3D if build is by_bm3d else None,
     )  # fmt: skip
 
