@@ -347,6 +347,24 @@ add_all(
     ("it speaks of a lecture", text("The lecture's example has two pixels.")),
     ("it speaks of a lecture", text("A slip on the slide.")),
 )
+
+
+def another(name: str, says: str) -> Fault:
+    """Plant a lesson that follows, and what the summary says of it."""
+
+    def plant(nb: Notebook) -> None:
+        (nb.path.parent / f"{name}.ipynb").touch()
+        cell(nb, "summary")["source"] += f"\n\n{says}"
+
+    return plant
+
+
+add_all(
+    rules.check_next,
+    ("links 03_after.ipynb", another("03_after", "")),
+    ("links 03_after.ipynb", another("03_after", "See [another](03_after.ipynb).")),
+    ("links 03_after.ipynb", another("03_after", "**What comes next.** [This](02_sample.ipynb).")),
+)
 add_all(
     rules.check_symbols,
     (r"a loss is \mathcal{L}", text(r"$$\n\ell(\theta) = -\sum_n \log p(x_n)\n$$")),

@@ -27,7 +27,13 @@ from tools.rules.prose import (
     check_markdown,
     check_prose_length,
 )
-from tools.rules.teaching import check_credit, check_panels, check_schematic, check_symbols
+from tools.rules.teaching import (
+    check_credit,
+    check_next,
+    check_panels,
+    check_schematic,
+    check_symbols,
+)
 
 Rule = Callable[[Notebook], list[str]]
 
@@ -53,6 +59,7 @@ RULES: tuple[Rule, ...] = (
     check_schematic,
     check_panels,
     check_credit,
+    check_next,
     check_symbols,
 )
 

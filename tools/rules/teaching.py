@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from tools.addresses import ROOT
-from tools.notebooks import Cell, Notebook, is_schematic, nbgrader
+from tools.notebooks import LESSON, Cell, Notebook, is_schematic, nbgrader
 from tools.rules._common import at, without_code
 
 MAX_PANELS = 2
@@ -135,3 +135,20 @@ def check_symbols(notebook: Notebook) -> list[str]:
 def _formulas(markdown: str) -> list[str]:
     text = without_code(markdown).replace("\\$", "")
     return re.findall(r"\$\$.*?\$\$|\$[^$]+\$", text, re.DOTALL)
+
+
+def check_next(notebook: Notebook) -> list[str]:
+    """The summary says what comes next, and leads there."""
+    stems = sorted(path.stem for path in notebook.path.parent.glob("*.ipynb"))
+    later = [stem for stem in stems if LESSON.fullmatch(stem) and stem > notebook.stem]
+    if not later:
+        return []
+    for cell in notebook.prose:
+        for paragraph in cell["source"].split("\n\n"):
+            opens = paragraph.startswith(("**What comes next.**", "**What breaks next.**"))
+            if opens and f"({later[0]}.ipynb)" in paragraph:
+                return []
+    return [
+        "no paragraph opens with '**What comes next.**' or '**What breaks next.**' and links "
+        f"{later[0]}.ipynb"
+    ]
