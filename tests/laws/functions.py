@@ -8,6 +8,8 @@ own, joined at the end.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,26 +25,6 @@ from gdmlib.densities.discretised_logistic import logistic_bin_log_prob
 from gdmlib.nn.spatial_lstm import SpatialLSTM, lstm_step, spatial_lstm_step
 from gdmlib.nn.whitening import Whitening
 
-from . import (
-    functions_adversarial_cyclegan,
-    functions_adversarial_games,
-    functions_adversarial_gan,
-    functions_adversarial_pix2pix,
-    functions_adversarial_superres,
-    functions_autoencoder,
-    functions_captions,
-    functions_compression,
-    functions_diffusion,
-    functions_features,
-    functions_inverse_classical,
-    functions_inverse_denoise,
-    functions_inverse_solve,
-    functions_latent_flows,
-    functions_metrics,
-    functions_restoration,
-    functions_sequences,
-    functions_vae,
-)
 from .builders import normal, randomise, seeded, softmax, tensor, uniform
 from .calls import call, whole
 from .registry import BY_NAME
@@ -302,29 +284,16 @@ COUNTS: dict[str, tuple[Callable[[Any], Any], Any]] = {
     "SpatialLSTM": (lambda units: SpatialLSTM(2, units, generator=seeded()), 3),
 }  # fmt: skip
 
+#: The files of later parts, one a family.
+FAMILIES = tuple(
+    import_module(f".{path.stem}", __package__)
+    for path in sorted(Path(__file__).parent.glob("functions_*.py"))
+)
+
 #: What draws from a generator: called with ``generator=``.
 CHANCE: dict[str, Callable[..., Any]] = {}
 
-for family in (
-    functions_adversarial_cyclegan,
-    functions_adversarial_games,
-    functions_adversarial_gan,
-    functions_adversarial_pix2pix,
-    functions_adversarial_superres,
-    functions_autoencoder,
-    functions_captions,
-    functions_compression,
-    functions_diffusion,
-    functions_features,
-    functions_inverse_classical,
-    functions_inverse_denoise,
-    functions_inverse_solve,
-    functions_latent_flows,
-    functions_metrics,
-    functions_restoration,
-    functions_sequences,
-    functions_vae,
-):
+for family in FAMILIES:
     FUNCTIONS += family.FUNCTIONS
     CONSTRUCTORS += getattr(family, "CONSTRUCTORS", [])
     FITS += getattr(family, "FITS", [])
