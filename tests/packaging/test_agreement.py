@@ -132,6 +132,11 @@ def test_the_cpu_build_of_torch_satisfies_the_pin(root: Path) -> None:
     assert "+" not in pins((root / "constraints.txt").read_text())["torch"]
 
 
+def test_no_pin_makes_every_reader_of_notebooks_compile_grammars(root: Path) -> None:
+    # findings/nbformat-import-compiles-grammars.sh: two seconds of each process that imports it.
+    assert "rfc3987-syntax" not in pins((root / "constraints.txt").read_text())
+
+
 def test_the_conda_environment_asks_for_the_same(root: Path) -> None:
     environment = conda((root / "environment.yml").read_text())
     assert disagreements(requirements(root), environment) == []
