@@ -145,11 +145,13 @@ class IntegerMCGSM(nn.Module):
         """Return a copy with other weights and widths, as `gdmlib.compression.tune` finds them.
 
         Args:
-            steps: Whole numbers from -128 to 127, shape (2, C, S): sixteenths of a bit for each
-                component's weight, and 32nds of an octave for its inverse standard deviation.
+            steps: Whole numbers from -128 to 127, shape (2, C + S), of each component and of each
+                scale: sixteenths of a bit for its weight, and 32nds of an octave for its inverse
+                standard deviation. Those of a component and of a scale are added.
         """
         moved = copy.deepcopy(self)
-        steps = np.asarray(steps).astype(np.int64)
+        c, whole = len(self.eta), np.asarray(steps).astype(np.int64)
+        steps = np.clip(whole[:, :c, None] + whole[:, None, c:], -128, 127)
         moved.eta += torch.from_numpy(steps[0] << (_FINE - 4))
         precision = self.precision.numpy() * _OCTAVES[steps[1] + 128] >> 16
         moved.precision.copy_(torch.from_numpy(np.clip(precision, 1, 1 << 21)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -58,10 +59,11 @@ def decompress_photograph(model: IntegerMCGSM, data: bytes) -> Tensor:
     stream = unpack(data, KIND, model.fingerprint)
     if len(stream.shape) != 2 or 0 in stream.shape:
         raise CorruptStreamError(f"expected a height and a width, the stream has {stream.shape}")
-    sweep, head = Sweep(*stream.shape), 2 * model.eta.numel()
+    sweep, tuned_numbers = Sweep(*stream.shape), (2, sum(model.eta.shape))
+    head = math.prod(tuned_numbers)
     if len(stream.payload) < head:
         raise CorruptStreamError(f"expected {head} bytes of tuning, got {len(stream.payload)}")
-    steps = np.frombuffer(stream.payload[:head], np.int8).reshape(2, *model.eta.shape)
+    steps = np.frombuffer(stream.payload[:head], np.int8).reshape(tuned_numbers)
     stack = Stack.from_bytes(stream.payload[head:], _lanes(sweep.height * sweep.width))
     tuned = model.adjusted(steps)
     for i, j, contexts in sweep:

@@ -2,7 +2,8 @@
 
 How often each expert is right, and how wide its errors are, differs from picture to picture: one
 has grain, another was smoothed by a camera. The sender can look at the whole picture, move these
-numbers to where they suit it best, and write them in front. A hundred bytes save a thousand. Only
+numbers to where they suit it best, and write them in front: a move of each component and of each
+scale, for a move of every pair would cost more bytes than it saves. Only
 the numbers that are sent must be whole; how they were found is the sender's own affair.
 """
 
@@ -23,16 +24,16 @@ _MOST = 20_000  # pixels are looked at, evenly spread
 def tune(
     model: IntegerMCGSM, contexts: np.ndarray, levels: np.ndarray, steps: int = 12
 ) -> np.ndarray:
-    """Return steps for `IntegerMCGSM.adjusted` that shorten a picture's code, int8 (2, C, S).
+    """Return steps for `IntegerMCGSM.adjusted` that shorten a picture's code, int8 (2, C + S).
 
     Args:
         model: As it was trained.
         contexts, levels: Of the picture's pixels, (n, D) and (n,).
         steps: Of L-BFGS.
     """
-    shape = (2, *model.eta.shape)
+    c, s = model.eta.shape
     if len(levels) < _FEWEST or steps == 0:
-        return np.zeros(shape, dtype=np.int8)
+        return np.zeros((2, c + s), dtype=np.int8)
     some = slice(None, None, 1 + len(levels) // _MOST)
     logits, means = model.logits_and_means(contexts[some])
     weights = torch.from_numpy(logits).float() * (math.log(2) / 2**12)
@@ -40,12 +41,13 @@ def tune(
     first = torch.from_numpy(levels[some] == 0)[:, None, None]
     last = torch.from_numpy(levels[some] == LEVELS - 1)[:, None, None]
     inverse = model.precision.float() / 2**16
-    moves = torch.zeros(shape, requires_grad=True)
+    moves = torch.zeros(2, c + s, requires_grad=True)
     optimizer = torch.optim.LBFGS([moves], max_iter=steps, line_search_fn="strong_wolfe")
 
     def bits() -> Tensor:
-        shares = torch.softmax((weights + moves[0]).flatten(1), dim=1).unflatten(1, shape[1:])
-        spread = inverse * moves[1].exp()
+        pairs = moves[:, :c, None] + moves[:, None, c:]
+        shares = torch.softmax((weights + pairs[0]).flatten(1), dim=1).unflatten(1, (c, s))
+        spread = inverse * pairs[1].exp()
         high = torch.where(last, 1.0, torch.special.ndtr((away + 1) * spread))
         low = torch.where(first, 0.0, torch.special.ndtr(away * spread))
         p = (shares * (high - low)).flatten(1).sum(1)
@@ -60,6 +62,6 @@ def tune(
 
     with torch.enable_grad():
         optimizer.step(closure)
-    scale = torch.tensor([16.0, 32.0])[:, None, None] / math.log(2)
+    scale = torch.tensor([16.0, 32.0])[:, None] / math.log(2)
     found = (moves.detach() * scale).round().clamp(-128, 127)
     return found.nan_to_num(0.0).numpy().astype(np.int8)

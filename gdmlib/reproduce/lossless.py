@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -37,6 +38,15 @@ def training_photographs() -> list[Tensor]:
     return [*(x[:400, :500] for x in whole), *half, *grain]
 
 
+def in_rows(photographs: Iterable[Tensor], height: int = 96, width: int = 144) -> list[Tensor]:
+    """Return the middles of photographs, ten side by side: wide pictures are swept faster."""
+    middles = []
+    for x in photographs:
+        top, left = (x.shape[0] - height) // 2, (x.shape[1] - width) // 2
+        middles.append(x[top : top + height, left : left + width])
+    return [torch.cat(middles[k : k + 10], dim=1) for k in range(0, len(middles), 10)]
+
+
 def shipped_photographs() -> dict[str, Tensor]:
     """Return scikit-image's photographs that train nothing here, as grey levels."""
     colour = {"chelsea": shipped.chelsea(), "coffee": shipped.coffee()}
@@ -55,7 +65,8 @@ def pictures(data: str, test_images: int) -> tuple[list[Tensor], dict[str, list[
     found = [grey_levels(x) for _, x in sorted(bsds500("test").items())]
     spread = found[:: max(1, len(found) // test_images)][:test_images]
     own = list(shipped_photographs().values())
-    return training_photographs(), {"BSDS500 test": spread, "scikit-image": own}
+    train = in_rows(grey_levels(x) for _, x in sorted(bsds500("train").items()))
+    return [*training_photographs(), *train], {"BSDS500 test": spread, "scikit-image": own}
 
 
 def _rates(model: IntegerMCGSM, test: list[Tensor]) -> dict[str, Tensor]:
@@ -118,13 +129,14 @@ LOSSLESS_PHOTOGRAPHS = Experiment(
     published=None,
     protocol="A mixture of conditional Gaussian scale mixtures, on 14 neighbours and two "
     "predictions that are fitted to each picture as it is read, rounded to whole numbers. Trained "
-    "on photographs and textures that come with scikit-learn and scikit-image. The size is that of "
+    "on photographs and textures that come with scikit-learn and scikit-image, and on the middles "
+    "of BSDS500's two hundred training photographs. The size is that of "
     "the whole file, its tuning and checksums included; one value a picture, mean over pictures. "
     "PNG is optimised, WebP lossless has its best method and quality. The first picture of each "
     "set is read again and compared. One thread.",
     config={
-        "data": "BSDS500 test", "test_images": 10, "components": 12, "scales": 4,
-        "pixels": 30_000, "epochs": 5, "batch_size": 1000, "lr": 4e-3,
+        "data": "BSDS500 test", "test_images": 10, "components": 32, "scales": 4,
+        "pixels": 150_000, "epochs": 6, "batch_size": 1000, "lr": 4e-3,
     },
     smoke={
         "data": STAND_IN, "test_images": 2, "components": 1, "scales": 1, "pixels": 100,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import norm
+from skimage.data import camera, coffee
 
 from gdmlib.autoregressive import MCGSM
 from gdmlib.compression import (
@@ -25,6 +26,7 @@ from gdmlib.compression import (
 )
 from gdmlib.compression.adaptive import solve
 from gdmlib.compression.integer import LEVELS, SLOT_BITS, as_float
+from gdmlib.compression.windows import Alike
 
 
 def seeded(seed=0):
@@ -115,15 +117,37 @@ def test_the_tables_are_those_of_the_format():
     assert empty.fingerprint.hex() == "8253aaf001514752"
 
 
-def test_predictions_are_least_squares():
-    """The last pixel's prediction against a plain regression on its window."""
+NEAR = [(0, -1), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, 1)]
+TAUGHT = [*NEAR, (-2, -1), (-1, -2), (-1, 2), (0, -3)]
+PLACE = (12, 14)
+
+
+def near(window, rows, own):
+    """All places within six rows and columns count once."""
+    return [float(j - 6 <= PLACE[1] <= j + 6 and i >= 6) for i, j in window], 256
+
+
+def alike(window, rows, own):
+    """Places in half a disc count by their distance, in place and in their six neighbours."""
+    inside = [(i - 12) ** 2 + (j - 14) ** 2 <= 83 for i, j in window]
+    far = [int(((row - own)[:6] ** 2).sum()) for row in rows]
+    mean = sum(f for f, here in zip(far, inside, strict=True) if here) // sum(inside)
+    m, weights = 100 + mean // 8, []
+    for (i, j), f, here in zip(window, far, inside, strict=True):
+        away = max(12 - i, abs(14 - j))
+        weights.append(64 * (16 // (1 + away // 2)) * m // (m + f) if here else 0)
+    return weights, 2**16
+
+
+@pytest.mark.parametrize(("index", "taught", "rule"), [(14, NEAR, near), (15, TAUGHT, alike)])
+def test_predictions_are_least_squares(index, taught, rule):
+    """A pixel's prediction against a plain weighted regression on its window."""
     x = picture(16, 24, seed=3)
     sweep, known = Sweep(16, 24), x.long().numpy()
     for i, j, contexts in sweep:
-        if (i[0], j[0]) == (12, 14) or ((i == 12) & (j == 14)).any():
-            found = contexts[(i == 12) & (j == 14)][0, 14] / 16
+        if ((i == 12) & (j == 14)).any():
+            found = contexts[(i == 12) & (j == 14)][0, index] / 16
         sweep.levels[i, j] = known[i, j]
-    taught = [(0, -1), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, 1)]
     padded = np.full((19, 30), 128)
     padded[3:, 3:27] = known
 
@@ -131,12 +155,29 @@ def test_predictions_are_least_squares():
         base = padded[i + 3, j + 2] + padded[i + 2, j + 3]
         return base, np.array([2 * padded[i + 3 + a, j + 3 + b] - base for a, b in taught])
 
-    window = [(i, j) for i in range(6, 13) for j in range(8, 21) if (i, j) < (12, 14)]
+    window = [(i, j) for i in range(3, 13) for j in range(5, 24) if (i, j) < PLACE]
     rows = np.array([row(*place)[1] for place in window], float)
     target = np.array([2 * known[place] - row(*place)[0] for place in window], float)
-    v = np.linalg.solve(rows.T @ rows + 256 * np.eye(6), rows.T @ target)
-    base, away = row(12, 14)
+    base, away = row(*PLACE)
+    weights, ridge = rule(window, rows, away)
+    assert min(weights) == 0 < max(weights)
+    weighted = rows * np.array(weights)[:, None]
+    v = np.linalg.solve(weighted.T @ rows + ridge * np.eye(len(taught)), weighted.T @ target)
     assert abs((base + v @ away) / 2 - found) < 1 / 16
+
+
+def test_places_that_resemble_the_pixel_count_more(monkeypatch):
+    """Against the same window in which only distance counts, on squares of two photographs."""
+    squares = [camera()[100:160, 200:260], coffee()[100:160, 200:260, 1]]
+
+    def off():
+        pairs = [contexts_of(torch.from_numpy(x).float()) for x in squares]
+        return [float((x[:, 15] * 256 - y).abs().mean()) for x, y in pairs]
+
+    alike = off()
+    monkeypatch.setattr(Alike, "_LEAST", 10**9)
+    for one, plain in zip(alike, off(), strict=True):
+        assert one < 0.98 * plain
 
 
 def test_solve_is_the_solution_whatever_the_batch():
