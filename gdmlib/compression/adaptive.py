@@ -32,7 +32,7 @@ NEIGHBOURS = Neighbourhood(
 ERRORS = ((0, -1), (-1, 0), (-1, -1), (-1, 1), (0, -2), (-2, 0))
 """Where the error of the fitted prediction is told, too: it says how well the rule does here."""
 
-_TAUGHT = (
+TAUGHT = (
     (0, -1), (-1, -1), (-1, 1), (0, -2), (-2, 0), (-2, 1), (-2, -1), (-1, -2), (-1, 2), (0, -3),
 )  # fmt: skip
 _NEAR, _NEAR_REACH = 6, 6  # neighbours of the rule that forgets soon, and how far it looks
@@ -64,7 +64,7 @@ class Sweep:
         self.levels = self._canvas[_MARGIN:, _MARGIN : _MARGIN + width]
         self._rules: tuple[Near | Alike, ...] = (
             Near(height, width, _NEAR, _NEAR_REACH, _LAG),
-            Alike(height, width, len(_TAUGHT), _ALIKE_REACH),
+            Alike(height, width, len(TAUGHT), _ALIKE_REACH),
         )
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -86,7 +86,7 @@ class Sweep:
         a, b = i + _MARGIN, j + _MARGIN
         near = np.stack([self._canvas[a + dy, b + dx] for dy, dx in NEIGHBOURS.offsets], axis=1)
         base = self._canvas[a, b - 1] + self._canvas[a - 1, b]
-        away = np.stack([2 * self._canvas[a + dy, b + dx] - base for dy, dx in _TAUGHT])
+        away = np.stack([2 * self._canvas[a + dy, b + dx] - base for dy, dx in TAUGHT])
         guesses = []
         for rule, ridge in zip(self._rules, _RIDGES, strict=True):
             some = away[: rule.neighbours].astype(np.float64)
