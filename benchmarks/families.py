@@ -217,11 +217,11 @@ FAMILIES: dict[str, Family] = {
     ),
     "flow_matching": Family(
         "flow matching", "11_diffusion", "the same U-Net",
-        build=lambda x, g: latent.FlowMatching(_unet(g), SHAPE, steps=10),
+        build=lambda x, g: latent.FlowMatching(_unet(g), SHAPE),
         seen=lambda x, y, g: (_half(x, g), y), told=True, words="bound", clip=1.0, average=True,
         tested=200, checkpoint="11_glyphs_flow_matching",
         log_prob=lambda m, x, y, g: _in_levels(
-            m.log_prob(_half(x, g), labels=y, probes=1, generator=g), LEVELS / 2
+            m.log_prob(_half(x, g), labels=y, steps=40, probes=1, generator=g), LEVELS / 2
         ),
         sample=lambda m, y, g: rounded(
             m.sample(len(y), g, steps=WALK, method="euler", labels=y), LEVELS / 2, LEVELS / 2

@@ -48,7 +48,32 @@ class Linear(nn.Module):
         return x @ self.matrix.T
 
 
+class Box(nn.Module):
+    """The exact field of a uniform law on [0, 1)^d, as noise makes it of a single level."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one = nn.Parameter(torch.ones(()).double())
+
+    def forward(self, x: Tensor, time: Tensor) -> Tensor:
+        u = time.clamp(1e-9, 1 - 1e-9)[:, None]
+        spread, normal = (1 - u) / u, torch.distributions.Normal(0.0, 1.0)
+        a, b = (-x / u) / spread, (1 - x / u) / spread
+        density = normal.log_prob(a).exp() - normal.log_prob(b).exp()
+        image = x / u + spread * density / (normal.cdf(b) - normal.cdf(a)).clamp(min=1e-300)
+        return (image - x) / (1 - u)
+
+
 X = torch.randn(7, 2, generator=seeded(2)).double()
+
+
+@pytest.mark.parametrize(("steps", "most"), [(10, 6e-3), (20, 1e-3), (40, 3e-4)])
+def test_noise_in_the_gaps_of_levels_costs_what_it_should(steps, most):
+    """Its exact code is 0 bits. In even steps it costs 0.018, 0.007 and 0.004 too few."""
+    x = torch.rand(4000, 2, generator=seeded()).double()
+    with torch.no_grad():
+        found = FlowMatching(Box(), 2).log_prob(x, steps=steps)
+    assert abs(float(found.mean())) / (2 * math.log(2)) < most
 
 
 @pytest.mark.parametrize("method", ["euler", "midpoint"])
