@@ -254,6 +254,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not seed:
             store(drawn, options.output.with_suffix("") / f"{name}-{word(budget)}.png")
         made["runs"].append({"family": name, "budget": budget, "seed": seed, **run, **found})
+        made["until"] = record.today()
         write_atomically(options.output, partial(_write, made))
         print(json.dumps(made["runs"][-1]), flush=True)
     return 0

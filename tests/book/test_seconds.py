@@ -191,6 +191,17 @@ def test_missing_runs_are_named(record: dict[str, Any]):
     assert f"10{seconds.GAP}min" not in seconds.samples_markdown(lacking)
 
 
+def test_the_pace_of_long_runs_is_told(record: dict[str, Any]):
+    made = [
+        {**_ANY, "family": "vae", "budget": b, "seed": 0, "steps": n, "seconds": b}
+        for b, n in ((60, 600), (600, 4500))
+    ]
+    assert "took 0.75 to 0.75 times as many steps" in seconds.pace({**record, "runs": made})
+    assert seconds.pace({**record, "runs": made[:1]}) == ""
+    days = {**record, "runs": made, "date": "2026-01-02", "until": "2026-01-03"}
+    assert "between 2026-01-02 and 2026-01-03" in seconds.setup_markdown(days)
+
+
 _ALL = runs.planned()
 _ANY = {"frechet": 2.0, "seconds": 1.0}
 

@@ -165,6 +165,23 @@ def missing(record: Record, seeds: int = 0) -> list[str]:
     return lines
 
 
+def pace(record: Record) -> str:
+    """Say how fast the runs of ten minutes went beside those of a minute, family by family."""
+    speed = {
+        (family, budget): sum(r["steps"] / r["seconds"] for r in runs) / len(runs)
+        for family in FAMILIES
+        for budget in (60, 600)
+        if (runs := [r for r in found(record, family, budget) if "steps" in r])
+    }
+    ratios = [speed[f, 600] / speed[f, 60] for f in FAMILIES if {(f, 60), (f, 600)} <= set(speed)]
+    if not ratios:
+        return ""
+    return (
+        f" Runs of {BUDGETS[600]} took {min(ratios):.2f} to {max(ratios):.2f} times as many steps "
+        f"a second as runs of {BUDGETS[60]}: the machine was shared, and not always equally fast."
+    )
+
+
 def setup_markdown(record: Record) -> str:
     """Return machine, data and the runs that are missing."""
     machine, about = record["machine"], record["data"]
@@ -178,9 +195,11 @@ def setup_markdown(record: Record) -> str:
     if single:
         gone += f" **Run for one seed only**, where two were planned: {'; '.join(single)}."
     if WANTED[600] == 1 and _any(record, 600):
-        gone += f" All runs of {BUDGETS[600]} have one seed."
+        gone += f" All runs of {BUDGETS[600]} have one seed.{pace(record)}"
+    until = record.get("until", record["date"])
+    when = f"on {until}" if until == record["date"] else f"between {record['date']} and {until}"
     return (
-        f"Measured on {record['date']} on one thread of “{machine['processor']}” "
+        f"Measured {when} on one thread of “{machine['processor']}” "
         f"({machine['architecture']}, {machine['vector']}), torch {record['versions']['torch']}. "
         f"{about['glyphs']:,} glyphs train, {about['held_out']:,} others are held out, and "
         f"{about['samples']:,} samples are judged. {gone}"
