@@ -23,8 +23,9 @@ from gdmlib.compression import (
     lossy_file,
     photograph_bits,
     tune,
+    tuning,
 )
-from gdmlib.compression.adaptive import solve
+from gdmlib.compression.adaptive import fronts, solve
 from gdmlib.compression.integer import LEVELS, SLOT_BITS, as_float
 from gdmlib.compression.windows import Alike
 
@@ -228,6 +229,27 @@ def test_tuning_shortens_the_code_of_another_picture(fitted):
     cost = photograph_bits(fitted[1], x)
     assert 0 < 8 * len(data) - float(cost.sum()) < 8 * (60 + steps.size + 8)
     assert not tune(fitted[1], contexts[:100], levels[:100]).any()
+
+
+def test_tuning_looks_at_all_phases_of_a_jpeg(monkeypatch):
+    """Every eighth pixel of the sweep lies at the same place of a block; a sample must not."""
+    seen = []
+    monkeypatch.setattr(tuning, "_MOST", 1000)
+    monkeypatch.setattr(tuning, "_FEWEST", 100)
+    model = IntegerMCGSM(CONTEXT, components=1, scales=1, features=1)
+    monkeypatch.setattr(model, "logits_and_means", lambda x: seen.append(x) or give(x))
+    give = IntegerMCGSM.logits_and_means.__get__(model)
+    i, j = (np.concatenate(p) for p in zip(*fronts(80, 100), strict=True))
+    contexts = np.zeros((8000, CONTEXT), np.int64)
+    contexts[:, 0], contexts[:, 1] = i % 8, j % 8
+    tune(model, contexts, np.full(8000, 128), steps=1)
+    (some,) = seen
+    shares = np.bincount(8 * some[:, 0] + some[:, 1], minlength=64) / len(some)
+    assert len(some) == 1000
+    assert abs(shares * 64 - 1).max() < 0.6, "each of 64 places of a block has its share"
+    every = contexts[::8]
+    shares = np.bincount(8 * every[:, 0] + every[:, 1], minlength=64) / len(every)
+    assert abs(shares * 64 - 1).max() > 0.6, "in step with the blocks"
 
 
 def test_damage_is_refused(fitted):
