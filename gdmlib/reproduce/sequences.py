@@ -108,7 +108,7 @@ GRU_ALICE = held_out(
     _BUDGET,
     config={
         "data": "alice", "length": 256, "stride": 64, "units": 256, "dropout": 0.1,
-        "epochs": 5, "batch_size": 32, "lr": 5e-3, "clip": 1.0,
+        "epochs": 30, "batch_size": 32, "lr": 5e-3, "clip": 1.0,
     },
     smoke={**_SMOKE, "units": 5},
     seeds=(0,),
@@ -124,7 +124,7 @@ TRANSFORMER = held_out(
     _BUDGET,
     config={
         "data": "alice", "length": 256, "stride": 64, "width": 96, "layers": 3, "heads": 4,
-        "dropout": 0.1, "epochs": 5, "batch_size": 16, "lr": 3e-3, "clip": 1.0,
+        "dropout": 0.1, "epochs": 30, "batch_size": 16, "lr": 3e-3, "clip": 1.0,
     },
     smoke={**_SMOKE, "width": 8, "layers": 1, "heads": 2},
     seeds=(0,),
