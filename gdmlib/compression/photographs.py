@@ -119,7 +119,7 @@ def _visit(known: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
 def fit_photograph_model(
     photographs: Sequence[Tensor],
     *,
-    components: int = 12,
+    components: int = 32,
     scales: int = 4,
     pixels: int = 40_000,
     generator: Generator | None = None,
