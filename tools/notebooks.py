@@ -65,7 +65,12 @@ class Notebook:
 
 def lessons(root: Path = ROOT) -> list[Path]:
     """Return the lessons' files in the order of the course; a copy beside them is no lesson."""
-    found = (root / "notebooks").glob("*.ipynb")
+    return lessons_in(root / "notebooks")
+
+
+def lessons_in(folder: Path) -> list[Path]:
+    """Return the lessons' files in a folder, as `lessons` does."""
+    found = folder.glob("*.ipynb")
     return sorted(path for path in found if LESSON.fullmatch(path.stem))
 
 

@@ -41,7 +41,6 @@ CONTEXT = len(NEIGHBOURS) + 2 + len(ERRORS)
 """How many numbers a context has."""
 
 _LAG = max(_NEAR_REACH, _ALIKE_REACH) + 1  # columns by which a row stays behind the one above it
-_RIDGES = (2.0**8, 2.0**16)  # for weights of 1, and of up to 2^10
 _MARGIN = 3
 _GREY = 128  # what lies outside of the picture
 
@@ -88,9 +87,9 @@ class Sweep:
         base = self._canvas[a, b - 1] + self._canvas[a - 1, b]
         away = np.stack([2 * self._canvas[a + dy, b + dx] - base for dy, dx in TAUGHT])
         guesses = []
-        for rule, ridge in zip(self._rules, _RIDGES, strict=True):
+        for rule in self._rules:
             some = away[: rule.neighbours].astype(np.float64)
-            weights, moved = solve(*rule.sums(i, j, some), ridge), np.zeros(len(i))
+            weights, moved = solve(*rule.sums(i, j, some), rule.ridge), np.zeros(len(i))
             for weight, number in zip(weights, some, strict=True):
                 moved = moved + weight * number
             level = np.clip((base + moved) * (SIXTEENTHS / 2), 0, 255 * SIXTEENTHS)

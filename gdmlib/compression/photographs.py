@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,11 +58,10 @@ def decompress_photograph(model: IntegerMCGSM, data: bytes) -> Tensor:
     stream = unpack(data, KIND, model.fingerprint)
     if len(stream.shape) != 2 or 0 in stream.shape:
         raise CorruptStreamError(f"expected a height and a width, the stream has {stream.shape}")
-    sweep, tuned_numbers = Sweep(*stream.shape), (2, sum(model.eta.shape))
-    head = math.prod(tuned_numbers)
+    sweep, head = Sweep(*stream.shape), 2 * sum(model.eta.shape)
     if len(stream.payload) < head:
         raise CorruptStreamError(f"expected {head} bytes of tuning, got {len(stream.payload)}")
-    steps = np.frombuffer(stream.payload[:head], np.int8).reshape(tuned_numbers)
+    steps = np.frombuffer(stream.payload[:head], np.int8).reshape(2, -1)
     stack = Stack.from_bytes(stream.payload[head:], _lanes(sweep.height * sweep.width))
     tuned = model.adjusted(steps)
     for i, j, contexts in sweep:

@@ -24,6 +24,8 @@ class Near:
         lag: Columns by which a row stays behind the one above it.
     """
 
+    ridge = 2.0**8
+
     def __init__(self, height: int, width: int, neighbours: int, reach: int, lag: int) -> None:
         self.width, self.neighbours, self.reach = width, neighbours, reach
         self._lower = np.tril_indices(neighbours)
@@ -68,6 +70,7 @@ class Alike:
         height, width, neighbours, reach: As for `Near`; the window is the half of a disc.
     """
 
+    ridge = 2.0**16  # weights are up to 2^10
     _COMPARED, _SHARE, _LEAST, _SCALE = 6, 8, 100, 64
 
     def __init__(self, height: int, width: int, neighbours: int, reach: int) -> None:
@@ -77,7 +80,7 @@ class Alike:
             for dx in range(-reach, reach + 1)
             if (dy, dx) < (0, 0) and dy * dy + dx * dx <= reach * reach + 2
         ]
-        self.neighbours, self.places, self._margin = neighbours, len(places), reach
+        self.neighbours, self._margin = neighbours, reach
         self._dy, self._dx = np.array(places).T
         self._near = np.array([16 // (1 + max(-dy, abs(dx)) // 2) for dy, dx in places])
         shape = (height + reach, width + 2 * reach)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from tools.addresses import ROOT
-from tools.notebooks import LESSON, Cell, Notebook, is_schematic, nbgrader
+from tools.notebooks import Cell, Notebook, is_schematic, lessons_in, nbgrader
 from tools.rules._common import at, without_code
 
 MAX_PANELS = 2
@@ -139,8 +139,8 @@ def _formulas(markdown: str) -> list[str]:
 
 def check_next(notebook: Notebook) -> list[str]:
     """The summary says what comes next, and leads there."""
-    stems = sorted(path.stem for path in notebook.path.parent.glob("*.ipynb"))
-    later = [stem for stem in stems if LESSON.fullmatch(stem) and stem > notebook.stem]
+    stems = [path.stem for path in lessons_in(notebook.path.parent)]
+    later = [stem for stem in stems if stem > notebook.stem]
     if not later:
         return []
     for cell in notebook.prose:
