@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from gdmlib._weights import sentence
 from tests.notebooks.sample import cell, good, picture, said, shown, sign
 from tools import notebooks, rules
 from tools.notebooks import Notebook
@@ -271,6 +272,7 @@ add_all(
     ("memory address", output("claim-1", said("<A at 0x7f00aa11bb22>"))),
     ("progress bar", output("claim-1", said("10%|#   | 1/10"))),
     ("progress bar", output("claim-1", said("1\r2"))),
+    ("without its trained weights", output("claim-1", said(sentence("18_ride", "no network")))),
 )
 add_all(
     rules.check_freshness,

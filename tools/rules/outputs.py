@@ -72,7 +72,7 @@ def _leaked(cell: Cell) -> bool:
 
 
 def check_outputs(notebook: Notebook) -> list[str]:
-    """No error, warning, widget, progress bar, path or memory address in the outputs."""
+    """No error, warning, widget, progress bar, path, memory address or lack of weights."""
     found = []
     for cell in notebook.code:
         for output in cell.get("outputs", []):
@@ -97,6 +97,8 @@ def check_outputs(notebook: Notebook) -> list[str]:
                 found.append(f"{at(cell)}: an output holds a memory address")
             if "\r" in text or re.search(r"\d+%\|", text) or re.search(r"\d(it/s|s/it)\b", text):
                 found.append(f"{at(cell)}: a progress bar stands in the output")
+            if "are not at hand: " in text:  # as `gdmlib.lesson` says it
+                found.append(f"{at(cell)}: it was run without its trained weights: {text[:60]!r}")
     return found
 
 
