@@ -14,7 +14,7 @@
   which is exact;
 - denoisers know what pictures look like: `ConvDenoiser`, which is told the level of noise,
   `MLPDenoiser`, which knows one level, `DictionaryDenoiser`, which looks for few atoms, and
-  `BM3D`, where the package is installed;
+  `BM3D`, where the package is installed; `SelfEnsemble` asks one of them eight times;
 - `plug_and_play` makes of a denoiser a solver for any operator, `message_passing` one for cameras
   with random patterns;
 - `latent_inversion` searches among the pictures that a decoder can make.
@@ -47,6 +47,7 @@ from gdmlib.inverse.prior import PatchPrior, Prior, gradient
 from gdmlib.inverse.projection import map_by_projection, proximal_map
 from gdmlib.inverse.restored import Restored
 from gdmlib.inverse.separable import Downsampling, FlatCam, LiSens, Separable
+from gdmlib.inverse.views import SelfEnsemble
 from gdmlib.inverse.wavelets import shrink_wavelets, sparse_wavelets, wavelets
 
 __all__ = [
@@ -77,6 +78,7 @@ __all__ = [
     "Restored",
     "ScorePrior",
     "Scrambled",
+    "SelfEnsemble",
     "Separable",
     "epll",
     "fit_dictionary",

@@ -52,6 +52,7 @@ class Halves(inverse.BM3D):
 told, plain = randomise(conv(), 0), randomise(mlp(), 0)
 atoms, coarse = inverse.DictionaryDenoiser(ATOMS), inverse.DictionaryDenoiser(ATOMS, stride=2)
 halves = Halves()
+eight = inverse.SelfEnsemble(told)
 
 
 def split(y: Tensor, **options: Any) -> Tensor:
@@ -73,6 +74,8 @@ FUNCTIONS = [
     call("MLPDenoiser.score", plain.score, PATCHES, model=plain, smooth=True),
     call("DictionaryDenoiser.denoise", lambda y: atoms.denoise(y, 0.1), PICTURES),
     call("DictionaryDenoiser.denoise, apart", lambda y: coarse.denoise(y, 0.1), PATCHES),
+    call("SelfEnsemble.denoise", lambda y: eight.denoise(y, 0.1), PICTURES, model=told,
+         smooth=True),
     call("BM3D.denoise", lambda y: halves.denoise(y, 0.1), PICTURES),
     call("plug_and_play", split, SEEN),
     call("plug_and_play from a start", lambda y, start: split(y, start=start), SEEN, PICTURES),

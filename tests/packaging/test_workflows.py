@@ -84,6 +84,18 @@ def test_one_action_has_one_commit(root: Path) -> None:
     assert DEPLOYMENT in commits
 
 
+# Rooms of the library whose tests need more than the library installs.
+ELSEWHERE = {"handin", "reproduce"}
+
+
+def test_the_matrix_of_dependencies_tests_every_room_of_the_library(root: Path) -> None:
+    rooms = {path.parent.name for path in (root / "gdmlib").glob("[!_]*/__init__.py")} - ELSEWHERE
+    text = (root / ".github" / "workflows" / "dependencies.yml").read_text()
+    named = set(re.findall(r"tests/(\w+)(?=\s)", text))
+    assert rooms - named == set()
+    assert [room for room in sorted(named) if not (root / "tests" / room).is_dir()] == []
+
+
 # (what is wrong, the workflow it is planted in, what stands there, what is put there)
 BROKEN = [
     ("not a commit", "pages.yml", r"deploy-pages@.*", "deploy-pages@v5"),
