@@ -9,7 +9,7 @@ import torch
 from scipy.special import expit
 from torch import Tensor
 
-from gdmlib._checks import check_kind, check_tensor
+from gdmlib._checks import check_kind, check_tensor, check_values
 from gdmlib.autoregressive.causal_image import wavefronts
 from gdmlib.compression.ans import Stack
 from gdmlib.compression.container import (
@@ -39,6 +39,7 @@ def compress_lossy(model: LossyAutoencoder, x: Tensor, rate: int) -> bytes:
     """
     check_kind(model, "model", LossyAutoencoder, "a LossyAutoencoder")
     x = check_tensor(x, "x", ndim=2, floating=True, like=model.analysis)
+    check_values(x, "x", (x >= 0) & (x <= 1), "a grey picture in [0, 1]", "; use x.clamp(0, 1)")
     with evaluating(model):
         code = model.encode(x[None, None], rate)[0].round().long().numpy()
         blocks = code.transpose(1, 2, 0)

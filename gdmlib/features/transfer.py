@@ -21,7 +21,10 @@ from gdmlib._checks import check_choice, check_count, check_tensor, check_values
 
 
 class Stages(Protocol):
-    """A network that says what each of its stages sees."""
+    """A network that says what each of its stages sees.
+
+    It may say in ``smallest`` how many pixels a side become a single place of its last stage.
+    """
 
     def each(self, x: Tensor) -> list[Tensor]:
         """Return the features of pictures in [0, 1], (B, C, H, W) for each stage."""
@@ -55,7 +58,8 @@ class StyleLoss(nn.Module):
     Args:
         network: What sees: see `Stages`. Its weights are not trained, but the gradient goes
             through it. The pixels themselves are a stage more.
-        style: One picture in [0, 1], shape (3, H, W).
+        style: One picture in [0, 1], shape (3, H, W), so large that at the last scale the last
+            stage has two places a side: 64 pixels for `PhotoFeatures` and three scales.
         scales: At how many sizes the network looks, each half of the one before: a small network
             then sees large patterns, too.
     """
@@ -63,9 +67,10 @@ class StyleLoss(nn.Module):
     def __init__(self, network: Stages, style: Tensor, *, scales: int = 3) -> None:
         super().__init__()
         self.network, self.scales = network, check_count(scales, "scales")
+        self.least = int(getattr(network, "smallest", 1)) * 2**self.scales
         self.targets: list[tuple[Tensor, Tensor, Tensor]] = []
         with torch.no_grad():
-            for f in self._features(check_picture(style, "style", 2**self.scales)):
+            for f in self._features(check_picture(style, "style", self.least)):
                 mean, spread = f.mean((2, 3), keepdim=True), f.std((2, 3), keepdim=True)
                 # A feature that is nearly constant must not weigh a thousand times as much.
                 spread = spread + 0.1 * spread.square().mean().sqrt() + 1e-6
@@ -79,8 +84,8 @@ class StyleLoss(nn.Module):
             x = nn.functional.avg_pool2d(x, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the loss of a picture, (3, H, W), of any size, as a scalar."""
-        x = check_picture(x, "x", 2**self.scales, unit=False)
+        """Return the loss of a picture, (3, H, W), as large as a style may be, as a scalar."""
+        x = check_picture(x, "x", self.least, unit=False)
         losses = [
             (gram(with_one((f - mean) / spread)) - target).square().mean()
             for f, (mean, spread, target) in zip(self._features(x), self.targets, strict=True)

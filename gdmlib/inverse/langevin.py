@@ -26,6 +26,9 @@ from gdmlib.inverse.prior import Prior, value_and_gradient
 from gdmlib.inverse.restored import Restored
 from gdmlib.latent.schedule import shaped
 
+ENOUGH = 20
+"""So many steps, none of which is taken, are no chance: the pictures cannot move."""
+
 
 def langevin(
     operator: Operator,
@@ -55,6 +58,9 @@ def langevin(
     Returns:
         The pictures, shape (n, ..., *event_shape), and in ``history`` of each step ``taken``, the
         share of the pictures that moved.
+
+    Raises:
+        FloatingPointError: If the walk diverges, or no step at all is taken.
     """
     check_above_zero(noise, "noise")
     check_above_zero(lr, "lr")
@@ -88,5 +94,9 @@ def langevin(
         at = shaped(taken, x).bool()
         x, slope = torch.where(at, new, x), torch.where(at, new_slope, slope)
         history.append({"taken": float(taken.double().mean())})
+    if len(x) * steps >= ENOUGH and not any(entry["taken"] for entry in history):
+        raise FloatingPointError(
+            f"none of {len(x) * steps} steps was taken; take an lr below {lr:g}"
+        )
     image = x.reshape(n, *batch, *operator.event_shape)
     return Restored(image, steps, tuple(history))

@@ -32,6 +32,8 @@ class VGG19(nn.Module):
 
     mean: Tensor
     spread: Tensor
+    smallest = 16
+    """Pixels a side that become one place of the last stage."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -97,8 +99,10 @@ class VGG19(nn.Module):
         x = check_tensor(
             x, "x", shape=("B", 3, "H", "W"), floating=True, finite=False, like=self.mean
         )
-        if min(x.shape[2:]) < 16:
-            raise ValueError(f"x: expected at least 16 pixels a side, got {tuple(x.shape[2:])}")
+        if min(x.shape[2:]) < self.smallest:
+            raise ValueError(
+                f"x: expected at least {self.smallest} pixels a side, got {tuple(x.shape[2:])}"
+            )
         h, found = self.standardised(x), []
         for i, layer in enumerate(list(self.features)[: STAGES[-1]], 1):
             h = layer(h)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gdmlib._checks import check_count, check_tensor, check_values
+from gdmlib._checks import check_count, check_kind, check_tensor, check_values
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,14 +78,28 @@ class Sound:
 
     @classmethod
     def read(cls, data: bytes) -> Sound:
-        """Return the sound of a WAV file of 16 bits and one channel."""
-        with wave.open(io.BytesIO(data), "rb") as file:
-            kind = file.getnchannels(), file.getsampwidth()
-            if kind != (1, 2):
-                raise ValueError(
-                    f"data: expected one channel of 16 bits, got {kind[0]} of {8 * kind[1]} bits"
-                )
-            frames, rate = file.readframes(file.getnframes()), file.getframerate()
+        """Return the sound of a WAV file of 16 bits and one channel.
+
+        Raises:
+            ValueError: If the file is no such one, or has been cut off.
+        """
+        check_kind(data, "data", bytes, "the bytes of a WAV file")
+        try:
+            with wave.open(io.BytesIO(data), "rb") as file:
+                kind, length = (file.getnchannels(), file.getsampwidth()), file.getnframes()
+                frames, rate = file.readframes(length), file.getframerate()
+        except (wave.Error, EOFError) as error:
+            why = str(error) or "its header ends too early"
+            raise ValueError(f"data: expected a WAV file, got {len(data)} bytes: {why}") from error
+        if kind != (1, 2):
+            raise ValueError(
+                f"data: expected one channel of 16 bits, got {kind[0]} of {8 * kind[1]} bits"
+            )
+        if len(frames) != 2 * length:
+            raise ValueError(
+                f"data: expected {length} samples, as the header says, got {len(frames) // 2}: "
+                "the file is cut off"
+            )
         samples = torch.frombuffer(bytearray(frames), dtype=torch.int16)
         return cls(samples.float() / 32768, rate)
 

@@ -112,5 +112,10 @@ def test_damage_and_wrong_arguments(model):
         compress_lossy(model, x, 4)
     with pytest.raises(ValueError, match="x: "):
         compress_lossy(model, x[None], 0)
+    for wrong in (255 * x, x - 0.5):
+        with pytest.raises(
+            ValueError, match=r"x: expected a grey picture in \[0, 1\].*use x.clamp"
+        ):
+            compress_lossy(model, wrong, 0)
     with pytest.raises(ValueError, match="lambdas"):
         LossyAutoencoder(lambdas=(0.0,))

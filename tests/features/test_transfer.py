@@ -94,12 +94,27 @@ def test_a_loss_that_is_not_finite_stops_the_painting(picture):
         paint(lambda x: x.sum() * float("nan"), picture, steps=2)
 
 
+@pytest.mark.parametrize("scales", [1, 2, 3])
+def test_the_smallest_style_that_is_taken_has_a_loss(scales):
+    network = PhotoFeatures.load("content")
+    least = network.smallest * 2**scales
+    x = torch.rand(3, least, least + 3, generator=seeded(5))
+    assert float(StyleLoss(network, x, scales=scales)(x)) < 1e-6
+    assert float(StyleLoss(network, x, scales=scales)(x.flip(0))) > 0
+    for side in (least - 1, least // 2, 2**scales):
+        small = x[:, :side, :side]
+        with pytest.raises(ValueError, match=rf"style: expected at least {least} pixels"):
+            StyleLoss(network, small, scales=scales)
+        with pytest.raises(ValueError, match=rf"x: expected at least {least} pixels"):
+            StyleLoss(network, x, scales=scales)(small)
+
+
 def test_wrong_pictures_are_named(network, picture):
     with pytest.raises(ValueError, match=r"style: expected shape \(3, H, W\), one colour picture"):
         StyleLoss(network, picture[:1])
     with pytest.raises(ValueError, match=r"style: expected a picture in \[0, 1\].*use style.clamp"):
         StyleLoss(network, 255 * picture)
-    with pytest.raises(ValueError, match="style: expected at least 8 pixels a side"):
+    with pytest.raises(ValueError, match="style: expected at least 16 pixels a side"):
         StyleLoss(network, picture[:, :4])
     with pytest.raises(ValueError, match="style: 1 of 3072 values are NaN"):
         broken = picture.clone()

@@ -310,6 +310,7 @@ def test_without_a_density_short_steps_are_nearly_right_and_long_ones_are_not():
         ({"steps": 0}, ValueError, "steps: expected at least 1"),
         ({"n": 0}, ValueError, "n: expected at least 1"),
         ({"prior": Score(), "lr": 1e160}, FloatingPointError, "take an lr below 1e"),
+        ({"lr": 1e30, "steps": 20}, FloatingPointError, "none of 20 steps was taken"),
     ],
 )
 def test_langevin_refuses_bad_input(change, error, match):

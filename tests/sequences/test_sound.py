@@ -65,6 +65,20 @@ def test_a_file_and_back():
         Sound.read(bytes(eight))
 
 
+@pytest.mark.parametrize("length", [0, 3, 12, 30, 44, 45, 100, 443])
+def test_a_file_that_was_cut_off_is_refused(length):
+    whole = Sound(2 * uniform(200).float() - 1, 8000).wav()
+    assert len(whole) == 444
+    with pytest.raises(ValueError, match="data: expected"):
+        Sound.read(whole[:length])
+
+
+@pytest.mark.parametrize("data", [None, "RIFF", b"ID3" + bytes(500)], ids=["None", "text", "MP3"])
+def test_what_is_no_file_of_sound_is_refused(data):
+    with pytest.raises(ValueError, match="data: expected"):
+        Sound.read(data)
+
+
 # --- the voice ---
 
 
