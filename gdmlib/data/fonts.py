@@ -71,6 +71,9 @@ FAMILIES: tuple[str, ...] = tuple(dict.fromkeys(font.family for font in FONTS))
 
 # Computer Modern keeps TeX's own order: outside these it draws another character than asked for.
 _SAFE_IN_TEX_ORDER = set(string.ascii_letters + string.digits + "!%()+,-./:;=?@[]")
+# Matplotlib ships this font since 3.11 only. Before, the nearly equal letters of its formulas stand
+# in, and other characters of another italic, so that all other glyphs stay what they are.
+_YOUNG, _LETTERS, _OTHERS = "cmti10", "cmmi10", "STIXGeneralItalic"
 
 
 @dataclass(frozen=True)
@@ -83,13 +86,19 @@ class Ink:
     unit: int  # height of a digit in pixels
 
 
+def _folder() -> Path:
+    """Return where Matplotlib keeps its fonts."""
+    import matplotlib
+
+    return Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+
+
 @lru_cache(maxsize=128)
 def _open_font(file: str, unit: int) -> Any:
     """Open a font at the size at which its digits are ``unit`` pixels high."""
-    import matplotlib
     from PIL import ImageFont
 
-    path = str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{file}.ttf")
+    path = str(_folder() / f"{file}.ttf")
     basic = ImageFont.Layout.BASIC
     trial = ImageFont.truetype(path, 200, layout_engine=basic)
     _, top, _, bottom = trial.getbbox("8")
@@ -112,6 +121,8 @@ def ink(file: str, character: str, unit: int) -> Ink | None:
     """Draw a character upright; None where the font does not have it."""
     if file.startswith("cm") and character not in _SAFE_IN_TEX_ORDER:
         return None
+    if file == _YOUNG and not (_folder() / f"{file}.ttf").is_file():
+        return ink(_LETTERS if character in string.ascii_letters else _OTHERS, character, unit)
     font = _open_font(file, unit)
     image = _draw(font, character)
     # A font draws the same box (or nothing) for every character that it lacks.

@@ -110,6 +110,33 @@ def test_no_blank_and_no_wrong_glyph():
         assert len(shapes) == 26, f"{font.file} draws two letters alike"
 
 
+def test_an_older_matplotlib_changes_only_the_glyphs_of_the_font_that_it_lacks(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("GDMLIB_CACHE", str(tmp_path / "new"))
+    named = [i for i, font in enumerate(FONTS) if font.file == "cmti10"]
+    characters = string.ascii_letters + string.digits + "!%()+"
+    new = glyphs(400, characters=characters, seed=3)
+    for path in fonts._folder().glob("*.ttf"):
+        if path.stem != "cmti10":
+            (tmp_path / path.name).symlink_to(path)
+    fonts.ink.cache_clear()
+    fonts._open_font.cache_clear()
+    monkeypatch.setattr(fonts, "_folder", lambda: tmp_path)
+    monkeypatch.setenv("GDMLIB_CACHE", str(tmp_path / "old"))  # which tells versions apart
+    try:
+        old = glyphs(400, characters=characters, seed=3)
+        held = {c for c in characters if fonts.ink("cmti10", c, 30) is not None}
+    finally:
+        fonts.ink.cache_clear()
+        fonts._open_font.cache_clear()
+    same = (old.x == new.x).flatten(1).all(1)
+    lacking = torch.isin(new.attributes["font"], torch.tensor(named))
+    assert held == set(characters)
+    assert lacking.sum() > 5 and torch.equal(old.attributes["font"], new.attributes["font"])
+    assert bool(same[~lacking].all()) and not bool(same[lacking].any())
+
+
 def test_fonts_that_lack_a_character_are_left_out():
     omega = glyphs(60, characters="ж")
     used = {FONTS[i].family for i in omega.attributes["font"].tolist()}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from gdmlib import __version__, _weights, lesson, training
+from gdmlib import __version__, _weights, data, lesson, training
 from gdmlib.data.checksums import Checksum
 from tools import weights as tool
 from tools.addresses import ROOT
@@ -135,3 +136,21 @@ def test_lines_follow_from_the_files(tmp_path):
     assert before.splitlines()[1] == f"a 3 sha256:{hashlib.sha256(b'abc').hexdigest()} -"
     (tmp_path / "a.safetensors").write_bytes(b"abd")
     assert tool.lines(tmp_path) != before
+
+
+def forbidden(record: str) -> list[str]:
+    """Return the sets that may not be passed on, and that weights name as their data."""
+    sets = [entry.name for entry in data.catalogue() if entry.tier == "B"]
+    patterns = {name: rf"data\.{name}\b|\b{name}\b" for name in sets}
+    patterns |= {"faces": r"data\.faces\b", "bsds500": r"bsds", "frey_faces": r"frey"}
+    return [name for name, shape in patterns.items() if re.search(shape, record.lower())]
+
+
+def test_no_weights_are_made_of_sets_that_may_not_be_passed_on():
+    records = sorted((ROOT / "checkpoints").glob("*.json"))
+    found = {path.stem: forbidden(path.read_text(encoding="utf-8")) for path in records}
+    assert len(found) > 50
+    assert {name: sets for name, sets in found.items() if sets} == {}
+    assert forbidden("the middles of BSDS500's two hundred photographs") == ["bsds500"]
+    assert forbidden('"data": "gdmlib.data.frey_faces()"') == ["frey_faces"]
+    assert forbidden("CIFAR10_subset, and Set14") == ["set14", "cifar10_subset"]
