@@ -75,7 +75,9 @@ def run(
     cell_seconds: float = CELL_SECONDS,
     total_seconds: float = TOTAL_SECONDS,
 ) -> Run:
-    """Run a notebook's code as "Restart and run all" does, on the budget of this session.
+    """Run a notebook's code as "Restart and run all" does, on the budget on which it is graded.
+
+    ``GDMLIB_BUDGET`` names another budget: on ``cpu`` it takes as long as the lesson does.
 
     Args:
         cells: The notebook's.
@@ -133,14 +135,14 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
     child = Path(__file__).with_name("_child.py")
     settings = {RUNNING: "1", "GDMLIB_PROGRESS": "0", "PYTHONIOENCODING": "utf-8"}
     # What a running notebook tells its own figures to do does not hold in a plain process.
-    environment = {k: v for k, v in os.environ.items() if k != "MPLBACKEND"}
+    settings["MPLBACKEND"] = "agg"
     return subprocess.Popen(
         [sys.executable, str(child), str(Path(__file__).resolve().parents[2])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=folder,
-        env=environment | settings | {"MPLBACKEND": "agg"},
+        env={"GDMLIB_BUDGET": "grade"} | os.environ | settings,
         start_new_session=os.name == "posix",
     )
 

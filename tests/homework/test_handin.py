@@ -441,6 +441,18 @@ def test_elsewhere_the_folder_is_searched(
     assert "copy.ipynb, mine.ipynb" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("asked", "budget"), [(None, "grade"), ("cpu", "cpu")])
+def test_the_check_runs_on_the_budget_of_grading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str | None, budget: str
+) -> None:
+    monkeypatch.delenv("GDMLIB_BUDGET", raising=False)
+    if asked:
+        monkeypatch.setenv("GDMLIB_BUDGET", asked)
+    code = f"from gdmlib import lesson\nassert lesson.start('01_tiny').budget == {budget!r}"
+    done = fresh.run([StudentCell("code", code)], tmp_path)
+    assert [ran.outcome for ran in done.cells] == ["passed"], done
+
+
 def test_a_changed_last_cell_says_so(session: dict, capsys: pytest.CaptureFixture) -> None:
     assert handin.check("01_tiny\nsum 0") is None
     assert "was changed" in capsys.readouterr().out
