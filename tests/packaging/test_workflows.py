@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,31 @@ def test_the_matrix_of_dependencies_tests_every_room_of_the_library(root: Path) 
     named = set(re.findall(r"tests/(\w+)(?=\s)", text))
     assert rooms - named == set()
     assert [room for room in sorted(named) if not (root / "tests" / room).is_dir()] == []
+
+
+# What installs pytest together with all that the project's settings of it ask for.
+WHOLE = ("make ", "bash .ci/run")
+
+
+def lacks(text: str) -> list[str]:
+    """Return the jobs that call pytest without the plugin that its settings need."""
+    jobs = yaml.safe_load(text)["jobs"]
+    runs = {name: "\n".join(s.get("run", "") for s in job["steps"]) for name, job in jobs.items()}
+    return [
+        name
+        for name, run in runs.items()
+        if "-m pytest" in run and "pytest-timeout" not in run and not any(w in run for w in WHOLE)
+    ]
+
+
+def test_whoever_calls_pytest_has_what_its_settings_need(root: Path) -> None:
+    settings = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    assert "timeout" in settings and "--strict-config" in settings["addopts"]
+    assert {path.name: lacks(path.read_text()) for path in paths(root)} == {
+        path.name: [] for path in paths(root)
+    }
+    colab = (root / ".github" / "workflows" / "colab.yml").read_text()
+    assert lacks(colab.replace(" pytest-timeout", "")) == ["lessons"]
 
 
 # (what is wrong, the workflow it is planted in, what stands there, what is put there)
