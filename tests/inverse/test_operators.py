@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from scipy.fft import dctn
@@ -125,6 +128,26 @@ def test_scrambled_cameras_store_no_matrix(rows):
     torch.testing.assert_close(
         camera(camera.project(x, camera(x.flip(1)))), camera(x.flip(1)), atol=1e-5, rtol=0
     )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="counts memory by resource, which is POSIX's")
+@pytest.mark.parametrize("rows", ["hadamard", "dct"])
+def test_scrambled_cameras_need_little_memory_at_work(rows):
+    code = f"""
+import resource, sys, torch
+from gdmlib import inverse
+x = torch.rand(1, 256, 256)
+small = inverse.single_pixel((1, 16, 16), rate=0.4, rows={rows!r})  # loads what is needed once
+small.project(x[:, :16, :16], small(x[:, :16, :16]))
+most = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = most()
+camera = inverse.single_pixel((1, 256, 256), rate=0.4, rows={rows!r})
+y = camera(x)
+camera.project(camera.adjoint(y), y)
+print((most() - before) / (1 if sys.platform == "darwin" else 1 / 1024))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 64e6  # bytes; the matrix would take 6.9e9
 
 
 def test_gradients_pass_through_an_operator():

@@ -117,6 +117,54 @@ OPERATORS = [
 ]
 
 
+SIZES = ((1, 64, 64), (3, 16, 32), (1, 37, 50), (2, 5, 24))
+"""Sizes of pictures at which the matrix is too large to be looked at."""
+
+
+def sized(shape: tuple[int, int, int]) -> dict[str, Callable[[], Operator]]:
+    """Return builders of the operators that there are for pictures of a size."""
+    channels, height, width = shape
+    found: dict[str, Callable[[], Operator]] = {
+        "Matrix": lambda: inverse.Matrix(normal(7, channels * height * width), shape),
+        "Masking": lambda: inverse.Masking.random(shape, missing=0.7, generator=seeded()),
+        "Crop": lambda: inverse.Crop(shape, top=1, left=2, height=height - 2, width=width // 2),
+        "Blur": lambda: inverse.Blur.gaussian(shape, 1.2),
+        "FlatCam": lambda: inverse.FlatCam.random(shape, (height - 1, width + 3), seeded()),
+        "LiSens": lambda: inverse.LiSens(shape, height // 3, seeded()),
+        "Scrambled, dct": lambda: inverse.single_pixel(
+            shape, rate=0.3, rows="dct", generator=seeded()
+        ),
+    }
+    if channels == 3:
+        found["Grey"] = lambda: inverse.Grey(shape)
+    if height % 2 == width % 2 == 0:
+        found["Downsampling"] = lambda: inverse.Downsampling(shape, 2)
+    if (height * width).bit_count() == 1:
+        found["Scrambled, hadamard"] = lambda: inverse.single_pixel(
+            shape, rate=0.3, rows="hadamard", generator=seeded()
+        )
+    return found
+
+
+def check_pairing(operator: Operator) -> None:
+    """⟨A x, y⟩ = ⟨x, Aᵀ y⟩ within the precision of the operator's numbers, wherever they are.
+
+    What rounding may do grows with the lengths of the vectors, and not with their product, which
+    may be small by chance.
+    """
+    like = next((b for b in operator.buffers() if b.is_floating_point()), torch.empty(0))
+    x, y = (part.to(like) for part in drawn(operator))
+    ax, aty = operator(x), operator.adjoint(y)
+    fail_unless(
+        ax.dtype == aty.dtype == x.dtype and ax.device == x.device, LAW, "operator", "another dtype"
+    )
+    seen, shown = (ax * y).flatten(1).double().sum(1), (x * aty).flatten(1).double().sum(1)
+    lengths = ax.flatten(1).double().norm(dim=1) * y.flatten(1).double().norm(dim=1)
+    gap = float(((seen - shown).abs() / lengths).max())
+    most = 200 * torch.finfo(x.dtype).eps
+    fail_unless(gap <= most, LAW, "operator", f"⟨A x, y⟩ and ⟨x, Aᵀ y⟩ differ by {gap:.2g}")
+
+
 def matrix_of(operator: Operator) -> Tensor:
     """Return the matrix, measured column by column, shape (m, n)."""
     n = operator.event_shape.numel()

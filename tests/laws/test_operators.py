@@ -44,6 +44,35 @@ def test_the_state_of_an_operator_goes_to_another(seen):
     torch.testing.assert_close(other(x), operator(x), atol=0, rtol=0)
 
 
+DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+PAIRS = [(shape, name) for shape in law.SIZES for name in law.sized(shape)]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize(("shape", "name"), PAIRS)
+def test_the_adjoint_at_every_size_dtype_and_device(shape, name, dtype, device):
+    law.check_pairing(law.wide(law.sized(shape)[name])().to(device, dtype))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("seen", law.OPERATORS, ids=str)
+def test_the_adjoint_of_small_operators_in_every_dtype(seen, dtype):
+    law.check_pairing(law.wide(seen.build)().to(dtype))
+
+
+def test_every_operator_of_the_library_is_under_the_law():
+    public = {
+        part
+        for name in inverse.__all__
+        if isinstance(part := getattr(inverse, name), type) and issubclass(part, inverse.Operator)
+    }
+    listed = {type(law.wide(seen.build)()) for seen in law.OPERATORS}
+    large = {type(law.wide(build)()) for shape in law.SIZES for build in law.sized(shape).values()}
+    assert public - {inverse.Operator} - listed == set()
+    assert public - {inverse.Operator, inverse.Separable} - large == set()
+
+
 # --- broken twins ---
 
 
@@ -102,13 +131,15 @@ class Scaled(inverse.Masking):
         ("adjoint", lambda: Shifted(law.SHAPE, law.KERNEL)),
         ("solutions", lambda: AsIfOrthonormal(normal(3, 8), (2, 4))),
         ("projection", lambda: AsIfOrthonormal(normal(3, 8), (2, 4))),
+        ("pairing", lambda: NoTranspose((1, 3, 3), normal(3, 3), normal(3, 3, seed=1))),
+        ("pairing", lambda: Shifted(law.SHAPE, law.KERNEL)),
         ("calls", lambda: Remembers(normal(3, 8), (2, 4))),
         ("calls", lambda: Variance(normal(3, 8), (2, 4))),
     ],
 )
 def test_broken_operators_are_rejected(check, build):
     with pytest.raises(AssertionError, match="law 8"):
-        law.CHECKS[check](law.wide(build)())
+        (law.CHECKS | {"pairing": law.check_pairing})[check](law.wide(build)())
 
 
 def test_a_wrong_norm_and_a_wrong_grey_are_rejected():
