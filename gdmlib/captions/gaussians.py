@@ -3,7 +3,7 @@ r"""Pictures given their captions as Gaussians, so that Bayes' rule is exact bot
 Each caption y has a mean picture, a sum of pictures of the things that it says, and all share one
 covariance:
 
-.. math:: p(x \mid y) = \mathcal N(x; W \varphi(y), \Sigma), \qquad
+.. math:: p(x \mid y) = \mathcal N(x; W^\top \varphi(y), \Sigma), \qquad
     p(x) = \sum_y p(y)\, p(x \mid y), \qquad p(y \mid x) = \frac{p(y)\, p(x \mid y)}{p(x)} .
 
 The sum runs over all captions of the grammar. So the model is a mixture whose components have
@@ -28,7 +28,7 @@ class CaptionGaussians(Mixture):
 
     Args:
         features: What each caption says, φ, shape (K, F).
-        parts: Their pictures, W transposed, shape (F, d).
+        parts: Their pictures, W, shape (F, d).
         covariance: Of a picture around its mean, Σ, shape (d, d).
         log_prior: log p(y), shape (K,), up to a constant.
     """
