@@ -70,8 +70,8 @@ DISTORTIONS: dict[str, Callable[[Tensor, float, Tensor], Tensor]] = {
 def at_error(name: str, x: Tensor, error: float, *, generator: Generator | None = None) -> Tensor:
     """Damage a picture so much that its mean squared error is the given one.
 
-    The amount is found by halving an interval. JPEG has 95 qualities and meets the error only
-    nearly, the others to a thousandth.
+    The amount is found by halving an interval. JPEG has 95 qualities: it has the lowest whose error
+    is smaller, or the highest if none is. The others meet the error to a thousandth.
 
     Args:
         name: One of `DISTORTIONS`.
@@ -102,4 +102,4 @@ def at_error(name: str, x: Tensor, error: float, *, generator: Generator | None 
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
         low, high = (middle, high) if made(middle) < error else (low, middle)
-    return damage(x, high, noise)
+    return damage(x, low, noise)
