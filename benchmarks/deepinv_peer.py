@@ -46,3 +46,37 @@ def total_variation(operator: Operator, y: Tensor) -> Callable[[], Tensor]:
         custom_init=lambda y, physics: {"est": (start, start, 0 * variation.nabla(start))},
     )
     return lambda: model(y, physics).detach()
+
+
+def bm3d(
+    operator: Operator, y: Tensor, first: float, last: float, steps: int
+) -> Callable[[], Tensor]:
+    """Return the peer's plug and play with BM3D, whose package it needs, and a last projection.
+
+    Args:
+        operator: With orthonormal rows, so that a gradient step of length 1 is a projection.
+        y: Measurements.
+        first: Level of noise of the first step; the levels fall by equal factors.
+        last: That of the last.
+        steps: How many.
+    """
+    dinv, optim = import_module("deepinv"), import_module("deepinv.optim")
+    physics = dinv.physics.LinearPhysics(
+        A=lambda x, **_: operator(x), A_adjoint=lambda y, **_: operator.adjoint(y)
+    )
+    start = operator.pseudo_inverse(y)
+    model = optim.optim_builder(
+        iteration="PGD",
+        prior=optim.prior.PnP(dinv.models.BM3D()),
+        data_fidelity=optim.L2(),
+        early_stop=False,
+        max_iter=steps,
+        verbose=False,
+        params_algo={
+            "stepsize": 1.0,
+            "lambda": 1.0,
+            "g_param": [first * (last / first) ** (k / (steps - 1)) for k in range(steps)],
+        },
+        custom_init=lambda y, physics: {"est": (start, start)},
+    )
+    return lambda: operator.project(model(y, physics).detach(), y)

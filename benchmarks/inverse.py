@@ -5,6 +5,7 @@
   picture that is found is checked: it is at most 0.1 dB from the other's.
 - The gradient of a RIDE by a whole picture, by diagonals, beside the plain double loop over pixels
   with the same weights; the two gradients are checked to be equal.
+- With ``--quality`` nothing is timed; what answers are worth is judged (`benchmarks.restored`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 from skimage import data as photographs
 from torch import Tensor
 
-from benchmarks import apart, deepinv_peer, record
+from benchmarks import apart, deepinv_peer, record, restored
 from benchmarks.cases import num_parameters
 from benchmarks.timing import Case, Work
 from gdmlib.autoregressive import RIDE, Neighbourhood
@@ -159,10 +160,20 @@ CASES = (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Time and write; return 1 if anything failed."""
+    """Time, or judge, and write; return 1 if anything failed."""
     parser = apart.parser(__doc__, RESULTS)
+    parser.add_argument("--quality", action="store_true", help="judge answers, time nothing")
     options = parser.parse_args(arguments)
     apart.check_installed(parser, deepinv_peer.NAME, deepinv_peer.NAME)
+    if options.quality:
+        apart.check_installed(parser, "BM3D", "bm3d")
+        torch.set_num_threads(1)
+        found = restored.judge(picture(SIZE), RATE) | {
+            "date": record.today(),
+            "versions": apart.versions(deepinv_peer.NAME) | apart.versions("bm3d"),
+        }
+        apart.write(options.output, apart.read(options.output) | {"quality": found})
+        return 0
     return apart.run(parser, options, CASES, deepinv_peer.NAME)
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from benchmarks import deepinv_peer, inverse
+from benchmarks import deepinv_peer, inverse, restored
 from benchmarks.timing import SIDES
 
 
@@ -34,6 +34,20 @@ def test_what_is_wrong_is_a_failure():
         inverse.check_restored(x, 12)  # better than least variation can be
     with pytest.raises(ValueError, match="equal gradients"):
         inverse.check_gradient(torch.zeros_like(x), 12)
+
+
+def test_answers_of_both_sides_are_judged(monkeypatch):
+    def blurred(operator, y, first, last, steps):
+        return lambda: operator.project(operator.pseudo_inverse(y), y)
+
+    monkeypatch.setattr(deepinv_peer, "bm3d", blurred)
+    monkeypatch.setattr(restored, "STEPS", 2)
+    found = restored.judge(inverse.picture(16), 0.4, seeds=(0, 1))
+    assert found["pixels"] == 256 and found["seeds"] == [0, 1]
+    assert {row["side"] for row in found["rows"]} == set(SIDES)
+    worth = {row["method"]: row["decibels"] for row in found["rows"]}
+    assert all(len(row["seconds"]) == len(row["decibels"]) == 2 for row in found["rows"])
+    assert min(worth["network, eight views"]) > max(worth["BM3D, plug and play"])
 
 
 def test_the_record_holds_every_case_and_both_sides():

@@ -267,6 +267,27 @@ def test_samples_are_judged_beside_real_glyphs(root: Path):
     assert "not been measured" in apart.quality_markdown({**record, "quality": None})
 
 
+def test_what_answers_are_worth_comes_from_the_record(root: Path):
+    record = speed.read_record(root, apart.INVERSE)
+    rows = {(row["side"], row["method"]): row for row in record["quality"]["rows"]}
+    lines = apart.restored_markdown(record).replace(speed.GAP, " ").splitlines()
+    assert len(lines) == 2 + len(rows) + 2
+    for (side, method), row in rows.items():
+        mean = sum(row["decibels"]) / len(record["quality"]["seeds"])
+        name = {"ours": "gdmlib", "theirs": "deepinv"}[side]
+        (line,) = [x for x in lines if x.startswith(f"| {method} | {name} ")]
+        assert f"| {mean:.2f} |" in line and f"{min(row['decibels']):.2f} to" in line
+    assert "not been measured" in apart.restored_markdown({**record, "quality": None})
+
+
+def test_the_learned_prior_is_ahead_of_the_peer_with_every_set_of_patterns(root: Path):
+    rows = speed.read_record(root, apart.INVERSE)["quality"]["rows"]
+    ours = {row["method"]: row["decibels"] for row in rows if row["side"] == "ours"}
+    theirs = [row["decibels"] for row in rows if row["side"] == "theirs"]
+    for name in ("network, message passing", "network, eight views"):
+        assert all(a > max(b) for a, *b in zip(ours[name], *theirs, strict=True))
+
+
 def test_the_figure_is_drawn_from_the_record(root: Path, record: dict[str, Any]):
     with Image.open(root / "book" / speed.FIGURE) as picture:
         assert picture.info["Data"] == figure.digest(record["growth"])  # else: make bench

@@ -5,6 +5,7 @@
 ``{speed-latent-growth}``  the log-log figure of all of them, described by the same numbers.
 ``{speed-adversarial}``    steps of adversaries beside others; from ``adversarial.json``.
 ``{speed-inverse}``        inverse problems beside others, at all sizes; from ``inverse.json``.
+``{speed-restored}``       what answers to a single-pixel camera are worth; from ``inverse.json``.
 ``{speed-sequences}``      samplers of sequences beside whole passes; from ``sequences.json``.
 ``{speed-quality}``        what the samples of both networks are worth; from ``latent.json``.
 """
@@ -12,6 +13,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -185,12 +187,39 @@ def _judged(row: Mapping[str, Any]) -> Sequence[str]:
     return f"{100 * row['right']:.1f}{GAP}%", f"{row['spread']:.2f}"
 
 
+def restored_markdown(record: Mapping[str, Any]) -> str:
+    """Return what each side makes of the measurements of a single-pixel camera, best last."""
+    quality = record.get("quality")
+    if not quality:
+        return "This has not been measured yet: `python -m benchmarks.inverse --quality`."
+    names = {"ours": "gdmlib", "theirs": "deepinv"}
+    rows = [
+        (
+            row["method"],
+            names[row["side"]],
+            f"{statistics.mean(row['decibels']):.2f}",
+            f"{min(row['decibels']):.2f} to {max(row['decibels']):.2f}",
+            duration(statistics.median(row["seconds"])),
+        )
+        for row in sorted(quality["rows"], key=lambda row: statistics.mean(row["decibels"]))
+    ]
+    header = ("Method", "Of", "PSNR in dB, mean", "PSNR in dB, range", "Processor time")
+    side = round(quality["pixels"] ** 0.5)
+    text = (
+        f"The same {side}{GAP}×{GAP}{side} pixels of scikit-image's cameraman, "
+        f"{quality['rate']:.0%} of the measurements, {len(quality['seeds'])} sets of patterns; "
+        "PSNR of the whole square, higher is better; medians of times."
+    )
+    return f"{markdown_table(header, rows, 'llrrr')}\n\n{text}"
+
+
 DIRECTIVES: Sequence[tuple[str, Callable[..., str], tuple[Path, ...]]] = (
     ("speed-flows", flows_markdown, (FLOWS,)),
     ("speed-latent", sized_markdown, (LATENT,)),
     ("speed-latent-growth", growth_markdown, (LATENT, FLOWS)),
     ("speed-adversarial", sized_markdown, (ADVERSARIAL,)),
     ("speed-inverse", sized_markdown, (INVERSE,)),
+    ("speed-restored", restored_markdown, (INVERSE,)),
     ("speed-sequences", sized_markdown, (SEQUENCES,)),
     ("speed-quality", quality_markdown, (LATENT,)),
 )
