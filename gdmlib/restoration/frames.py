@@ -1,17 +1,17 @@
 r"""The frame between two frames, by optical flow.
 
-A flow :math:`F_{0\to1}` says where each pixel of frame 0 has gone by frame 1, in pixels (row,
+A flow :math:`V_{0\to1}` says where each pixel of frame 0 has gone by frame 1, in pixels (row,
 column). A picture that a flow leads into is *pulled* back,
 
-.. math:: (x \leftarrow F)(p) = x\bigl(p + F(p)\bigr),
+.. math:: (x \leftarrow V)(p) = x\bigl(p + V(p)\bigr),
 
 so that each pixel of the result asks where it is from, and none stays empty. The frame at time t
 needs the flows that begin *there*, and nobody has seen it. With motion that is steady and smooth
 they follow from the two that can be measured (Jiang et al. 2018, arXiv:1712.00080, equation 4),
 
 .. math::
-    F_{t\to0} &= -(1-t)\,t\,F_{0\to1} + t^2 F_{1\to0}, \\
-    F_{t\to1} &= (1-t)^2 F_{0\to1} - t\,(1-t) F_{1\to0}.
+    V_{t\to0} &= -(1-t)\,t\,V_{0\to1} + t^2 V_{1\to0}, \\
+    V_{t\to1} &= (1-t)^2 V_{0\to1} - t\,(1-t) V_{1\to0}.
 """
 
 from __future__ import annotations

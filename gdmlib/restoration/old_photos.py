@@ -6,11 +6,11 @@ and imitations alike, another one codes clean ones, and a map M leads from code 
 learned from imitations, and serves the real ones if their codes look alike: an opponent who tells
 the two apart sees to that,
 
-.. math:: \mathcal L_1 = \tfrac{1}{2 s^2}\|x - D_1(z)\|^2 + \mathrm{KL}\bigl(q(z\mid x)\,\|\,p(z)
-    \bigr) + \tfrac{a}{2}\,\bigl(c(z) - 1\bigr)^2 .
+.. math:: \mathcal L_1 = \tfrac1n\Bigl(\tfrac{1}{2 s_1^2}\|y - D_1(z)\|^2 + \mathrm{KL}\bigl(q(z\mid
+    y)\,\|\,p(z)\bigr)\Bigr) + \tfrac{a}{2}\,\bigl(c(z) - 1\bigr)^2
 
-The last part is for codes of imitations alone; c is 1 for codes of real photographs and 0 for
-those of imitations.
+for a photograph y of n numbers. The last part is for codes of imitations alone; c is 1 for codes of
+real photographs and 0 for those of imitations.
 """
 
 from __future__ import annotations
