@@ -21,6 +21,7 @@ from typing import Any
 import yaml
 
 from tools.offered import offer
+from tools.pdf_check import missing_glyphs
 from tools.pdf_join import Joined, Printed, join, places
 from tools.press import OWN, chromium, prepare, print_page, served
 
@@ -209,9 +210,11 @@ def main(arguments: list[str] | None = None) -> int:
     seconds = time.monotonic() - start
     print(f"{options.out}: {count} pages, {size:.1f} MB, in {seconds:.0f} seconds")
     print(f"links: {links.inside} inside, {links.outside} outside, {len(links.dropped)} taken off")
-    for problem in problems:
-        print(f"does not fit on the paper: {problem}", file=sys.stderr)
-    return 1 if problems else 0
+    lost = missing_glyphs(options.out)
+    for what, found in (("does not fit on the paper", problems), ("glyphs are missing", lost)):
+        for problem in found:
+            print(f"{what}: {problem}", file=sys.stderr)
+    return 1 if problems or lost else 0
 
 
 if __name__ == "__main__":

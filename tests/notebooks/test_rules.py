@@ -272,6 +272,7 @@ add_all(
     ("memory address", output("claim-1", said("<A at 0x7f00aa11bb22>"))),
     ("progress bar", output("claim-1", said("10%|#   | 1/10"))),
     ("progress bar", output("claim-1", said("1\r2"))),
+    ("a table of 100 characters", output("claim-1", said("a" + 95 * " " + "b  c"))),
     ("without its trained weights", output("claim-1", said(sentence("18_ride", "no network")))),
 )
 add_all(

@@ -24,6 +24,8 @@ from tools.rules._common import at
 MAX_OUTPUT_KB = 850
 MAX_SECONDS = 75
 MAX_MEMORY_MB = 2048
+MAX_TABLE = 98  # letters of code in a line of the printed book
+TABLE = re.compile(r"\S {2,}\S.* {2,}\S")  # three columns or more
 MAX_PIXELS = 2000  # pictures have twice the pixels that a page shows
 
 
@@ -72,7 +74,7 @@ def _leaked(cell: Cell) -> bool:
 
 
 def check_outputs(notebook: Notebook) -> list[str]:
-    """No error, warning, widget, progress bar, path, memory address or lack of weights."""
+    """No error, warning, widget, progress bar, path, address, lack of weights or wide table."""
     found = []
     for cell in notebook.code:
         for output in cell.get("outputs", []):
@@ -97,6 +99,9 @@ def check_outputs(notebook: Notebook) -> list[str]:
                 found.append(f"{at(cell)}: an output holds a memory address")
             if "\r" in text or re.search(r"\d+%\|", text) or re.search(r"\d(it/s|s/it)\b", text):
                 found.append(f"{at(cell)}: a progress bar stands in the output")
+            wide = max((len(x) for x in text.splitlines() if TABLE.search(x)), default=0)
+            if output.get("name") == "stdout" and wide > MAX_TABLE:
+                found.append(f"{at(cell)}: a table of {wide} characters; paper has {MAX_TABLE}")
             if "are not at hand: " in text:  # as `gdmlib.lesson` says it
                 found.append(f"{at(cell)}: it was run without its trained weights: {text[:60]!r}")
     return found
