@@ -194,6 +194,8 @@ _RIDE_SMOKE = {
 _DAMP = single_pixel_numbers(
     {0.4: 32.54, 0.3: 29.07, 0.25: 27.51, 0.1: 22.46}, f"D-AMP, quoted by {RIDE_PAPER}"
 )
+_EPLL_WORDS = f"{_PATCH_WORDS} Half-quadratic splitting, the level falls from 0.2 to 0.003."
+_EPLL = {**_PATCHES, "components": 100, "steps": 30, "passing": False}
 
 
 def _declare(
@@ -242,10 +244,10 @@ ALL = (
              f"{_PATCH_WORDS} Message passing, each patch by its most probable Gaussian.",
              {**_PATCHES, "components": 100, "steps": 12, "passing": True},
              {**_PATCHES_SMOKE, "components": 2}),
-    _declare("inpainting_epll", "EPLL, a mixture on patches", INPAINTING, by_mixture,
-             f"{_PATCH_WORDS} Half-quadratic splitting, the level falls from 0.2 to 0.003.",
-             {**_PATCHES, "components": 100, "steps": 30, "passing": False},
-             {**_PATCHES_SMOKE, "components": 2}),
+    _declare("spc_epll", "EPLL, a mixture on patches", SINGLE_PIXEL, by_mixture, _EPLL_WORDS,
+             _EPLL, {**_PATCHES_SMOKE, "components": 2}),
+    _declare("inpainting_epll", "EPLL, a mixture on patches", INPAINTING, by_mixture, _EPLL_WORDS,
+             _EPLL, {**_PATCHES_SMOKE, "components": 2}),
     _declare("spc_ride", "RIDE, gradient ascent and projection", SINGLE_PIXEL, by_ride,
              f"{_PATCH_WORDS} Where message passing with it ends, the ascent of the log-density of "
              "a RIDE begins: stable cells, started from an MCGSM, trained on the same photographs; "
