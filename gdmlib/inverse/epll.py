@@ -33,7 +33,7 @@ from gdmlib._checks import (
     check_tensor,
 )
 from gdmlib.densities.mixture import GaussianMixture
-from gdmlib.inverse.batches import rows_of, shaped_as, start_of
+from gdmlib.inverse.batches import grey, rows_of, shaped_as, start_of
 from gdmlib.inverse.noisy import check_noisy
 from gdmlib.inverse.operators import Operator
 from gdmlib.inverse.plug_and_play import falling, rounds
@@ -136,7 +136,8 @@ def epll(
         noise: Standard deviation σ of the measurements' noise; 0 asks for A x = y.
         sigmas: s of each round; by default ``steps`` from 0.2 down to 0.003, equal in ratio.
         steps: Rounds, where no sigmas are given.
-        start: Pictures to start from; None for the least that agrees.
+        start: Pictures to start from; by default what explains y and is as near as can be to a
+            grey square, for patches know of pictures in [0, 1].
         keep: Rounds whose pictures are kept, 0 for the start.
 
     Returns:
@@ -150,7 +151,8 @@ def epll(
     else:
         levels = check_numbers(sigmas, "sigmas", positive=True)
     rows, batch = rows_of(operator, y)
-    x = start_of(operator, rows, batch, start)
+    nearest = operator.project(grey(operator, y), y) if start is None else start
+    x = start_of(operator, rows, batch, nearest)
     history: list[dict[str, Any]] = []
     frames = [x] if 0 in keep else []
     for step, (_, new) in enumerate(rounds(operator, rows, denoiser, x, levels, noise), 1):

@@ -223,3 +223,14 @@ def test_epll_refuses_bad_input(change, match):
     settings = {"y": torch.rand(2, 3).double(), "mixture": mixture(d=4)} | change
     with pytest.raises(ValueError, match=match):
         epll(operator, settings.pop("y"), settings.pop("mixture"), **settings)
+
+
+def test_what_is_unknown_begins_grey_and_not_black():
+    operator = Masking.random((1, 12, 12), missing=0.7, generator=seeded()).double()
+    y = operator(0.6 + 0.05 * randn(2, 1, 12, 12))
+    grey = operator.project(torch.full((2, 1, 12, 12), 0.5).double(), y)
+    found = epll(operator, y, mixture(), steps=5, keep=(0,))
+    torch.testing.assert_close(found.frames[0], grey)
+    torch.testing.assert_close(found.image, epll(operator, y, mixture(), steps=5, start=grey).image)
+    black = epll(operator, y, mixture(), steps=5, start=operator.pseudo_inverse(y)).image
+    assert (found.image - 0.6).square().mean() < (black - 0.6).square().mean()
