@@ -315,3 +315,16 @@ def test_a_run_in_the_record_is_not_made_again(tmp_path: Path, monkeypatch, reco
     assert [r["family"] for r in found] == ["gaussian"] + ["fvsbn"] * 4
     assert runs.main(arguments) == 0
     assert len(made) == 4
+
+
+def test_the_table_of_full_size_says_what_the_records_say(root: Path):
+    records = [
+        json.loads((root / "results" / f"{n}.json").read_text()) for n in seconds.FULL.values()
+    ]
+    assert list(seconds.FULL) == list(seconds.FAMILIES)
+    _, _, *lines = seconds.full_markdown(*records).replace(seconds.GAP, " ").splitlines()
+    for line, (title, _), record in zip(lines, seconds.FAMILIES.values(), records, strict=True):
+        assert f"{record['title']} |" in line and title.lower() in line.lower()
+        assert f"| {record['metric']['value']:.2f}" in line
+        if record["published"]:
+            assert f"| {record['published']['value']:.2f}" in line

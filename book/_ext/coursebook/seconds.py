@@ -3,6 +3,7 @@
 ``{seconds-figure}``   the figure, described by the numbers of the record.
 ``{seconds-table}``    every family after every budget.
 ``{seconds-samples}``  what each family draws after each budget, with one slider.
+``{seconds-full}``     what the family's record of full size says, from ``results/``.
 ``{seconds-setup}``    machine, data, and which runs are missing.
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from .speed import directive
+from .speed import directive, duration
 from .tables import GAP, MISSING, markdown_table
 
 RESULTS = Path("benchmarks") / "seconds.json"
@@ -33,6 +34,18 @@ FAMILIES = {
 BUDGETS = {5: f"5{GAP}s", 15: f"15{GAP}s", 60: f"60{GAP}s", 600: f"10{GAP}min"}
 WANTED = {5: 2, 15: 2, 60: 2, 600: 1}
 """How many seeds there should be for each budget."""
+
+FULL = {
+    "fvsbn": "fvsbn_mnist",
+    "ride": "ride_bsds300_images",
+    "pixelcnn": "pixelcnn_mnist",
+    "vae": "vae_mnist_k50",
+    "flow": "maf_mnist",
+    "diffusion": "diffusion_mnist",
+    "flow_matching": "flow_matching_mnist",
+    "gan": "dcgan_mnist",
+}
+"""The record of full size of each family."""
 
 Record = Mapping[str, Any]
 
@@ -206,6 +219,26 @@ def setup_markdown(record: Record) -> str:
     )
 
 
+def full_markdown(*records: Record) -> str:
+    """Return what each family's record of full size says, beside what was published."""
+    rows = []
+    for (title, _), record in zip(FAMILIES.values(), records, strict=True):
+        name, metric, published = record["title"], record["metric"], record["published"]
+        unit = f"{GAP}{metric['unit']}" if metric["unit"] else ""
+        rows.append(
+            (
+                name if title.lower() in name.lower() else f"{title}: {name}",
+                record["data"]["name"],
+                f"{metric['name']}, {metric['better']} is better",
+                f"{metric['value']:.2f}{unit}",
+                f"{published['value']:.2f}{unit}" if published else MISSING,
+                duration(record["cpu_seconds"]),
+            )
+        )
+    header = ("Family", "Data", "Measure", "Here", "Published", "Processor time")
+    return markdown_table(header, rows, "lllrrr")
+
+
 DIRECTIVES = (
     ("seconds-figure", figure_markdown),
     ("seconds-table", table_markdown),
@@ -218,3 +251,5 @@ def setup(app: Sphinx) -> None:
     """Register the directives."""
     for name, write in DIRECTIVES:
         app.add_directive(name, directive(write, RESULTS))
+    full = (Path("results") / f"{name}.json" for name in FULL.values())
+    app.add_directive("seconds-full", directive(full_markdown, *full))
