@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from functools import cache, partial
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from gdmlib import compression
 from gdmlib.compression import chain, compress, decompress
+from gdmlib.latent import VAE
 
-from .coding import check_coder
+from .builders import randomise, seeded
+from .coding import CONTAINER, check_coder, check_stream
 from .registry import BY_NAME, CASES
 
 REJECTED = "law of coders"
@@ -106,3 +111,87 @@ def test_the_length_is_that_of_the_density():
     x = model.sample(1000, torch.Generator().manual_seed(0))
     bits = -model.conditional_log_prob(x).detach().sum() / math.log(2)
     assert abs(8 * len(compress(model, x)) - float(bits)) < 400
+
+
+# --- coders of their own: photographs, a lossy code, bits back ---
+
+
+def smooth(height: int, width: int, seed: int = 0) -> torch.Tensor:
+    x = torch.rand(1, height, width, generator=seeded(seed))
+    return torch.nn.functional.avg_pool2d(x, 5, 1, 2)[0]
+
+
+@cache
+def photograph(scale: float = 1.0) -> dict[str, Any]:
+    """Return a coder of photographs, and an event of it; ``scale`` belies what it costs."""
+    x = (255 * smooth(60, 70)).round()
+    model = compression.fit_photograph_model(
+        [x], components=2, scales=2, epochs=1, batch_size=500, progress=False, generator=seeded()
+    )
+    tuning, lanes = 2 * sum(model.eta.shape), 8 * 8
+    return {
+        "encode": partial(compression.compress_photograph, model),
+        "decode": lambda data: compression.decompress_photograph(model, data).float(),
+        "x": x,
+        "ideal": scale * float(compression.photograph_bits(model, x).sum()),
+        "room": CONTAINER + tuning + lanes,
+    }
+
+
+@cache
+def lossy(scale: float = 1.0) -> dict[str, Any]:
+    """Return a lossy coder, and a picture."""
+    model = compression.LossyAutoencoder(hidden=8, generator=seeded())
+    model.initialise(torch.stack([smooth(40, 40, k) for k in range(20)])[:, None])
+    model.eval().requires_grad_(False)
+    x, rate = smooth(200, 160, 30), 3
+    code = model.encode(x[None, None], rate).round()
+    return {
+        "encode": lambda x: compression.compress_lossy(model, x, rate),
+        "decode": partial(compression.decompress_lossy, model),
+        "x": x,
+        "back": model.decode(code, rate, tuple(x.shape))[0, 0].clamp(0, 1),
+        "ideal": scale * -float(model.code_log_prob(code, rate).sum()) / math.log(2),
+        "room": CONTAINER + 8 * len(model.analysis),
+    }
+
+
+@cache
+def bits_back(scale: float = 1.0) -> dict[str, Any]:
+    """Return bits back with a VAE, whose price is the bound, estimated, and what is borrowed."""
+    model = randomise(VAE((1, 4, 5), latent=3, hidden=(8,), generator=seeded()), 0)
+    x = model.sample(400, seeded(5))
+    coder = compression.BitsBack(model)
+    with torch.no_grad():
+        bound = -float(model.elbo(x, 400, seeded()).sum()) / math.log(2)
+        spread = float(model.elbo(x, 1, seeded()).std()) / math.log(2) * len(x) ** 0.5
+    return {
+        "encode": coder.compress,
+        "decode": coder.decompress,
+        "x": x,
+        "ideal": scale * (bound + coder.start_bits),
+        "room": CONTAINER + 3 * spread / 8,
+        "chance": 3 * spread,
+    }
+
+
+STREAMS = {"photographs": photograph, "lossy": lossy, "bits back": bits_back}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_coders_of_their_own(name):
+    check_stream(name, **STREAMS[name]())
+
+
+@pytest.mark.parametrize("scale", [0.8, 1.2])
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_file_of_another_length_than_the_model_says_is_rejected(name, scale):
+    with pytest.raises(AssertionError, match=REJECTED):
+        check_stream(name, **STREAMS[name](scale))
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_coder_that_gives_back_something_else_is_rejected(name):
+    coder = STREAMS[name]()
+    with pytest.raises(AssertionError, match=f"{REJECTED}.*not what was encoded"):
+        check_stream(name, **coder | {"decode": lambda data: coder["decode"](data).flip(-1)})
