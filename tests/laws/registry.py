@@ -11,6 +11,10 @@ To put a model under the laws, add one ``Case`` to the file of its family:
 
 Nothing else: a law runs over all models that have what it speaks of, see ``having``. ``CAUSAL``
 lists, for law 3, the models that obey the chain rule.
+
+Not here are densities without ``log_prob``: those that only coders ask are under law 1 and the law
+of coders in ``test_coding.py``, and the bound of `gdmlib.restoration.PictureVAE` is under law 5 in
+``test_bounds.py``.
 """
 
 from __future__ import annotations

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from gdmlib import latent
+from gdmlib import latent, restoration
 
 from .builders import normal, seeded
 from .functions_vae import BITS, EVENTS, binary, gaussian, linear
@@ -97,3 +98,73 @@ def test_another_encoder_has_one() -> None:
         model.code_log_variance += 0.1
     with pytest.raises(AssertionError, match="law 5, bounds"):
         check_tight(model, x)
+
+
+# --- the autoencoder of pictures, which has a loss and no log_prob -------------------------------
+
+
+class Overstates(restoration.PictureVAE):
+    """Counts a misfit for a tenth of what it is."""
+
+    def misfit(self, x: Tensor, z: Tensor) -> Tensor:
+        return 0.1 * super().misfit(x, z)
+
+
+class Free(restoration.PictureVAE):
+    """Does not pay for its code, which knows the picture."""
+
+    def sample_code(self, x: Tensor, generator: Any) -> tuple[Tensor, Tensor]:
+        z, nats = super().sample_code(x, generator)
+        return z, 0 * nats
+
+
+def pictures_of(kind: type[restoration.PictureVAE]) -> restoration.PictureVAE:
+    """Return an autoencoder of 4 × 4 pixels by two numbers, trained for a moment."""
+    honest = restoration.PictureVAE(1, code=2, features=4, spread=0.1, generator=seeded()).double()
+    x = squares(64)
+    optimizer = torch.optim.Adam(honest.parameters(), lr=0.02)
+    for _ in range(150):
+        optimizer.zero_grad()
+        honest.loss(x, seeded()).backward()
+        optimizer.step()
+    made = kind(1, code=2, features=4, spread=0.1).double()
+    made.load_state_dict(honest.state_dict())
+    return made.eval().requires_grad_(False)
+
+
+def squares(n: int) -> Tensor:
+    """Return pictures, (n, 1, 4, 4), whose left and right half have a level each."""
+    halves = 0.5 + 0.2 * normal(n, 1, 1, 2, seed=3)
+    return halves.repeat_interleave(2, 3).expand(-1, -1, 4, -1).contiguous()
+
+
+def check_picture_bound(model: restoration.PictureVAE) -> None:
+    """Fail unless minus the loss, with its constant, is a bound of log p(x), and near to it."""
+    x, side, width = squares(3), 80, 0.1
+    constant = 8 * math.log(2 * math.pi * model.spread**2)
+    axis = (torch.arange(side) + 0.5).double() * width - side * width / 2
+    z = torch.cartesian_prod(axis, axis)[:, :, None, None]
+    prior = -z.square().flatten(1).sum(1) / 2 - math.log(2 * math.pi)
+    for one in x:
+        copies = one.expand(len(z), -1, -1, -1)
+        truth = (
+            (prior - restoration.PictureVAE.misfit(model, copies, z)).logsumexp(0)
+            + 2 * math.log(width)
+            - constant
+        )
+        copies = one.expand(REPEATS, -1, -1, -1)
+        code, nats = model.sample_code(copies, seeded())
+        values = -model.misfit(copies, code) - nats - constant
+        gap, slack = float(truth - values.mean()), 5 * float(values.std()) / REPEATS**0.5
+        assert gap >= -slack, f"law 5, bounds: {-gap:.3f} nats above log p"
+        assert gap < 5 + slack, f"law 5, bounds: {gap:.3f} nats below log p after training"
+
+
+def test_the_loss_of_pictures_is_a_bound() -> None:
+    check_picture_bound(pictures_of(restoration.PictureVAE))
+
+
+@pytest.mark.parametrize("kind", [Overstates, Free])
+def test_wrong_bounds_of_pictures_are_rejected(kind: type[restoration.PictureVAE]) -> None:
+    with pytest.raises(AssertionError, match="above log p"):
+        check_picture_bound(pictures_of(kind))

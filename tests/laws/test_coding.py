@@ -11,11 +11,14 @@ import pytest
 import torch
 
 from gdmlib import compression
-from gdmlib.compression import chain, compress, decompress
+from gdmlib.compression import chain, compress, contexts_of, decompress
+from gdmlib.compression.integer import SLOT_BITS
+from gdmlib.compression.lossy import RANGE
 from gdmlib.latent import VAE
 
 from .builders import randomise, seeded
 from .coding import CONTAINER, check_coder, check_stream
+from .laws import fail_unless
 from .registry import BY_NAME, CASES
 
 REJECTED = "law of coders"
@@ -195,3 +198,62 @@ def test_a_coder_that_gives_back_something_else_is_rejected(name):
     coder = STREAMS[name]()
     with pytest.raises(AssertionError, match=f"{REJECTED}.*not what was encoded"):
         check_stream(name, **coder | {"decode": lambda data: coder["decode"](data).flip(-1)})
+
+
+# --- law 1 for the densities that only coders ask: integers, and the numbers of a code ---
+
+
+def check_slots(model: compression.IntegerMCGSM, contexts: np.ndarray) -> None:
+    """Fail unless the 256 levels share all slots, each of them at least one."""
+    experts = model.experts(contexts)
+    ends = np.stack([experts.begin(np.full(len(contexts), k)) for k in range(257)], axis=1)
+    whole = (ends[:, 0] == 0).all() and (ends[:, -1] == 1 << SLOT_BITS).all()
+    fail_unless(
+        bool(whole), "1, normalisation", "IntegerMCGSM", "its levels do not share all slots"
+    )
+    least = int(np.diff(ends, axis=1).min())
+    fail_unless(least >= 1, "1, normalisation", "IntegerMCGSM", f"a level has {least} slots")
+
+
+def integers() -> tuple[compression.IntegerMCGSM, np.ndarray]:
+    """Return a model in whole numbers, and contexts, of pictures and of nothing."""
+    x = (255 * smooth(40, 50)).round()
+    model = compression.fit_photograph_model(
+        [x], components=2, scales=2, epochs=1, batch_size=500, progress=False, generator=seeded()
+    )
+    seen = (contexts_of(x)[0].numpy() * 4096).round().astype(np.int64)
+    wild = np.random.default_rng(0).integers(-(1 << 20), 1 << 20, (50, seen.shape[1]))
+    return model, np.concatenate([seen[::20], wild])
+
+
+def test_levels_of_photographs_share_all_slots():
+    check_slots(*integers())
+
+
+def test_levels_that_leave_slots_over_are_rejected(monkeypatch):
+    model, contexts = integers()
+    experts = type(model.experts(contexts))
+    begin = experts.begin
+    monkeypatch.setattr(experts, "begin", lambda self, k: begin(self, k) * 15 // 16)
+    with pytest.raises(AssertionError, match="law 1, normalisation"):
+        check_slots(model, contexts)
+
+
+def check_code(model: compression.LossyAutoencoder, log_prob: Any) -> None:
+    """Fail unless the values of the last number of a code share a probability of one."""
+    codes = 3 * torch.randn(1, 64, 3, 2, generator=seeded()).double().round()
+    values = torch.arange(-RANGE, RANGE + 1).double()
+    for place in (0, 17, 63):
+        many = codes.repeat(len(values), 1, 1, 1)
+        many[:, place, -1, -1] = values
+        total = float(log_prob(model, many, 1)[:, place, -1, -1].logsumexp(0).exp())
+        fail_unless(
+            abs(total - 1) < 1e-6, "1, normalisation", "LossyAutoencoder", f"it sums to {total:.4f}"
+        )
+
+
+def test_the_numbers_of_a_lossy_code_have_probabilities():
+    model = randomise(compression.LossyAutoencoder(hidden=8, generator=seeded()).double(), 0)
+    check_code(model, compression.LossyAutoencoder.code_log_prob)
+    with pytest.raises(AssertionError, match="law 1, normalisation"):
+        check_code(model, lambda m, y, rate: 0.9 * m.code_log_prob(y, rate))
