@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -88,7 +89,7 @@ class Lesson:
                 from `pick`, so that this takes seconds.
             prefer: ``"weights"`` loads weights whatever the budget, where they can be had: those
                 that are not at hand are fetched from the course's repository, and checked. Where
-                that fails, a sentence says why, and the lesson trains.
+                that fails, a sentence says why, the lesson trains, and another says how long.
 
         Returns:
             The history that ``train`` returned, if it did; None when weights were loaded.
@@ -98,17 +99,19 @@ class Lesson:
         """
         if prefer not in ("training", "weights"):
             raise ValueError(f"prefer: expected 'training' or 'weights', got {prefer!r}")
+        weights, begun = None, None
         if self.grading or prefer == "weights":
             weights, why = _obtain(name)
             if weights is None and not self.grading:
                 print(_weights.sentence(name, why))
-        else:
-            weights = None
+                begun = time.monotonic()
         if weights is not None:
             training.load_weights(model, weights)
             model.eval()  # as `gdmlib.training.train` leaves it
             return None
         found = train()
+        if begun is not None:
+            print(f"Trained in {time.monotonic() - begun:.0f} seconds.")
         if not isinstance(found, nn.Module):
             return found
         model.load_state_dict(found.state_dict())  # refuses a model of another kind or size

@@ -77,6 +77,7 @@ def test_what_is_not_the_weights_is_not_used(server, cache, fault, content, caps
     out = capsys.readouterr().out
     assert "The trained weights line are not at hand: " in out and says in out
     assert "Their own training took 12 seconds of one processor." in out
+    assert re.search(r"^Trained in \d+ seconds\.$", out, flags=re.MULTILINE)
     assert not list((cache / "checkpoints").glob("*"))
 
 
