@@ -254,6 +254,7 @@ def check_code(model: compression.LossyAutoencoder, log_prob: Any) -> None:
 
 def test_the_numbers_of_a_lossy_code_have_probabilities():
     model = randomise(compression.LossyAutoencoder(hidden=8, generator=seeded()).double(), 0)
+    model.requires_grad_(False)
     check_code(model, compression.LossyAutoencoder.code_log_prob)
     with pytest.raises(AssertionError, match="law 1, normalisation"):
         check_code(model, lambda m, y, rate: 0.9 * m.code_log_prob(y, rate))
