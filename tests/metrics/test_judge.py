@@ -28,11 +28,18 @@ def tests(name):
     return judge_training.SETS[name]()[1]
 
 
+@pytest.fixture
+def same_fonts(name):
+    """Skip where the test set of glyphs is another: an older Matplotlib lacks a font of it."""
+    if name == "glyphs" and not (data.fonts._folder() / "cmti10.ttf").is_file():
+        pytest.skip("this Matplotlib lacks a font that the accuracy was measured on")
+
+
 def accuracy(judge, x, y):
     return float((judge.predict(x) == y).double().mean())
 
 
-def test_the_stated_accuracy_is_measured_again(judge, tests):
+def test_the_stated_accuracy_is_measured_again(judge, tests, same_fonts):
     assert set(tests) < set(judge.record)
     for about, (x, y) in tests.items():
         # Other versions of Pillow draw a glyph a little otherwise.
@@ -50,7 +57,7 @@ def test_it_is_sure_of_real_pictures_and_less_of_blends(judge, tests):
     assert metrics.expected_calibration_error(judge.probs(x), y) < 0.06
 
 
-def test_it_bears_what_samplers_do(judge, tests, generator):
+def test_it_bears_what_samplers_do(judge, tests, same_fonts, generator):
     x, y = tests["accuracy"]
     spoilt = judge_training.disturb(x, generator)
     assert accuracy(judge, spoilt, y) == pytest.approx(
