@@ -9,22 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from typing import Any
 
 from torch import Tensor
 
 from gdmlib.inverse import Operator
+from gdmlib.inverse.plug_and_play import falling
 
 NAME = "deepinv"
 #: Steps of the primal and of the dual: of six pairs tried at 64 × 64 the one of fewest steps.
 PRIMAL, DUAL, STEPS = 0.0125, 10.0, 150
 
 
+def _physics(dinv: Any, operator: Operator) -> Any:
+    """Return an operator as the peer's."""
+    return dinv.physics.LinearPhysics(
+        A=lambda x, **_: operator(x), A_adjoint=lambda y, **_: operator.adjoint(y)
+    )
+
+
 def total_variation(operator: Operator, y: Tensor) -> Callable[[], Tensor]:
     """Return the peer's search for the picture of least total variation with A x = y."""
     dinv, optim = import_module("deepinv"), import_module("deepinv.optim")
-    physics = dinv.physics.LinearPhysics(
-        A=lambda x, **_: operator(x), A_adjoint=lambda y, **_: operator.adjoint(y)
-    )
+    physics = _physics(dinv, operator)
     variation = optim.prior.TVPrior()
     start = operator.pseudo_inverse(y)
     model = optim.optim_builder(
@@ -61,9 +68,7 @@ def bm3d(
         steps: How many.
     """
     dinv, optim = import_module("deepinv"), import_module("deepinv.optim")
-    physics = dinv.physics.LinearPhysics(
-        A=lambda x, **_: operator(x), A_adjoint=lambda y, **_: operator.adjoint(y)
-    )
+    physics = _physics(dinv, operator)
     start = operator.pseudo_inverse(y)
     model = optim.optim_builder(
         iteration="PGD",
@@ -75,7 +80,7 @@ def bm3d(
         params_algo={
             "stepsize": 1.0,
             "lambda": 1.0,
-            "g_param": [first * (last / first) ** (k / (steps - 1)) for k in range(steps)],
+            "g_param": falling((first, last), steps),
         },
         custom_init=lambda y, physics: {"est": (start, start)},
     )

@@ -28,6 +28,11 @@ def grey(operator: Operator, y: Tensor) -> Tensor:
     return y.new_full((*batch_of(operator, y), *operator.event_shape), GREY)
 
 
+def nearest_to_grey(operator: Operator, y: Tensor) -> Tensor:
+    """Return of all pictures that explain y those nearest to grey ones, (..., *event_shape)."""
+    return operator.project(grey(operator, y), y)
+
+
 def start_of(operator: Operator, rows: Tensor, batch: torch.Size, start: Tensor | None) -> Tensor:
     """Return pictures to start from, those given or the least that agrees, in one batch."""
     if start is None:

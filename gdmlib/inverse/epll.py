@@ -33,7 +33,7 @@ from gdmlib._checks import (
     check_tensor,
 )
 from gdmlib.densities.mixture import GaussianMixture
-from gdmlib.inverse.batches import grey, rows_of, shaped_as, start_of
+from gdmlib.inverse.batches import nearest_to_grey, rows_of, shaped_as, start_of
 from gdmlib.inverse.noisy import check_noisy
 from gdmlib.inverse.operators import Operator
 from gdmlib.inverse.plug_and_play import falling, rounds
@@ -151,8 +151,8 @@ def epll(
     else:
         levels = check_numbers(sigmas, "sigmas", positive=True)
     rows, batch = rows_of(operator, y)
-    nearest = operator.project(grey(operator, y), y) if start is None else start
-    x = start_of(operator, rows, batch, nearest)
+    start = nearest_to_grey(operator, y) if start is None else start
+    x = start_of(operator, rows, batch, start)
     history: list[dict[str, Any]] = []
     frames = [x] if 0 in keep else []
     for step, (_, new) in enumerate(rounds(operator, rows, denoiser, x, levels, noise), 1):

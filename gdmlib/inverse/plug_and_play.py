@@ -28,7 +28,7 @@ from gdmlib._checks import (
     check_not_negative,
     check_numbers,
 )
-from gdmlib.inverse.batches import batch_of, check_start, grey
+from gdmlib.inverse.batches import batch_of, check_start, nearest_to_grey
 from gdmlib.inverse.operators import Operator, check_operator
 from gdmlib.inverse.restored import Restored
 
@@ -84,7 +84,7 @@ def plug_and_play(
     check_denoiser(denoiser)
     y = check_operator(operator).check_measurements(y)
     if start is None:
-        x = operator.project(grey(operator, y), y)
+        x = nearest_to_grey(operator, y)
     else:
         x = check_start(operator, y, batch_of(operator, y), start)
     history, frames, image = [], [], x

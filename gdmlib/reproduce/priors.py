@@ -24,7 +24,7 @@ from gdmlib.inverse import (
     sparse_wavelets,
     total_variation,
 )
-from gdmlib.inverse.batches import grey
+from gdmlib.inverse.batches import nearest_to_grey
 from gdmlib.reproduce.denoising import photographs
 from gdmlib.reproduce.experiment import Experiment, Fitting
 from gdmlib.reproduce.inverse import (
@@ -57,7 +57,7 @@ def by_total_variation(fitting: Fitting, noise: float, steps: int, tolerance: fl
 
 def by_least_squares(fitting: Fitting) -> Restore:
     """Return what finds the picture nearest to a grey square that explains the measurements."""
-    return lambda operator, y: operator.project(grey(operator, y), y)
+    return nearest_to_grey
 
 
 def by_wavelets(fitting: Fitting, weight: float, steps: int, levels: int, shifts: int) -> Restore:

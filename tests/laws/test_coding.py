@@ -124,13 +124,18 @@ def smooth(height: int, width: int, seed: int = 0) -> torch.Tensor:
     return torch.nn.functional.avg_pool2d(x, 5, 1, 2)[0]
 
 
+def whole_numbers(x: torch.Tensor) -> compression.IntegerMCGSM:
+    """Return a model of photographs that has seen one for a moment."""
+    return compression.fit_photograph_model(
+        [x], components=2, scales=2, epochs=1, batch_size=500, progress=False, generator=seeded()
+    )
+
+
 @cache
 def photograph(scale: float = 1.0) -> dict[str, Any]:
     """Return a coder of photographs, and an event of it; ``scale`` belies what it costs."""
     x = (255 * smooth(60, 70)).round()
-    model = compression.fit_photograph_model(
-        [x], components=2, scales=2, epochs=1, batch_size=500, progress=False, generator=seeded()
-    )
+    model = whole_numbers(x)
     tuning, lanes = 2 * sum(model.eta.shape), 8 * 8
     return {
         "encode": partial(compression.compress_photograph, model),
@@ -218,9 +223,7 @@ def check_slots(model: compression.IntegerMCGSM, contexts: np.ndarray) -> None:
 def integers() -> tuple[compression.IntegerMCGSM, np.ndarray]:
     """Return a model in whole numbers, and contexts, of pictures and of nothing."""
     x = (255 * smooth(40, 50)).round()
-    model = compression.fit_photograph_model(
-        [x], components=2, scales=2, epochs=1, batch_size=500, progress=False, generator=seeded()
-    )
+    model = whole_numbers(x)
     seen = (contexts_of(x)[0].numpy() * 4096).round().astype(np.int64)
     wild = np.random.default_rng(0).integers(-(1 << 20), 1 << 20, (50, seen.shape[1]))
     return model, np.concatenate([seen[::20], wild])
